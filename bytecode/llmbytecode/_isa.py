@@ -1,0 +1,424 @@
+"""The tables of the SPEC.
+
+Generated from bytecode/llmbytecode/SPEC.md by tools/gen.py; do not edit.
+"""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+MAJOR = 1
+MINOR = 0
+SPEC_HASH = 0xBD8D4076
+
+
+class Kind(NamedTuple):
+    """What an operand's field may hold; `step` of `unit` is what one unit of the field means."""
+
+    name: str
+    lo: int
+    hi: int
+    step: int
+    unit: str
+
+
+class Instruction(NamedTuple):
+    """One row of the instruction table; operands are (field, kind) in the order of writing."""
+
+    code: int
+    name: str
+    operands: tuple[tuple[str, str], ...]
+    category: str
+    meaning: str
+
+
+class Channel(NamedTuple):
+    """One row of the channel table."""
+
+    number: int
+    name: str
+    unit: str
+    meaning: str
+
+
+class RuleText(NamedTuple):
+    """One row of the verifier's rule table."""
+
+    number: int
+    name: str
+    holds: str
+    hint: str
+
+
+class Frame(NamedTuple):
+    """One row of the frame table; `fields` are named in the order of `format`, a last `bytes` takes the rest."""
+
+    code: int
+    name: str
+    reliable: bool
+    format: str
+    fields: tuple[str, ...]
+
+
+class Op(IntEnum):
+    """The instructions' codes."""
+
+    END = 1
+    FAIL = 2
+    JMP = 3
+    BEQ = 4
+    BNE = 5
+    BLT = 6
+    BGE = 7
+    LOOP = 8
+    LOOPR = 9
+    ENDLOOP = 10
+    EXIT = 11
+    PROC = 12
+    CALL = 13
+    RET = 14
+    LDI = 15
+    LDK = 16
+    MOV = 17
+    ADDI = 18
+    ADD = 19
+    SUB = 20
+    MUL = 21
+    DIV = 22
+    MOD = 23
+    MIN = 24
+    MAX = 25
+    AND = 26
+    OR = 27
+    XOR = 28
+    SHL = 29
+    SHR = 30
+    SENSE = 31
+    GUARD = 32
+    UNGUARD = 33
+    TRIP = 34
+    MOVE = 35
+    MOVER = 36
+    TURN = 37
+    TURNR = 38
+    DRIVE = 39
+    LED = 40
+    TONE = 41
+    WAIT = 42
+    WAITR = 43
+    MODE = 44
+    GETV = 45
+    SETV = 46
+    REPORT = 47
+
+
+class Mode(IntEnum):
+    """The robot's modes."""
+
+    IDLE = 0
+    NAVIGATING = 1
+    EXPLORING = 2
+    AVOIDING_OBSTACLE = 3
+    RECOVERING = 4
+    GOAL_REACHED = 5
+
+
+class Chan(IntEnum):
+    """The channels' numbers."""
+
+    FRONT = 0
+    FRONT_LEFT = 1
+    FRONT_RIGHT = 2
+    LEFT = 3
+    RIGHT = 4
+    REAR = 5
+    BATTERY = 6
+    X = 7
+    Y = 8
+    HEADING = 9
+    CLOCK = 10
+    TRAVELLED = 11
+    AGE = 12
+
+
+class Outcome(IntEnum):
+    """How a block ended."""
+
+    RUNNING = 0
+    COMPLETED = 1
+    FAILED = 2
+    STOPPED = 3
+    LEASE = 4
+    ESTOP = 5
+    FAULT = 6
+
+
+class Rule(IntEnum):
+    """The verifier's rules."""
+
+    OK = 0
+    LENGTH = 1
+    CONSTANTS = 2
+    OPCODE = 3
+    OPERAND = 4
+    CONSTANT = 5
+    REGION = 6
+    NESTING = 7
+    TARGET = 8
+    CALL = 9
+    CHANNEL = 10
+    ACTUATOR = 11
+    SPEED = 12
+    FUEL = 13
+    DURATION = 14
+    PATH = 15
+    ROTATION = 16
+    REPORTS = 17
+    AUTONOMY = 18
+    CERTIFICATE = 19
+    CONTAINER = 20
+    SPEC = 21
+    MANIFEST = 22
+
+
+class FrameType(IntEnum):
+    """The frames' codes."""
+
+    IDENTIFY = 1
+    HELLO = 2
+    HEARTBEAT = 3
+    STATUS = 4
+    TELEMETRY = 5
+    BEGIN = 6
+    DATA = 7
+    COMMIT = 8
+    VERDICT = 9
+    RUN = 10
+    DONE = 11
+    EVENT = 12
+    FAULT = 13
+    STOP = 14
+    ESTOP = 15
+    CLEAR = 16
+    ACK = 17
+
+
+class State(IntEnum):
+    """The robot's state in TELEMETRY."""
+
+    READY = 0
+    RUNNING = 1
+    LATCHED = 2
+
+
+class Flag(IntEnum):
+    """The bits of TELEMETRY's flags."""
+
+    MOVING = 1
+    REFLEX = 2
+    LEASE = 4
+    STALE = 8
+    BATTERY = 16
+
+
+class Fault(IntEnum):
+    """The codes of FAULT."""
+
+    UNKNOWN_BLOCK = 1
+    BUSY = 2
+    BATTERY = 3
+    UPLOAD = 4
+    LATCHED = 5
+
+
+class Limits(NamedTuple):
+    """What a robot's manifest allows, in the SPEC's order."""
+
+    max_words: int
+    max_constants: int
+    max_fuel: int
+    max_ms: int
+    max_path_mm: int
+    max_rotation_mrad: int
+    max_reports: int
+    max_autonomous_ms: int
+    top_speed: int
+    top_rate: int
+    accel: int
+    turn_accel: int
+    base_mm: int
+    instruction_us: int
+    tick_ms: int
+    channels: int
+    actuators: int
+    steps_per_m: int
+    steps_per_10rad: int
+    max_steps_s: int
+    accel_steps_s2: int
+    radius_mm: int
+    stop_mm: int
+    range_max_mm: int
+    stale_ms: int
+    battery_min_mv: int
+    lease_ms: int
+    latch_ms: int
+
+
+class Certificate(NamedTuple):
+    """What a block can cost at worst."""
+
+    fuel: int
+    ms: int
+    path_mm: int
+    rotation_mrad: int
+    reports: int
+    registers: int
+    variables: int
+    sensors: int
+    actuators: int
+    guarded: int
+
+
+KINDS = {
+    'reg': Kind('reg', 0, 15, 1, ''),
+    'var': Kind('var', 0, 15, 1, ''),
+    'guard': Kind('guard', 0, 3, 1, ''),
+    'int16': Kind('int16', -32768, 32767, 1, ''),
+    'byte': Kind('byte', 0, 255, 1, ''),
+    'count': Kind('count', 1, 65535, 1, ''),
+    'count8': Kind('count8', 1, 255, 1, ''),
+    'const': Kind('const', 0, 255, 1, ''),
+    'ahead': Kind('ahead', 1, 65535, 1, ''),
+    'ahead8': Kind('ahead8', 1, 255, 1, ''),
+    'back': Kind('back', 1, 65535, 1, ''),
+    'channel': Kind('channel', 0, 12, 1, ''),
+    'distance': Kind('distance', -32768, 32767, 1, 'mm'),
+    'distance_max': Kind('distance_max', 1, 255, 10, 'mm'),
+    'angle': Kind('angle', -32768, 32767, 1, 'mrad'),
+    'angle_max': Kind('angle_max', 1, 255, 50, 'mrad'),
+    'speed': Kind('speed', 1, 255, 1, 'mm/s'),
+    'rate': Kind('rate', 1, 255, 10, 'mrad/s'),
+    'time': Kind('time', 0, 65535, 1, 'ms'),
+    'time_max': Kind('time_max', 1, 65535, 1, 'ms'),
+    'time100': Kind('time100', 1, 255, 100, 'ms'),
+    'time10': Kind('time10', 1, 255, 10, 'ms'),
+    'frequency': Kind('frequency', 20, 20000, 1, 'Hz'),
+    'threshold': Kind('threshold', -32768, 32767, 1, ''),
+    'mode': Kind('mode', 0, 5, 1, ''),
+    'pair': Kind('pair', 0, 255, 1, ''),
+}
+
+INSTRUCTIONS = {
+    1: Instruction(1, 'END', (), 'control', 'end the block: completed'),
+    2: Instruction(2, 'FAIL', (('a', 'byte'),), 'control', 'end the block: failed, with the code {a}'),
+    3: Instruction(3, 'JMP', (('i', 'ahead'),), 'control', 'go on at {i}'),
+    4: Instruction(4, 'BEQ', (('a', 'reg'), ('b', 'reg'), ('c', 'ahead8')), 'control', 'if {a} equals {b}, go on at {c}'),
+    5: Instruction(5, 'BNE', (('a', 'reg'), ('b', 'reg'), ('c', 'ahead8')), 'control', 'if {a} differs from {b}, go on at {c}'),
+    6: Instruction(6, 'BLT', (('a', 'reg'), ('b', 'reg'), ('c', 'ahead8')), 'control', 'if {a} is less than {b}, go on at {c}'),
+    7: Instruction(7, 'BGE', (('a', 'reg'), ('b', 'reg'), ('c', 'ahead8')), 'control', 'if {a} is at least {b}, go on at {c}'),
+    8: Instruction(8, 'LOOP', (('i', 'count'),), 'control', 'repeat what follows, down to its ENDLOOP, {i} times'),
+    9: Instruction(9, 'LOOPR', (('a', 'reg'), ('b', 'ahead8'), ('c', 'count8')), 'control', 'repeat what follows, down to its ENDLOOP at {b}, {a} times, at most {c}'),
+    10: Instruction(10, 'ENDLOOP', (('i', 'back'),), 'control', 'end one round of the loop'),
+    11: Instruction(11, 'EXIT', (('i', 'ahead'),), 'control', 'leave the innermost loop'),
+    12: Instruction(12, 'PROC', (), 'control', 'start a procedure'),
+    13: Instruction(13, 'CALL', (('i', 'ahead'),), 'control', 'run the procedure {i}, then go on'),
+    14: Instruction(14, 'RET', (), 'control', 'go back behind the call'),
+    15: Instruction(15, 'LDI', (('a', 'reg'), ('i', 'int16')), 'arithmetic', 'set {a} to {i}'),
+    16: Instruction(16, 'LDK', (('a', 'reg'), ('i', 'const')), 'arithmetic', 'set {a} to the constant {i}'),
+    17: Instruction(17, 'MOV', (('a', 'reg'), ('b', 'reg')), 'arithmetic', 'set {a} to {b}'),
+    18: Instruction(18, 'ADDI', (('a', 'reg'), ('i', 'int16')), 'arithmetic', 'add {i} to {a}'),
+    19: Instruction(19, 'ADD', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} plus {c}'),
+    20: Instruction(20, 'SUB', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} minus {c}'),
+    21: Instruction(21, 'MUL', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} times {c}'),
+    22: Instruction(22, 'DIV', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} divided by {c}'),
+    23: Instruction(23, 'MOD', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to the remainder of {b} divided by {c}'),
+    24: Instruction(24, 'MIN', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to the lesser of {b} and {c}'),
+    25: Instruction(25, 'MAX', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to the greater of {b} and {c}'),
+    26: Instruction(26, 'AND', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to the bits that {b} and {c} share'),
+    27: Instruction(27, 'OR', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to the bits of {b} or {c}'),
+    28: Instruction(28, 'XOR', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to the bits in which {b} and {c} differ'),
+    29: Instruction(29, 'SHL', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} shifted left by {c}'),
+    30: Instruction(30, 'SHR', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} shifted right by {c}'),
+    31: Instruction(31, 'SENSE', (('a', 'reg'), ('b', 'channel')), 'sense', 'read {b} into {a}'),
+    32: Instruction(32, 'GUARD', (('a', 'guard'), ('i', 'threshold')), 'sense', 'from now on end a move or wait when {a}'),
+    33: Instruction(33, 'UNGUARD', (('a', 'guard'),), 'sense', 'disarm {a}'),
+    34: Instruction(34, 'TRIP', (('a', 'reg'),), 'sense', 'set {a} to what ended the last move or wait early: 0 nothing, 1…4 the guard g0…g3, 5 the reflex'),
+    35: Instruction(35, 'MOVE', (('i', 'distance'), ('a', 'speed')), 'move', 'drive {i} at {a}'),
+    36: Instruction(36, 'MOVER', (('a', 'reg'), ('b', 'distance_max'), ('c', 'speed')), 'move', 'drive {a} millimetres, at most {b} either way, at {c}'),
+    37: Instruction(37, 'TURN', (('i', 'angle'), ('a', 'rate')), 'move', 'turn {i} on the spot at {a}'),
+    38: Instruction(38, 'TURNR', (('a', 'reg'), ('b', 'angle_max'), ('c', 'rate')), 'move', 'turn {a} milliradians, at most {b} either way, at {c}'),
+    39: Instruction(39, 'DRIVE', (('a', 'pair'), ('b', 'speed'), ('c', 'time100')), 'move', 'drive the wheels for {c} at the speeds in {a}, at most {b} either way'),
+    40: Instruction(40, 'LED', (('a', 'byte'), ('b', 'byte'), ('c', 'byte')), 'signal', 'light the LED with red {a}, green {b}, blue {c}'),
+    41: Instruction(41, 'TONE', (('i', 'frequency'), ('a', 'time10')), 'signal', 'sound {i} for {a}, without waiting'),
+    42: Instruction(42, 'WAIT', (('i', 'time'),), 'time', 'wait {i}'),
+    43: Instruction(43, 'WAITR', (('a', 'reg'), ('i', 'time_max')), 'time', 'wait {a} milliseconds, at most {i}'),
+    44: Instruction(44, 'MODE', (('a', 'mode'),), 'state', 'say that the mode is {a}'),
+    45: Instruction(45, 'GETV', (('a', 'reg'), ('b', 'var')), 'state', 'read the variable {b} into {a}'),
+    46: Instruction(46, 'SETV', (('a', 'var'), ('b', 'reg')), 'state', 'set the variable {a} to {b}'),
+    47: Instruction(47, 'REPORT', (('a', 'byte'), ('b', 'reg')), 'report', 'report the value of {b} under the tag {a}'),
+}
+
+CHANNELS = {
+    0: Channel(0, 'front', 'mm', "free distance straight ahead of the robot's centre"),
+    1: Channel(1, 'front_left', 'mm', 'the same, 30° to the left'),
+    2: Channel(2, 'front_right', 'mm', 'the same, 30° to the right'),
+    3: Channel(3, 'left', 'mm', 'the same, 90° to the left'),
+    4: Channel(4, 'right', 'mm', 'the same, 90° to the right'),
+    5: Channel(5, 'rear', 'mm', 'the same, straight behind'),
+    6: Channel(6, 'battery', 'mV', 'battery voltage'),
+    7: Channel(7, 'x', 'mm', 'position east of where the session began'),
+    8: Channel(8, 'y', 'mm', 'position north of where the session began'),
+    9: Channel(9, 'heading', 'mrad', 'heading since the session began, counter-clockwise, not wrapped'),
+    10: Channel(10, 'clock', 'ms', 'time since the block began'),
+    11: Channel(11, 'travelled', 'mm', 'path driven since the block began'),
+    12: Channel(12, 'age', 'ms', 'age of the oldest range reading'),
+}
+
+RULES = {
+    0: RuleText(0, 'ok', 'the block is accepted', ''),
+    1: RuleText(1, 'length', 'there is at least one word and at most max_words', 'split the program into several blocks'),
+    2: RuleText(2, 'constants', 'there are at most max_constants constants', 'reuse constants, or compute them'),
+    3: RuleText(3, 'opcode', "the word's code is an instruction", 'assemble the program again with this version'),
+    4: RuleText(4, 'operand', 'each field holds a number that its kind allows, and unused fields are zero', 'assemble the program again; the word is damaged'),
+    5: RuleText(5, 'constant', 'LDK names a constant that is there', 'assemble the program again; the word is damaged'),
+    6: RuleText(6, 'region', 'main program and procedures end with END, FAIL, JMP or, in a procedure, RET; RET stands in a procedure and outside loops', 'end the part with END or RET'),
+    7: RuleText(7, 'nesting', "each LOOP has its ENDLOOP in the same part, at most 4 loops are nested, and LOOPR's and ENDLOOP's distances name each other's word", 'close the loop, or nest fewer'),
+    8: RuleText(8, 'target', 'a branch goes forward to a word of the same part and of the same loop body; EXIT goes exactly behind its ENDLOOP and stands in a loop', 'put the label further down, in the same loop'),
+    9: RuleText(9, 'call', 'CALL names a PROC further down, and calls are nested at most 4 deep', 'put the procedure below its caller'),
+    10: RuleText(10, 'channel', 'SENSE and GUARD name a channel that the robot has', 'use a channel that the manifest lists'),
+    11: RuleText(11, 'actuator', 'the robot has the actuator', 'leave the instruction out for this robot'),
+    12: RuleText(12, 'speed', 'no speed exceeds top_speed, no rate top_rate', 'drive slower'),
+    13: RuleText(13, 'fuel', 'worst-case fuel is at most max_fuel', 'fewer rounds or shorter loop bodies'),
+    14: RuleText(14, 'duration', 'worst-case duration is at most max_ms', 'shorter waits, moves or loops'),
+    15: RuleText(15, 'path', 'worst-case path is at most max_path_mm', 'shorter moves, or fewer of them'),
+    16: RuleText(16, 'rotation', 'worst-case rotation is at most max_rotation_mrad', 'smaller turns, or fewer of them'),
+    17: RuleText(17, 'reports', 'the worst-case number of reports is at most max_reports', 'report less often'),
+    18: RuleText(18, 'autonomy', 'the header asks for at most max_autonomous_ms', 'ask for less, or run tethered'),
+    19: RuleText(19, 'certificate', "the header's certificate equals the one computed here", 'certify the block again with this version'),
+    20: RuleText(20, 'container', "the container's magic, version, sizes and CRC-32 are right", 'assemble the block again; the file is damaged'),
+    21: RuleText(21, 'spec', 'the block was made for this SPEC', 'update the host or the robot, so that both speak the same version'),
+    22: RuleText(22, 'manifest', "the block was made for this robot's manifest", "certify the block again with this robot's manifest"),
+}
+
+FRAMES = {
+    1: Frame(1, 'IDENTIFY', False, '<I', ('nonce',)),
+    2: Frame(2, 'HELLO', False, '<IIIBBI', ('nonce', 'spec_hash', 'manifest_hash', 'major', 'minor', 'clear')),
+    3: Frame(3, 'HEARTBEAT', False, '<I', ('ms',)),
+    4: Frame(4, 'STATUS', False, '<', ()),
+    5: Frame(5, 'TELEMETRY', False, '<IiiiHHHHHHHHBBBBHII', ('ms', 'x_mm', 'y_mm', 'heading_mrad', 'front', 'front_left', 'front_right', 'left', 'right', 'rear', 'age', 'battery', 'state', 'mode', 'trip', 'flags', 'pc', 'fuel', 'clear')),
+    6: Frame(6, 'BEGIN', True, '<8sH', ('block', 'size')),
+    7: Frame(7, 'DATA', True, '<H', ('offset', 'bytes')),
+    8: Frame(8, 'COMMIT', True, '<8s', ('block',)),
+    9: Frame(9, 'VERDICT', True, '<8sBHii', ('block', 'rule', 'word', 'value', 'limit')),
+    10: Frame(10, 'RUN', True, '<8s', ('block',)),
+    11: Frame(11, 'DONE', True, '<8sBBHIIIIB', ('block', 'outcome', 'code', 'pc', 'fuel', 'ms', 'path_mm', 'rotation_mrad', 'trip')),
+    12: Frame(12, 'EVENT', True, '<Bi', ('tag', 'value')),
+    13: Frame(13, 'FAULT', True, '<Bi', ('code', 'value')),
+    14: Frame(14, 'STOP', True, '<', ()),
+    15: Frame(15, 'ESTOP', False, '<', ()),
+    16: Frame(16, 'CLEAR', False, '<I', ('clear',)),
+    17: Frame(17, 'ACK', False, '<', ()),
+}
+
+HEADER_FORMAT = '<4sBBHIIHHIIIIHHHHBBHI'
+HEADER_FIELDS = ('magic', 'major', 'minor', 'autonomous_ms', 'spec_hash', 'manifest_hash', 'words', 'constants', 'fuel', 'ms', 'path_mm', 'rotation_mrad', 'reports', 'registers', 'variables', 'sensors', 'actuators', 'guarded', 'reserved', 'crc')
+FRAME_FORMAT = '<BHBBH'

@@ -1,0 +1,188 @@
+"""The robot's manifest: what the robot is, and the integer limits that its verifier works with."""
+
+import math
+import struct
+import tomllib
+import zlib
+from pathlib import Path
+from typing import Annotated
+
+from llmbytecode._isa import Chan, Limits
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from llmos.errors import LlmosError
+from llmos.resources import system_volume
+
+Positive = Annotated[float, Field(gt=0, le=1e6)]
+Count = Annotated[int, Field(gt=0, le=2**30 - 1)]
+Pins = Annotated[list[int], Field(min_length=4, max_length=4)]
+
+RANGE_CHANNELS = ("front", "front_left", "front_right", "left", "right", "rear")
+POSE_CHANNELS = (Chan.X, Chan.Y, Chan.HEADING, Chan.CLOCK, Chan.TRAVELLED, Chan.AGE)
+
+
+class ManifestError(LlmosError):
+    """A manifest that cannot be read or does not describe a robot."""
+
+
+class Part(BaseModel):
+    """A table of the manifest; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Drive(Part):
+    """Two stepper wheels on one axle."""
+
+    wheel_diameter_m: Positive
+    wheel_base_m: Positive
+    steps_per_turn: Count
+    max_steps_s: Count
+    accel_steps_s2: Count
+    pins_left: Pins
+    pins_right: Pins
+
+    @property
+    def steps_per_m(self) -> float:
+        """Half-steps per metre of a wheel's way."""
+        return self.steps_per_turn / (math.pi * self.wheel_diameter_m)
+
+
+class Range(Part):
+    """Range sensors at the robot's centre; angles counter-clockwise from straight ahead."""
+
+    max_m: Positive
+    stale_ms: Count
+    period_ms: Count
+    angles_deg: dict[str, float]
+
+
+class Battery(Part):
+    """Battery voltages."""
+
+    full_mv: Count
+    min_mv: Count
+
+
+class Led(Part):
+    """The LED."""
+
+    pin: int
+
+
+class Link(Part):
+    """The lease: ramp down after `lease_ms` without a valid frame, latch after `latch_ms`."""
+
+    lease_ms: Annotated[int, Field(ge=100, le=5000)]
+    latch_ms: Annotated[int, Field(ge=100, le=60000)]
+
+
+class Budget(Part):
+    """What one block may cost at worst."""
+
+    words: Annotated[int, Field(gt=0, le=4096)]
+    constants: Annotated[int, Field(ge=0, le=256)]
+    fuel: Count
+    ms: Count
+    path_m: Positive
+    rotation_deg: Positive
+    reports: Annotated[int, Field(ge=0, le=65535)]
+    autonomous_ms: Annotated[int, Field(ge=0, le=65535)]
+    instruction_us: Count
+    tick_ms: Count
+
+
+class Manifest(Part):
+    """One robot."""
+
+    name: str
+    description: str = ""
+    radius_m: Positive
+    stop_m: Positive
+    drive: Drive
+    range: Range
+    battery: Battery
+    led: Led | None = None
+    tone_pin: int | None = None
+    link: Link
+    budget: Budget
+
+    @property
+    def range_angles(self) -> tuple[float, ...]:
+        """The range channels' directions in rad, in channel order, counter-clockwise from straight ahead."""
+        return tuple(math.radians(self.range.angles_deg[name]) for name in RANGE_CHANNELS)
+
+    @property
+    def top_speed_m_s(self) -> float:
+        """Fastest wheel speed."""
+        return self.drive.max_steps_s / self.drive.steps_per_m
+
+    @property
+    def accel_m_s2(self) -> float:
+        """Acceleration of a wheel."""
+        return self.drive.accel_steps_s2 / self.drive.steps_per_m
+
+    @property
+    def channels(self) -> int:
+        """Bit n is set for each channel that the robot has."""
+        ranges = sum(1 << Chan[name.upper()] for name in self.range.angles_deg)
+        return ranges | 1 << Chan.BATTERY | sum(1 << channel for channel in POSE_CHANNELS)
+
+    @property
+    def limits(self) -> Limits:
+        """The integers that host and robot verify with, each rounded to the safe side."""
+        steps, base = self.drive.steps_per_m, self.drive.wheel_base_m
+        return Limits(
+            max_words=self.budget.words,
+            max_constants=self.budget.constants,
+            max_fuel=self.budget.fuel,
+            max_ms=self.budget.ms,
+            max_path_mm=int(self.budget.path_m * 1000),
+            max_rotation_mrad=int(math.radians(self.budget.rotation_deg) * 1000),
+            max_reports=self.budget.reports,
+            max_autonomous_ms=self.budget.autonomous_ms,
+            top_speed=int(self.top_speed_m_s * 1000),
+            top_rate=int(self.top_speed_m_s * 2000 / base),
+            accel=int(self.accel_m_s2 * 1000),
+            turn_accel=int(self.accel_m_s2 * 2000 / base),
+            base_mm=int(base * 1000),
+            instruction_us=self.budget.instruction_us,
+            tick_ms=self.budget.tick_ms,
+            channels=self.channels,
+            actuators=1 | (2 if self.led else 0) | (4 if self.tone_pin is not None else 0),
+            steps_per_m=round(steps),
+            steps_per_10rad=round(steps * base * 5),
+            max_steps_s=self.drive.max_steps_s,
+            accel_steps_s2=self.drive.accel_steps_s2,
+            radius_mm=math.ceil(self.radius_m * 1000),
+            stop_mm=math.ceil(self.stop_m * 1000),
+            range_max_mm=int(self.range.max_m * 1000),
+            stale_ms=self.range.stale_ms,
+            battery_min_mv=self.battery.min_mv,
+            lease_ms=self.link.lease_ms,
+            latch_ms=self.link.latch_ms,
+        )
+
+
+def manifest_hash(limits: Limits) -> int:
+    """Return the CRC-32 over the limits' little-endian encoding."""
+    return zlib.crc32(struct.pack(f"<{len(limits)}i", *limits))
+
+
+def load_manifest(name: str = "cube") -> Manifest:
+    """Return the manifest of a robot by name, or by path where the name ends in .toml.
+
+    Raises:
+        ManifestError: the file is missing, is no TOML, or describes no robot.
+    """
+    path = Path(name) if name.endswith(".toml") else system_volume() / "robots" / f"{name}.toml"
+    try:
+        return Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"robot {name!r}: {path} cannot be read ({error}): name a robot or a .toml file") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ManifestError(f"robot {name!r}: {path} is no TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ManifestError(f"robot {name!r}: {path}: key {key}: {first['msg']}") from None

@@ -1,0 +1,280 @@
+"""Write the generated files from SPEC.md: the host's tables, the robot's tables and the grammar.
+
+`python tools/gen.py` writes them, `python tools/gen.py --check` only says which are out of date.
+"""
+
+import argparse
+import hashlib
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SPEC = ROOT / "bytecode" / "llmbytecode" / "SPEC.md"
+BANNER = "Generated from bytecode/llmbytecode/SPEC.md by tools/gen.py; do not edit."
+TABLE = re.compile(r"<!-- table: (\w+) -->\n((?:\|.*\n)+)")
+TITLE = re.compile(r"^# LLMBytecode (\d+)\.(\d+)$", re.M)
+
+Row = dict[str, str]
+Tables = dict[str, list[Row]]
+
+
+class SpecError(Exception):
+    """SPEC.md contradicts itself."""
+
+
+def cells(line: str) -> list[str]:
+    """Split one markdown table line into its stripped cells."""
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def read_tables(text: str) -> Tables:
+    """Return every marked table as a list of rows keyed by column name."""
+    tables: Tables = {}
+    for name, body in TABLE.findall(text):
+        lines = body.splitlines()
+        head = cells(lines[0])
+        tables[name] = [dict(zip(head, cells(line), strict=True)) for line in lines[2:]]
+    return tables
+
+
+def check_numbers(name: str, rows: list[Row], column: str) -> None:
+    """Refuse a duplicate or a gap among the numbers of a table."""
+    numbers = [int(row[column]) for row in rows]
+    expected = list(range(numbers[0], numbers[0] + len(numbers)))
+    if numbers != expected:
+        raise SpecError(f"table {name}: numbers {numbers} are not {expected}: mend the duplicate or the gap")
+
+
+def check_names(name: str, rows: list[Row]) -> None:
+    """Refuse two rows of one name; retired rows share the name `removed`."""
+    names = [row["name"] for row in rows if row.get("name", "removed") != "removed"]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise SpecError(f"table {name}: {', '.join(twice)} stands there twice: rename one")
+
+
+def check(tables: Tables) -> None:
+    """Refuse tables that contradict themselves or each other."""
+    for name, rows in tables.items():
+        check_names(name, rows)
+        for column in ("code", "number"):
+            if column in rows[0] and name != "flags":
+                check_numbers(name, rows, column)
+    kinds = {row["kind"] for row in tables["kinds"]}
+    for row in tables["instructions"]:
+        for operand in row["operands"].split():
+            if operand.split(":")[1] not in kinds:
+                raise SpecError(f"instruction {row['name']}: kind of {operand} is not in table kinds")
+
+
+def spec_hash(tables: Tables) -> int:
+    """Return the first 32 bits of the SHA-256 over the tables' cells, prose and layout left out."""
+    text = "\n".join(
+        f"{name}|" + "|".join(f"{k}={v}" for k, v in row.items() if k not in ("meaning", "hint", "written as"))
+        for name, rows in tables.items()
+        for row in rows
+    )
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
+
+
+def live(rows: list[Row]) -> list[Row]:
+    """Return the rows that are not retired."""
+    return [row for row in rows if row["name"] != "removed"]
+
+
+def payload_format(payload: str) -> str:
+    """Return the struct format of a frame's payload; `*` stands for the rest of the bytes and adds nothing."""
+    return "<" + "".join(field.split(":")[1] for field in payload.split()).replace("*", "")
+
+
+def enum(name: str, doc: str, rows: list[Row], column: str) -> str:
+    """Return the source of an IntEnum."""
+    lines = [f"    {row['name'].upper()} = {row[column]}" for row in live(rows)]
+    return f'class {name}(IntEnum):\n    """{doc}"""\n\n' + "\n".join(lines) + "\n"
+
+
+def record(name: str, doc: str, rows: list[Row]) -> str:
+    """Return the source of a NamedTuple of integers."""
+    lines = [f"    {row['name']}: int" for row in rows]
+    return f'class {name}(NamedTuple):\n    """{doc}"""\n\n' + "\n".join(lines) + "\n"
+
+
+def struct_format(rows: list[Row]) -> str:
+    """Return the little-endian struct format of a table with `type` cells."""
+    return "<" + "".join(row["type"] for row in rows)
+
+
+def field_names(payload: str) -> tuple[str, ...]:
+    """Return the names of a payload's fields."""
+    return tuple(field.split(":")[0] for field in payload.split())
+
+
+def instruction_row(row: Row) -> str:
+    """Return one row of the host's instruction table."""
+    operands = tuple(tuple(operand.split(":")) for operand in row["operands"].split())
+    return f"    {row['code']}: Instruction({row['code']}, {row['name']!r}, {operands!r}, {row['category']!r}, {row['meaning']!r}),"
+
+
+def kind_row(row: Row) -> str:
+    """Return one row of the host's operand kind table."""
+    return f"    {row['kind']!r}: Kind({row['kind']!r}, {row['lo']}, {row['hi']}, {row['step']}, {row['unit']!r}),"
+
+
+def frame_row(row: Row) -> str:
+    """Return one row of the host's frame table."""
+    names = field_names(row["payload"])
+    return (
+        f"    {row['code']}: Frame({row['code']}, {row['name']!r}, {row['kind'] == 'reliable'}, "
+        f"{payload_format(row['payload'])!r}, {names!r}),"
+    )
+
+
+HOST_RECORDS = '''\
+class Kind(NamedTuple):
+    """What an operand's field may hold; `step` of `unit` is what one unit of the field means."""
+
+    name: str
+    lo: int
+    hi: int
+    step: int
+    unit: str
+
+
+class Instruction(NamedTuple):
+    """One row of the instruction table; operands are (field, kind) in the order of writing."""
+
+    code: int
+    name: str
+    operands: tuple[tuple[str, str], ...]
+    category: str
+    meaning: str
+
+
+class Channel(NamedTuple):
+    """One row of the channel table."""
+
+    number: int
+    name: str
+    unit: str
+    meaning: str
+
+
+class RuleText(NamedTuple):
+    """One row of the verifier's rule table."""
+
+    number: int
+    name: str
+    holds: str
+    hint: str
+
+
+class Frame(NamedTuple):
+    """One row of the frame table; `fields` are named in the order of `format`, a last `bytes` takes the rest."""
+
+    code: int
+    name: str
+    reliable: bool
+    format: str
+    fields: tuple[str, ...]
+'''
+
+
+def host_module(tables: Tables, digest: int, version: tuple[str, str]) -> str:
+    """Return the source of the host's table module."""
+    out = [f'"""The tables of the SPEC.\n\n{BANNER}\n"""\n', "from enum import IntEnum", "from typing import NamedTuple\n"]
+    out += [f"MAJOR = {version[0]}", f"MINOR = {version[1]}", f"SPEC_HASH = 0x{digest:08X}\n\n"]
+    out += [HOST_RECORDS, ""]
+    for name, doc, table, column in (
+        ("Op", "The instructions' codes.", "instructions", "code"),
+        ("Mode", "The robot's modes.", "modes", "number"),
+        ("Chan", "The channels' numbers.", "channels", "number"),
+        ("Outcome", "How a block ended.", "outcomes", "number"),
+        ("Rule", "The verifier's rules.", "rules", "number"),
+        ("FrameType", "The frames' codes.", "frames", "code"),
+        ("State", "The robot's state in TELEMETRY.", "states", "number"),
+        ("Flag", "The bits of TELEMETRY's flags.", "flags", "number"),
+        ("Fault", "The codes of FAULT.", "faults", "number"),
+    ):
+        out += [enum(name, doc, tables[table], column), ""]
+    out += [record("Limits", "What a robot's manifest allows, in the SPEC's order.", tables["limits"]), ""]
+    out += [record("Certificate", "What a block can cost at worst.", tables["certificate"]), ""]
+    out += ["KINDS = {", *(kind_row(r) for r in tables["kinds"]), "}\n"]
+    out += ["INSTRUCTIONS = {", *(instruction_row(r) for r in live(tables["instructions"])), "}\n"]
+    out += ["CHANNELS = {"]
+    out += [f"    {r['number']}: Channel({r['number']}, {r['name']!r}, {r['unit']!r}, {r['meaning']!r})," for r in tables["channels"]]
+    out += ["}\n", "RULES = {"]
+    out += [f"    {r['number']}: RuleText({r['number']}, {r['name']!r}, {r['holds when']!r}, {r['hint']!r})," for r in tables["rules"]]
+    out += ["}\n", "FRAMES = {", *(frame_row(r) for r in tables["frames"]), "}\n"]
+    out += [f"HEADER_FORMAT = {struct_format(tables['header'])!r}"]
+    out += [f"HEADER_FIELDS = {tuple(r['name'] for r in tables['header'])!r}"]
+    out += [f"FRAME_FORMAT = {struct_format(tables['frame'])!r}"]
+    return "\n".join(out) + "\n"
+
+
+def robot_constants(prefix: str, rows: list[Row], column: str) -> list[str]:
+    """Return `PREFIX_NAME = const(n)` lines."""
+    return [f"{prefix}_{row['name'].upper()} = const({row[column]})" for row in live(rows)]
+
+
+def robot_module(tables: Tables, digest: int, version: tuple[str, str]) -> str:
+    """Return the source of the robot's constants."""
+    out = [f"# {BANNER}", "from micropython import const", ""]
+    out += [f"MAJOR = const({version[0]})", f"MINOR = const({version[1]})", f"SPEC_HASH = 0x{digest:08X}"]
+    for prefix, table, column in (
+        ("OP", "instructions", "code"), ("CH", "channels", "number"), ("OUT", "outcomes", "number"),
+        ("RULE", "rules", "number"), ("F", "frames", "code"), ("STATE", "states", "number"),
+        ("FLAG", "flags", "number"), ("FAULT", "faults", "number"),
+    ):
+        out += ["", *robot_constants(prefix, tables[table], column)]
+    out += ["", *(f"LIM_{r['name'].upper()} = const({i})" for i, r in enumerate(tables["limits"]))]
+    out += [f"LIMITS = const({len(tables['limits'])})"]
+    out += [f"MODES = const({len(tables['modes'])})"]
+    out += ["", *(f"CERT_{r['name'].upper()} = const({i})" for i, r in enumerate(tables["certificate"]))]
+    out += ["", f"HEADER_FORMAT = {struct_format(tables['header'])!r}", f"FRAME_FORMAT = {struct_format(tables['frame'])!r}"]
+    out += [f"{r['name']}_FORMAT = {payload_format(r['payload'])!r}" for r in tables["frames"] if r["payload"]]
+    reliable = sum(1 << int(r["code"]) for r in tables["frames"] if r["kind"] == "reliable")
+    out += ["", "# bit n: frames of type n are reliable", f"RELIABLE = const({reliable})"]
+    return "\n".join(out) + "\n"
+
+
+TARGETS: dict[Path, Callable[[Tables, int, tuple[str, str]], str]] = {
+    ROOT / "bytecode/llmbytecode/_isa.py": host_module,
+    ROOT / "firmware/llmvm/_isa.py": robot_module,
+}
+
+
+def generate() -> dict[Path, str]:
+    """Return every generated file's path and text."""
+    text = SPEC.read_text()
+    tables = read_tables(text)
+    check(tables)
+    title = TITLE.search(text)
+    if title is None:
+        raise SpecError("SPEC.md: its title does not read '# LLMBytecode MAJOR.MINOR'")
+    version = (title[1], title[2])
+    digest = spec_hash(tables)
+    return {path: write(tables, digest, version) for path, write in TARGETS.items()}
+
+
+def main() -> int:
+    """Write the generated files, or with --check compare them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only say which files are out of date")
+    only_check = parser.parse_args().check
+    try:
+        files = generate()
+    except SpecError as error:
+        print(f"gen: {error}", file=sys.stderr)
+        return 1
+    stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
+    for path in stale:
+        print(f"{'out of date' if only_check else 'wrote'}: {path.relative_to(ROOT)}")
+        if not only_check:
+            path.write_text(files[path])
+    return 1 if only_check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
