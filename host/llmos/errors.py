@@ -1,0 +1,10 @@
+"""The errors that people meet, one line each; `llmos.__main__` prints them.
+
+LlmosError                  anything that LLMos refuses or cannot do
+├── MicroPythonNotFound     no MicroPython to run the firmware on        (llmos.micropython)
+└── ResourceMissing         a file that ships with LLMos is not there    (llmos.resources)
+"""
+
+
+class LlmosError(Exception):
+    """What failed, the value, where, and what to do, in one line."""

@@ -1,0 +1,75 @@
+"""Finds the MicroPython that runs the firmware on this machine (its unix port, 64-bit or 32-bit)."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from llmos.errors import LlmosError
+
+PINNED = "1.25"  # what `make setup` builds
+OLDEST = (1, 22)  # the first whose viper and .mpy format serve the firmware
+_ARCH = {64: "x64", 32: "x86"}
+_OVERRIDE = {64: "LLMOS_MICROPYTHON", 32: "LLMOS_MICROPYTHON32"}
+
+
+class MicroPythonNotFound(LlmosError, FileNotFoundError):
+    """No usable MicroPython of the asked word size."""
+
+
+def cached(bits: int = 64) -> Path:
+    """Where `make setup` puts its build of `bits`; the file need not exist."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "llmos" / f"micropython-{PINNED}-{_ARCH[bits]}"
+
+
+def version(path: Path) -> str:
+    """The version that the MicroPython at `path` reports ("1.25.0"), or "" where it reports none."""
+    program = "import sys; print('.'.join(map(str, sys.implementation[1][:3])), sys.maxsize)"
+    return _ask(path, program).partition(" ")[0]
+
+
+def word_size(path: Path) -> int:
+    """The word size in bits of the MicroPython at `path`, or 0 where it does not run."""
+    answer = _ask(path, "import sys; print(sys.maxsize)")
+    return int(answer).bit_length() + 1 if answer.isdigit() else 0
+
+
+def recent(path: Path) -> bool:
+    """Whether the MicroPython at `path` runs and is at least `OLDEST`."""
+    numbers = re.findall(r"\d+", version(path))
+    return len(numbers) >= 2 and (int(numbers[0]), int(numbers[1])) >= OLDEST
+
+
+def find(bits: int = 64) -> Path:
+    """The MicroPython to use: the environment's, else the one `make setup` built, else the one on PATH.
+
+    Raises MicroPythonNotFound.
+    """
+    override = os.environ.get(_OVERRIDE[bits])
+    if override:
+        return _overridden(Path(override), _OVERRIDE[bits])
+    if os.access(cached(bits), os.X_OK):
+        return cached(bits)
+    on_path = shutil.which("micropython")
+    if on_path and recent(Path(on_path)) and word_size(Path(on_path)) == bits:
+        return Path(on_path)
+    raise MicroPythonNotFound(
+        f"no {bits}-bit MicroPython: {cached(bits)} does not exist and PATH has none of version "
+        f"{'.'.join(map(str, OLDEST))} or newer; run `make setup`, or set {_OVERRIDE[bits]} to one"
+    )
+
+
+def _overridden(path: Path, variable: str) -> Path:
+    if os.access(path, os.X_OK) and path.is_file():
+        return path
+    raise MicroPythonNotFound(f"{variable} is {path}, which is no program; correct it, or unset it")
+
+
+def _ask(path: Path, program: str) -> str:
+    try:
+        done = subprocess.run([path, "-c", program], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()
