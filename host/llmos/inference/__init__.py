@@ -1,0 +1,23 @@
+"""One function, `Request -> Answer`, behind which any model, rule or record can stand.
+
+Errors: `LlmosError` <- `InferenceError` <- `DeadlineExpired`.
+"""
+
+from ._registry import KERNELS, open_kernel
+from ._replay import Recorder
+from ._schema import conforms, violation
+from ._types import Answer, DeadlineExpired, Inference, InferenceError, Kernel, Request
+
+__all__ = [
+    "KERNELS",
+    "Answer",
+    "DeadlineExpired",
+    "Inference",
+    "InferenceError",
+    "Kernel",
+    "Recorder",
+    "Request",
+    "conforms",
+    "open_kernel",
+    "violation",
+]

@@ -1,0 +1,156 @@
+"""What the model may say next: a JSON schema enforced token by token, and the choice of the token."""
+
+import ctypes
+import json
+import re
+import weakref
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._session import Logits, Session
+from ._types import InferenceError, Schema
+
+
+class Constraint(Protocol):
+    """Follows one answer as it grows."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the answer is whole and nothing can follow."""
+
+    def forced(self) -> list[int]:
+        """Take the tokens that must come next, whatever the model thinks."""
+
+    def choose(self, logits: Logits) -> int:
+        """Take the model's next token, out of those that are allowed."""
+
+
+class Sampler:
+    """Chooses among allowed tokens: the likeliest at temperature 0, else drawn with the request's seed."""
+
+    def __init__(self, temperature: float, seed: int) -> None:
+        self._temperature = temperature
+        self._rng = np.random.default_rng(seed)
+
+    def pick(self, logits: Logits, allowed: NDArray[np.intp] | None = None) -> int:
+        """Pick a token; `allowed` are the permitted ones' numbers, None permits all."""
+        among = logits if allowed is None else logits[allowed]
+        if self._temperature > 0:  # adding Gumbel noise and taking the maximum draws from the softmax
+            among = among / self._temperature + self._rng.gumbel(size=len(among))
+        best = int(np.argmax(among))
+        return best if allowed is None else int(allowed[best])
+
+
+class Free:
+    """No constraint: the model says what it likes until it ends its turn."""
+
+    complete = False
+
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+
+    def forced(self) -> list[int]:
+        """Force nothing."""
+        return []
+
+    def choose(self, logits: Logits) -> int:
+        """Choose among all tokens."""
+        return self._sampler.pick(logits)
+
+
+class Guided:
+    """A JSON schema followed by llguidance, which also tells which tokens leave no choice."""
+
+    def __init__(self, tokenizer: Any, schema: Schema, sampler: Sampler) -> None:
+        matcher: Any = import_module("llguidance").LLMatcher
+        self._sampler = sampler
+        grammar = matcher.grammar_from_json_schema(schema, overrides={"whitespace_flexible": False})
+        self._matcher = matcher(tokenizer, grammar, log_level=0)
+        self._check()
+
+    def _check(self) -> None:
+        if self._matcher.is_error():
+            reason = self._matcher.get_error().partition("\n")[0]
+            raise InferenceError(f"the schema cannot be followed: {reason}")
+
+    @property
+    def complete(self) -> bool:
+        """Whether the value is closed."""
+        return bool(self._matcher.is_stopped())
+
+    def forced(self) -> list[int]:
+        """Take the tokens that the schema leaves no choice about."""
+        tokens: list[int] = self._matcher.compute_ff_tokens()
+        self._matcher.consume_tokens(tokens)
+        return tokens
+
+    def choose(self, logits: Logits) -> int:
+        """Choose among the tokens that keep the answer legal."""
+        mask = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
+        allowed = np.flatnonzero(np.unpackbits(mask, bitorder="little", count=len(logits)))
+        token = self._sampler.pick(logits, allowed)
+        self._matcher.consume_token(token)
+        self._check()
+        return token
+
+
+_CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])  # llama_token_data
+
+
+class Gbnf:
+    """A JSON schema followed by llama.cpp's own grammars, where llguidance is not installed.
+
+    They know no limits of numbers, so the answer has to be checked against the schema afterwards.
+    """
+
+    def __init__(self, session: Session, schema: Schema, sampler: Sampler) -> None:
+        self._lib, self._sampler = session.lib, sampler
+        self._end = session.lib.llama_vocab_eos(session.vocab)
+        grammar = import_module("llama_cpp.llama_grammar").json_schema_to_gbnf(json.dumps(schema))
+        grammar = re.sub(r"^space ::= .*$", 'space ::= ""', grammar, flags=re.MULTILINE)
+        self._grammar = self._lib.llama_sampler_init_grammar(session.vocab, grammar.encode(), b"root")
+        if not self._grammar:
+            raise InferenceError("the schema cannot be followed: llama.cpp refuses the grammar made from it")
+        weakref.finalize(self, self._lib.llama_sampler_free, self._grammar)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end of the answer is legal, which for an object means that it is closed."""
+        return len(self._allowed(np.array([self._end]))) == 1
+
+    def forced(self) -> list[int]:
+        """Force nothing: these grammars cannot tell."""
+        return []
+
+    def choose(self, logits: Logits) -> int:
+        """Choose the model's favourite if it is legal, which is cheap to ask, else among the legal tokens."""
+        token = self._sampler.pick(logits)
+        if len(self._allowed(np.array([token]))) == 0:
+            token = self._sampler.pick(logits, self._allowed(np.arange(len(logits))))
+        self._lib.llama_sampler_accept(self._grammar, token)
+        return token
+
+    def _allowed(self, tokens: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Of these tokens, the ones that may come next."""
+        candidates = np.zeros(len(tokens), _CANDIDATE)
+        candidates["id"] = tokens
+        array = self._lib.llama_token_data_array(
+            data=candidates.ctypes.data_as(self._lib.llama_token_data_p), size=len(tokens), selected=-1, sorted=False
+        )
+        self._lib.llama_sampler_apply(self._grammar, ctypes.byref(array))
+        return tokens[np.isfinite(candidates["logit"])]
+
+
+def best_constraint(session: Session) -> Callable[[Schema, Sampler], Constraint]:
+    """Make constraints by llguidance where it is installed, else by llama.cpp's grammars."""
+    if find_spec("llguidance") is None:
+        return partial(Gbnf, session)
+    # Reads the whole vocabulary once: about 0.1 s for 50,000 tokens.
+    tokenizer = import_module("llguidance.llamacpp").lltokenizer_from_vocab(session.vocab)
+    return partial(Guided, tokenizer)

@@ -1,0 +1,90 @@
+"""The kernel that takes the best-scored candidate: what stands in when no model answers in time."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, NamedTuple
+
+from ._schema import conforms
+from ._types import Answer, InferenceError, Request
+
+Decision = dict[str, Any]
+
+# A line of the frame such as `c1 subgoal 1.20,0.40 score 0.91 path 2.3m`.
+_CANDIDATE = re.compile(r"^\W*(\w*?(\d+))\s+(\w+)\s.*?\bscore\W+(-?[0-9.]+)", re.MULTILINE)
+_YAW = re.compile(r"\byaw(?:_deg)?\W{1,2}(-?\d+)")
+_LOOK_DEG = 90  # how far to turn when there is nowhere to go
+
+
+class Candidate(NamedTuple):
+    """A place that the frame offers."""
+
+    id: str
+    number: int
+    type: str
+    score: float
+
+
+def open_rule() -> "RuleKernel":
+    """Open the rule."""
+    return RuleKernel()
+
+
+class RuleKernel:
+    """Drives to the candidate with the highest score, else looks around, else stops."""
+
+    name = "rule"
+    vision = False
+
+    def __call__(self, request: Request) -> Answer:
+        """Answer with the first decision, in order of preference, that the request's schema allows."""
+        started = time.monotonic()
+        for decision in _decisions(request.user):
+            if request.schema is None or conforms(decision, request.schema):
+                text = json.dumps(decision, separators=(",", ":"))
+                return Answer(text, 0, 0, 0, time.monotonic() - started)
+        raise InferenceError("kernel rule makes only decisions, and this schema allows none of them")
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _decisions(frame: str) -> Iterator[Decision]:
+    """Yield every decision that the rule can make for a frame, the best first."""
+    candidates = sorted(_candidates(frame), key=lambda c: (-c.score, c.number))
+    for (action, reason), fallback in product(_actions(candidates, frame), _fallbacks(candidates)):
+        yield {"action": action, "fallback": fallback, "explanation": reason}
+
+
+def _candidates(frame: str) -> Iterator[Candidate]:
+    for name, number, kind, score in _CANDIDATE.findall(frame):
+        try:
+            yield Candidate(name, int(number), kind, float(score))
+        except ValueError:  # a score such as 1.2.3 is not a candidate's
+            continue
+
+
+def _actions(candidates: list[Candidate], frame: str) -> list[tuple[Decision, str]]:
+    """List actions with their reasons, the best first."""
+    actions = [
+        ({"type": "EXPLORE" if c.type == "frontier" else "MOVE_TO", "target_id": c.id}, f"best score {c.score:.2f}")
+        for c in candidates
+    ]
+    yaw = _YAW.search(frame)
+    turns = [_wrapped((int(yaw[1]) if yaw else 0) + _LOOK_DEG), _LOOK_DEG, 0]
+    actions += [({"type": "ROTATE_TO", "yaw_deg": turn}, "nowhere to go, look around") for turn in turns]
+    return [*actions, ({"type": "STOP"}, "nothing can be done")]
+
+
+def _wrapped(degrees: int) -> int:
+    """Bring an angle into -179 to 180 degrees."""
+    return 180 - (180 - degrees) % 360
+
+
+def _fallbacks(candidates: list[Candidate]) -> list[Decision]:
+    """List what to do if the action fails, the best first: another frontier, a look around, a stop."""
+    frontiers = [c.id for c in candidates[1:] if c.type == "frontier"]
+    explore = [{"if_failed": "EXPLORE", "target_id": name} for name in frontiers]
+    return [*explore, {"if_failed": "ROTATE_TO"}, {"if_failed": "EXPLORE"}, {"if_failed": "STOP"}]

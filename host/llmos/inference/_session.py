@@ -1,0 +1,209 @@
+"""A GGUF model in this process: text to tokens, tokens to logits, and what the context remembers."""
+
+import ctypes
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._registry import require
+from ._types import DeadlineExpired, InferenceError
+
+CONTEXT_TOKENS = 2048
+# Tokens per evaluation: the deadline is looked at between two. Larger chunks are hardly faster on a CPU.
+CHUNK_TOKENS = 64
+
+_CHATML = b"chatml"  # name of a template built into llama.cpp, for files that carry none or an unknown one
+_SYSTEM, _USER = "\x01system\x01", "\x01user\x01"  # stand for the texts while the template is laid out
+
+Logits = NDArray[np.float32]
+
+
+class Session:
+    """One loaded model with one context, whose evaluated prefix is reused from call to call."""
+
+    def __init__(
+        self, path: Path, *, context_tokens: int = CONTEXT_TOKENS, threads: int | None = None
+    ) -> None:
+        """Load the model, or raise `InferenceError`; threads default to the physical cores (2 to 8)."""
+        self.lib: Any = require("llama_cpp", f"gguf:{path}")
+        _check_file(path)
+        self._log = _LogTail(self.lib)
+        self._model = self._load(path)
+        self.vocab = self.lib.llama_model_get_vocab(self._model)
+        self.vocab_size: int = self.lib.llama_vocab_n_tokens(self.vocab)
+        self._context = self._new_context(path, context_tokens, threads or _physical_cores())
+        self._memory = self.lib.llama_get_memory(self._context)
+        self.context_tokens: int = self.lib.llama_n_ctx(self._context)
+        self._held: list[int] = []  # the tokens in the context's memory, in order
+        self._layout = self._chat_layout()
+        self._system: tuple[str, list[int]] = ("", [])  # the last system text, with the tokens up to the user's
+
+    def _load(self, path: Path) -> Any:
+        params = self.lib.llama_model_default_params()
+        params.n_gpu_layers = -1  # all, where the build has a GPU
+        model = self.lib.llama_model_load_from_file(os.fsencode(path), params)
+        if not model:
+            raise InferenceError(
+                f"{path} is not a model that llama.cpp can load ({self._log.last()}); fetch the file again"
+            )
+        return model
+
+    def _new_context(self, path: Path, tokens: int, threads: int) -> Any:
+        params = self.lib.llama_context_default_params()
+        params.n_ctx = tokens
+        params.n_batch = params.n_ubatch = CHUNK_TOKENS
+        params.n_threads = params.n_threads_batch = threads
+        params.no_perf = True
+        context = self.lib.llama_init_from_model(self._model, params)
+        if not context:
+            self.lib.llama_model_free(self._model)
+            raise InferenceError(f"{path}: no context of {tokens} tokens could be made ({self._log.last()})")
+        return context
+
+    def close(self) -> None:
+        """Free the context and the model."""
+        if self._context:
+            self.lib.llama_free(self._context)
+            self.lib.llama_model_free(self._model)
+            self._context = self._model = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the model is freed."""
+        return self._context is None
+
+    def prompt(self, system: str, user: str) -> list[int]:
+        """Lay system and user text out as the model's chat template wants them.
+
+        Only the template's own text may contain special tokens; what the robot saw cannot close its turn.
+        """
+        before, between, after = self._layout
+        if self._system[0] != system or not self._system[1]:
+            head = self._tokenize(before, special=True, first=True) + self._tokenize(system)
+            self._system = (system, head + self._tokenize(between, special=True))
+        return self._system[1] + self._tokenize(user) + self._tokenize(after, special=True)
+
+    def _tokenize(self, text: str, *, special: bool = False, first: bool = False) -> list[int]:
+        data = text.encode()
+        buffer = (self.lib.llama_token * (len(data) + 2))()
+        count = self.lib.llama_tokenize(self.vocab, data, len(data), buffer, len(buffer), first, special)
+        return list(buffer[:count])
+
+    def _chat_layout(self) -> tuple[str, str, str]:
+        """Split the chat template's text into before the system text, between it and the user's, and after."""
+        template = self.lib.llama_model_chat_template(self._model, None)
+        laid_out = (template and self._apply_template(template)) or self._apply_template(_CHATML)
+        before, found, rest = laid_out.partition(_SYSTEM)
+        if not found:  # a template without a system role
+            before, rest = "", laid_out
+        between, _, after = rest.partition(_USER)
+        return before, between, after
+
+    def _apply_template(self, template: bytes) -> str:
+        """Lay out the two stand-ins; empty where llama.cpp does not know the template."""
+        message = self.lib.llama_chat_message
+        chat = (message * 2)(
+            message(role=b"system", content=_SYSTEM.encode()), message(role=b"user", content=_USER.encode())
+        )
+        buffer = ctypes.create_string_buffer(4096)
+        size = self.lib.llama_chat_apply_template(template, chat, 2, True, buffer, len(buffer))
+        return buffer.raw[:size].decode() if 0 < size <= len(buffer) else ""
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """Turn tokens into text; special tokens become nothing."""
+        buffer = ctypes.create_string_buffer(256)
+        pieces = []
+        for token in tokens:
+            size = self.lib.llama_token_to_piece(self.vocab, token, buffer, len(buffer), 0, False)
+            pieces.append(buffer.raw[: max(size, 0)])
+        return b"".join(pieces).decode(errors="replace")
+
+    def ends(self, token: int) -> bool:
+        """Whether a token ends the model's turn."""
+        return bool(self.lib.llama_vocab_is_eog(self.vocab, token))
+
+    def reuse(self, prompt: list[int]) -> int:
+        """Forget all but the longest prefix that the prompt shares with the context; return its length.
+
+        It is shorter than the prompt always, because the last token has to be evaluated for its logits.
+        """
+        shared = 0
+        for held, wanted in zip(self._held, prompt[:-1], strict=False):
+            if held != wanted:
+                break
+            shared += 1
+        return self._keep(shared)
+
+    def _keep(self, count: int) -> int:
+        """Cut the context to its first tokens; models that cannot forget a part forget all."""
+        if not self.lib.llama_memory_seq_rm(self._memory, 0, count, -1):
+            self.lib.llama_memory_clear(self._memory, True)
+            count = 0
+        del self._held[count:]
+        return count
+
+    def evaluate(self, tokens: Sequence[int], deadline: float) -> Logits:
+        """Append tokens to the context and return the logits after the last; `deadline` is on the monotonic clock.
+
+        The array is the context's own memory: it is valid until the next evaluation.
+        """
+        for start in range(0, len(tokens), CHUNK_TOKENS):
+            if time.monotonic() >= deadline:
+                raise DeadlineExpired("the model did not answer within the deadline")
+            self._decode(tokens[start : start + CHUNK_TOKENS])
+        pointer = self.lib.llama_get_logits_ith(self._context, -1)
+        return np.ctypeslib.as_array(pointer, shape=(self.vocab_size,))
+
+    def _decode(self, tokens: Sequence[int]) -> None:
+        array = (self.lib.llama_token * len(tokens))(*tokens)
+        status = self.lib.llama_decode(self._context, self.lib.llama_batch_get_one(array, len(tokens)))
+        if status != 0:
+            self._keep(len(self._held))
+            raise InferenceError(f"llama.cpp could not evaluate {len(tokens)} tokens (status {status})")
+        self._held += tokens
+
+
+class _LogTail:
+    """Keeps llama.cpp's last error instead of letting it write to the terminal."""
+
+    def __init__(self, lib: Any) -> None:
+        self._lines: list[str] = []
+        # llama.cpp keeps the pointer for good, so the callback must outlive this object too.
+        _CALLBACKS.append(lib.llama_log_callback(self._take))
+        lib.llama_log_set(_CALLBACKS[-1], ctypes.c_void_p(0))
+
+    def _take(self, level: int, text: bytes, _data: Any) -> None:
+        if level == 3:  # GGML_LOG_LEVEL_ERROR
+            self._lines.append(text.decode(errors="replace").strip())
+
+    def last(self) -> str:
+        """The first error that was logged: the later ones only repeat that loading failed."""
+        return self._lines[0] if self._lines else "no reason given"
+
+
+_CALLBACKS: list[Any] = []
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what is plainly no GGUF file before llama.cpp sees it."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise InferenceError(f"model file {path}: {error.strerror}; give the path of a .gguf file") from error
+    if magic != b"GGUF":
+        raise InferenceError(f"model file {path} starts with {magic!r}, not b'GGUF'; give the path of a .gguf file")
+
+
+def _physical_cores() -> int:
+    """Count the cores that this process may use, hyper-threads once; at least 2, at most 8."""
+    cores = set()
+    for cpu in os.sched_getaffinity(0):
+        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        cores.add(siblings.read_text() if siblings.exists() else str(cpu))
+    return min(max(len(cores), 2), 8)

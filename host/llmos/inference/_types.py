@@ -1,0 +1,84 @@
+"""What a kernel is asked, what it answers, and how it fails."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from llmos.errors import LlmosError
+
+Schema = dict[str, Any]
+
+
+class InferenceError(LlmosError):
+    """A kernel could not be opened, or gave no answer that can be used."""
+
+
+class DeadlineExpired(InferenceError):
+    """A kernel did not answer within the request's deadline."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to a kernel.
+
+    Args:
+        system: text that stays the same from call to call; its evaluation is cached.
+        user: text that changes with every call.
+        images: PNG files, for kernels whose `vision` is true.
+        schema: JSON schema that the answer must satisfy; objects should set `additionalProperties` to false.
+        deadline_s: longest time for the whole call.
+        seed: fixes every random choice.
+        max_tokens: longest answer.
+        temperature: 0 takes the likeliest token always; above, tokens are drawn.
+    """
+
+    system: str
+    user: str
+    images: tuple[bytes, ...] = ()
+    schema: Schema | None = None
+    deadline_s: float = 10.0
+    seed: int = 0
+    max_tokens: int = 96
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer, with its cost.
+
+    Args:
+        text: the answer; JSON without white space where the request had a schema.
+        tokens_in: length of the prompt.
+        tokens_out: length of the answer.
+        tokens_cached: prompt tokens whose evaluation was reused.
+        seconds: measured wall time of the call.
+        tokens_forced: answer tokens that the schema left no choice about.
+    """
+
+    text: str
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int
+    seconds: float
+    tokens_forced: int = 0
+
+
+Inference = Callable[[Request], Answer]
+
+
+class Kernel(Protocol):
+    """An `Inference` with a name, which holds resources until it is closed."""
+
+    @property
+    def name(self) -> str:
+        """The spec that opened it."""
+
+    @property
+    def vision(self) -> bool:
+        """Whether it looks at the request's images."""
+
+    def __call__(self, request: Request) -> Answer:
+        """Answer within the deadline, or raise `DeadlineExpired` or `InferenceError`."""
+
+    def close(self) -> None:
+        """Free what the kernel holds; closing twice is allowed."""
