@@ -67,6 +67,10 @@ def check(tables: Tables) -> None:
         for operand in row["operands"].split():
             if operand.split(":")[1] not in kinds:
                 raise SpecError(f"instruction {row['name']}: kind of {operand} is not in table kinds")
+    bases = {row["base"] for row in tables["units"]}
+    for row in tables["kinds"]:
+        if row["unit"] and row["unit"] not in bases:
+            raise SpecError(f"kind {row['kind']}: unit {row['unit']} is no base of table units")
 
 
 def spec_hash(tables: Tables) -> int:
@@ -119,7 +123,18 @@ def instruction_row(row: Row) -> str:
 
 def kind_row(row: Row) -> str:
     """Return one row of the host's operand kind table."""
-    return f"    {row['kind']!r}: Kind({row['kind']!r}, {row['lo']}, {row['hi']}, {row['step']}, {row['unit']!r}),"
+    numbers = f"{row['lo']}, {row['hi']}, {row['step']}"
+    return f"    {row['kind']!r}: Kind({row['kind']!r}, {row['form']!r}, {numbers}, {row['unit']!r}),"
+
+
+def table_row(name: str, key: str, columns: tuple[str, ...]) -> Callable[[Row], str]:
+    """Return the writer of one dictionary row `key: Name(columns...)`; numbers stand bare, all else quoted."""
+
+    def write(row: Row) -> str:
+        values = [row[c] if c == "number" else repr(row[c]) for c in columns]
+        return f"    {values[columns.index(key)]}: {name}({', '.join(values)}),"
+
+    return write
 
 
 def frame_row(row: Row) -> str:
@@ -133,9 +148,10 @@ def frame_row(row: Row) -> str:
 
 HOST_RECORDS = '''\
 class Kind(NamedTuple):
-    """What an operand's field may hold; `step` of `unit` is what one unit of the field means."""
+    """What an operand's field may hold; `step` of `unit` is what one unit of the field means, `form` how it is written."""
 
     name: str
+    form: str
     lo: int
     hi: int
     step: int
@@ -162,12 +178,22 @@ class Channel(NamedTuple):
 
 
 class RuleText(NamedTuple):
-    """One row of the verifier's rule table."""
+    """One row of the verifier's rule table; `value` and `limit` name a refusal's two numbers."""
 
     number: int
     name: str
     holds: str
+    value: str
+    limit: str
     hint: str
+
+
+class Unit(NamedTuple):
+    """One row of the unit table: one `name` is `factor` (a decimal number) of `base`."""
+
+    name: str
+    base: str
+    factor: str
 
 
 class Frame(NamedTuple):
@@ -181,36 +207,70 @@ class Frame(NamedTuple):
 '''
 
 
+ENUMS = (
+    ("Op", "The instructions' codes.", "instructions", "code"),
+    ("Mode", "The robot's modes.", "modes", "number"),
+    ("Chan", "The channels' numbers.", "channels", "number"),
+    ("Outcome", "How a block ended.", "outcomes", "number"),
+    ("Rule", "The verifier's rules.", "rules", "number"),
+    ("FrameType", "The frames' codes.", "frames", "code"),
+    ("State", "The robot's state in TELEMETRY.", "states", "number"),
+    ("Flag", "The bits of TELEMETRY's flags.", "flags", "number"),
+    ("Fault", "The codes of FAULT.", "faults", "number"),
+)
+ROWS: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
+    ("KINDS", "kinds", kind_row),
+    ("UNITS", "units", table_row("Unit", "unit", ("unit", "base", "factor"))),
+    ("INSTRUCTIONS", "instructions", instruction_row),
+    ("CHANNELS", "channels", table_row("Channel", "number", ("number", "name", "unit", "meaning"))),
+    ("RULES", "rules", table_row("RuleText", "number", ("number", "name", "holds when", "value", "limit", "hint"))),
+    ("FRAMES", "frames", frame_row),
+)
+
+
+def header_record(rows: list[Row]) -> str:
+    """Return the source of the container's header as a NamedTuple."""
+    lines = [f"    {row['name']}: {'bytes' if row['type'].endswith('s') else 'int'}" for row in rows]
+    return 'class Header(NamedTuple):\n    """The container\'s header."""\n\n' + "\n".join(lines) + "\n"
+
+
 def host_module(tables: Tables, digest: int, version: tuple[str, str]) -> str:
     """Return the source of the host's table module."""
     out = [f'"""The tables of the SPEC.\n\n{BANNER}\n"""\n', "from enum import IntEnum", "from typing import NamedTuple\n"]
     out += [f"MAJOR = {version[0]}", f"MINOR = {version[1]}", f"SPEC_HASH = 0x{digest:08X}\n\n"]
     out += [HOST_RECORDS, ""]
-    for name, doc, table, column in (
-        ("Op", "The instructions' codes.", "instructions", "code"),
-        ("Mode", "The robot's modes.", "modes", "number"),
-        ("Chan", "The channels' numbers.", "channels", "number"),
-        ("Outcome", "How a block ended.", "outcomes", "number"),
-        ("Rule", "The verifier's rules.", "rules", "number"),
-        ("FrameType", "The frames' codes.", "frames", "code"),
-        ("State", "The robot's state in TELEMETRY.", "states", "number"),
-        ("Flag", "The bits of TELEMETRY's flags.", "flags", "number"),
-        ("Fault", "The codes of FAULT.", "faults", "number"),
-    ):
+    for name, doc, table, column in ENUMS:
         out += [enum(name, doc, tables[table], column), ""]
     out += [record("Limits", "What a robot's manifest allows, in the SPEC's order.", tables["limits"]), ""]
     out += [record("Certificate", "What a block can cost at worst.", tables["certificate"]), ""]
-    out += ["KINDS = {", *(kind_row(r) for r in tables["kinds"]), "}\n"]
-    out += ["INSTRUCTIONS = {", *(instruction_row(r) for r in live(tables["instructions"])), "}\n"]
-    out += ["CHANNELS = {"]
-    out += [f"    {r['number']}: Channel({r['number']}, {r['name']!r}, {r['unit']!r}, {r['meaning']!r})," for r in tables["channels"]]
-    out += ["}\n", "RULES = {"]
-    out += [f"    {r['number']}: RuleText({r['number']}, {r['name']!r}, {r['holds when']!r}, {r['hint']!r})," for r in tables["rules"]]
-    out += ["}\n", "FRAMES = {", *(frame_row(r) for r in tables["frames"]), "}\n"]
-    out += [f"HEADER_FORMAT = {struct_format(tables['header'])!r}"]
-    out += [f"HEADER_FIELDS = {tuple(r['name'] for r in tables['header'])!r}"]
-    out += [f"FRAME_FORMAT = {struct_format(tables['frame'])!r}"]
+    out += [header_record(tables["header"]), ""]
+    for name, table, write in ROWS:
+        rows = tables[table] if table in ("kinds", "units") else live(tables[table])
+        out += [f"{name} = {{", *map(write, rows), "}\n"]
+    out += [f"HEADER_FORMAT = {struct_format(tables['header'])!r}", f"FRAME_FORMAT = {struct_format(tables['frame'])!r}"]
     return "\n".join(out) + "\n"
+
+
+def form_bytes(tables: Tables) -> bytes:
+    """Return, for each code, the numbers of the kinds of its fields a, b, c and i; 0 stands for no kind."""
+    number = {row["kind"]: n for n, row in enumerate(tables["kinds"], 1)}
+    out = bytearray()
+    for row in tables["instructions"]:
+        kinds = dict(operand.split(":") for operand in row["operands"].split())
+        out += bytes(number[kinds[field]] if field in kinds else 0 for field in "abci")
+    return bytes(out)
+
+
+def form_lines(tables: Tables) -> list[str]:
+    """Return the robot's tables for the operand rule."""
+    return [
+        "# code * 4 + (0 a, 1 b, 2 c, 3 i in the place of b and c): the field's kind; 0: the field is unused",
+        f"FORMS = {form_bytes(tables)!r}",
+        "# a kind's least and greatest number; a field whose least number is negative is signed",
+        f"KIND_LO = (0, {', '.join(row['lo'] for row in tables['kinds'])})",
+        f"KIND_HI = (0, {', '.join(row['hi'] for row in tables['kinds'])})",
+        *(f"K_{row['kind'].upper()} = const({n})" for n, row in enumerate(tables["kinds"], 1)),
+    ]
 
 
 def robot_constants(prefix: str, rows: list[Row], column: str) -> list[str]:
@@ -232,6 +292,7 @@ def robot_module(tables: Tables, digest: int, version: tuple[str, str]) -> str:
     out += [f"LIMITS = const({len(tables['limits'])})"]
     out += [f"MODES = const({len(tables['modes'])})"]
     out += ["", *(f"CERT_{r['name'].upper()} = const({i})" for i, r in enumerate(tables["certificate"]))]
+    out += ["", *form_lines(tables)]
     out += ["", f"HEADER_FORMAT = {struct_format(tables['header'])!r}", f"FRAME_FORMAT = {struct_format(tables['frame'])!r}"]
     out += [f"{r['name']}_FORMAT = {payload_format(r['payload'])!r}" for r in tables["frames"] if r["payload"]]
     reliable = sum(1 << int(r["code"]) for r in tables["frames"] if r["kind"] == "reliable")

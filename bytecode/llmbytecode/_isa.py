@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 MAJOR = 1
 MINOR = 0
-SPEC_HASH = 0xBD8D4076
+SPEC_HASH = 0x69EBA842
 
 
 class Kind(NamedTuple):
-    """What an operand's field may hold; `step` of `unit` is what one unit of the field means."""
+    """What an operand's field may hold; `step` of `unit` is what one unit of the field means, `form` how it is written."""
 
     name: str
+    form: str
     lo: int
     hi: int
     step: int
@@ -41,12 +42,22 @@ class Channel(NamedTuple):
 
 
 class RuleText(NamedTuple):
-    """One row of the verifier's rule table."""
+    """One row of the verifier's rule table; `value` and `limit` name a refusal's two numbers."""
 
     number: int
     name: str
     holds: str
+    value: str
+    limit: str
     hint: str
+
+
+class Unit(NamedTuple):
+    """One row of the unit table: one `name` is `factor` (a decimal number) of `base`."""
+
+    name: str
+    base: str
+    factor: str
 
 
 class Frame(NamedTuple):
@@ -278,33 +289,82 @@ class Certificate(NamedTuple):
     guarded: int
 
 
+class Header(NamedTuple):
+    """The container's header."""
+
+    magic: bytes
+    major: int
+    minor: int
+    autonomous_ms: int
+    spec_hash: int
+    manifest_hash: int
+    words: int
+    constants: int
+    fuel: int
+    ms: int
+    path_mm: int
+    rotation_mrad: int
+    reports: int
+    registers: int
+    variables: int
+    sensors: int
+    actuators: int
+    guarded: int
+    reserved: int
+    crc: int
+
+
 KINDS = {
-    'reg': Kind('reg', 0, 15, 1, ''),
-    'var': Kind('var', 0, 15, 1, ''),
-    'guard': Kind('guard', 0, 3, 1, ''),
-    'int16': Kind('int16', -32768, 32767, 1, ''),
-    'byte': Kind('byte', 0, 255, 1, ''),
-    'count': Kind('count', 1, 65535, 1, ''),
-    'count8': Kind('count8', 1, 255, 1, ''),
-    'const': Kind('const', 0, 255, 1, ''),
-    'ahead': Kind('ahead', 1, 65535, 1, ''),
-    'ahead8': Kind('ahead8', 1, 255, 1, ''),
-    'back': Kind('back', 1, 65535, 1, ''),
-    'channel': Kind('channel', 0, 12, 1, ''),
-    'distance': Kind('distance', -32768, 32767, 1, 'mm'),
-    'distance_max': Kind('distance_max', 1, 255, 10, 'mm'),
-    'angle': Kind('angle', -32768, 32767, 1, 'mrad'),
-    'angle_max': Kind('angle_max', 1, 255, 50, 'mrad'),
-    'speed': Kind('speed', 1, 255, 1, 'mm/s'),
-    'rate': Kind('rate', 1, 255, 10, 'mrad/s'),
-    'time': Kind('time', 0, 65535, 1, 'ms'),
-    'time_max': Kind('time_max', 1, 65535, 1, 'ms'),
-    'time100': Kind('time100', 1, 255, 100, 'ms'),
-    'time10': Kind('time10', 1, 255, 10, 'ms'),
-    'frequency': Kind('frequency', 20, 20000, 1, 'Hz'),
-    'threshold': Kind('threshold', -32768, 32767, 1, ''),
-    'mode': Kind('mode', 0, 5, 1, ''),
-    'pair': Kind('pair', 0, 255, 1, ''),
+    'reg': Kind('reg', 'r', 0, 15, 1, ''),
+    'var': Kind('var', 'v', 0, 15, 1, ''),
+    'guard': Kind('guard', 'g', 0, 3, 1, ''),
+    'watch': Kind('watch', 'watch', 0, 199, 1, ''),
+    'pair': Kind('pair', 'pair', 0, 255, 1, ''),
+    'int16': Kind('int16', 'number', -32768, 32767, 1, ''),
+    'byte': Kind('byte', 'number', 0, 255, 1, ''),
+    'count': Kind('count', 'number', 1, 65535, 1, ''),
+    'count8': Kind('count8', 'max', 1, 255, 1, ''),
+    'const': Kind('const', 'const', 0, 255, 1, ''),
+    'ahead': Kind('ahead', 'label', 1, 65535, 1, ''),
+    'ahead8': Kind('ahead8', 'label', 1, 255, 1, ''),
+    'back': Kind('back', 'implied', 1, 65535, 1, ''),
+    'body': Kind('body', 'implied', 1, 255, 1, ''),
+    'out': Kind('out', 'implied', 1, 65535, 1, ''),
+    'channel': Kind('channel', 'channel', 0, 12, 1, ''),
+    'distance': Kind('distance', 'number', -32768, 32767, 1, 'mm'),
+    'distance_max': Kind('distance_max', 'max', 1, 255, 10, 'mm'),
+    'angle': Kind('angle', 'number', -32768, 32767, 1, 'mrad'),
+    'angle_max': Kind('angle_max', 'max', 1, 255, 50, 'mrad'),
+    'speed': Kind('speed', 'number', 1, 255, 1, 'mm/s'),
+    'rate': Kind('rate', 'number', 1, 255, 10, 'mrad/s'),
+    'time': Kind('time', 'number', 0, 65535, 1, 'ms'),
+    'time_max': Kind('time_max', 'max', 1, 65535, 1, 'ms'),
+    'time100': Kind('time100', 'number', 1, 255, 100, 'ms'),
+    'time10': Kind('time10', 'number', 1, 255, 10, 'ms'),
+    'frequency': Kind('frequency', 'number', 20, 20000, 1, 'Hz'),
+    'threshold': Kind('threshold', 'threshold', -32768, 32767, 1, ''),
+    'mode': Kind('mode', 'mode', 0, 5, 1, ''),
+}
+
+UNITS = {
+    'mm': Unit('mm', 'mm', '1'),
+    'cm': Unit('cm', 'mm', '10'),
+    'm': Unit('m', 'mm', '1000'),
+    'mrad': Unit('mrad', 'mrad', '1'),
+    'rad': Unit('rad', 'mrad', '1000'),
+    'deg': Unit('deg', 'mrad', '17.453292519943295769'),
+    'mm/s': Unit('mm/s', 'mm/s', '1'),
+    'cm/s': Unit('cm/s', 'mm/s', '10'),
+    'm/s': Unit('m/s', 'mm/s', '1000'),
+    'mrad/s': Unit('mrad/s', 'mrad/s', '1'),
+    'rad/s': Unit('rad/s', 'mrad/s', '1000'),
+    'deg/s': Unit('deg/s', 'mrad/s', '17.453292519943295769'),
+    'ms': Unit('ms', 'ms', '1'),
+    's': Unit('s', 'ms', '1000'),
+    'Hz': Unit('Hz', 'Hz', '1'),
+    'kHz': Unit('kHz', 'Hz', '1000'),
+    'mV': Unit('mV', 'mV', '1'),
+    'V': Unit('V', 'mV', '1000'),
 }
 
 INSTRUCTIONS = {
@@ -316,9 +376,9 @@ INSTRUCTIONS = {
     6: Instruction(6, 'BLT', (('a', 'reg'), ('b', 'reg'), ('c', 'ahead8')), 'control', 'if {a} is less than {b}, go on at {c}'),
     7: Instruction(7, 'BGE', (('a', 'reg'), ('b', 'reg'), ('c', 'ahead8')), 'control', 'if {a} is at least {b}, go on at {c}'),
     8: Instruction(8, 'LOOP', (('i', 'count'),), 'control', 'repeat what follows, down to its ENDLOOP, {i} times'),
-    9: Instruction(9, 'LOOPR', (('a', 'reg'), ('b', 'ahead8'), ('c', 'count8')), 'control', 'repeat what follows, down to its ENDLOOP at {b}, {a} times, at most {c}'),
+    9: Instruction(9, 'LOOPR', (('a', 'reg'), ('b', 'body'), ('c', 'count8')), 'control', 'repeat what follows, down to its ENDLOOP, {a} times, at most {c}'),
     10: Instruction(10, 'ENDLOOP', (('i', 'back'),), 'control', 'end one round of the loop'),
-    11: Instruction(11, 'EXIT', (('i', 'ahead'),), 'control', 'leave the innermost loop'),
+    11: Instruction(11, 'EXIT', (('i', 'out'),), 'control', 'leave the innermost loop'),
     12: Instruction(12, 'PROC', (), 'control', 'start a procedure'),
     13: Instruction(13, 'CALL', (('i', 'ahead'),), 'control', 'run the procedure {i}, then go on'),
     14: Instruction(14, 'RET', (), 'control', 'go back behind the call'),
@@ -339,7 +399,7 @@ INSTRUCTIONS = {
     29: Instruction(29, 'SHL', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} shifted left by {c}'),
     30: Instruction(30, 'SHR', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} shifted right by {c}'),
     31: Instruction(31, 'SENSE', (('a', 'reg'), ('b', 'channel')), 'sense', 'read {b} into {a}'),
-    32: Instruction(32, 'GUARD', (('a', 'guard'), ('i', 'threshold')), 'sense', 'from now on end a move or wait when {a}'),
+    32: Instruction(32, 'GUARD', (('a', 'watch'), ('i', 'threshold')), 'sense', 'from now on end a move or wait when {a} {i}'),
     33: Instruction(33, 'UNGUARD', (('a', 'guard'),), 'sense', 'disarm {a}'),
     34: Instruction(34, 'TRIP', (('a', 'reg'),), 'sense', 'set {a} to what ended the last move or wait early: 0 nothing, 1…4 the guard g0…g3, 5 the reflex'),
     35: Instruction(35, 'MOVE', (('i', 'distance'), ('a', 'speed')), 'move', 'drive {i} at {a}'),
@@ -374,29 +434,29 @@ CHANNELS = {
 }
 
 RULES = {
-    0: RuleText(0, 'ok', 'the block is accepted', ''),
-    1: RuleText(1, 'length', 'there is at least one word and at most max_words', 'split the program into several blocks'),
-    2: RuleText(2, 'constants', 'there are at most max_constants constants', 'reuse constants, or compute them'),
-    3: RuleText(3, 'opcode', "the word's code is an instruction", 'assemble the program again with this version'),
-    4: RuleText(4, 'operand', 'each field holds a number that its kind allows, and unused fields are zero', 'assemble the program again; the word is damaged'),
-    5: RuleText(5, 'constant', 'LDK names a constant that is there', 'assemble the program again; the word is damaged'),
-    6: RuleText(6, 'region', 'main program and procedures end with END, FAIL, JMP or, in a procedure, RET; RET stands in a procedure and outside loops', 'end the part with END or RET'),
-    7: RuleText(7, 'nesting', "each LOOP has its ENDLOOP in the same part, at most 4 loops are nested, and LOOPR's and ENDLOOP's distances name each other's word", 'close the loop, or nest fewer'),
-    8: RuleText(8, 'target', 'a branch goes forward to a word of the same part and of the same loop body; EXIT goes exactly behind its ENDLOOP and stands in a loop', 'put the label further down, in the same loop'),
-    9: RuleText(9, 'call', 'CALL names a PROC further down, and calls are nested at most 4 deep', 'put the procedure below its caller'),
-    10: RuleText(10, 'channel', 'SENSE and GUARD name a channel that the robot has', 'use a channel that the manifest lists'),
-    11: RuleText(11, 'actuator', 'the robot has the actuator', 'leave the instruction out for this robot'),
-    12: RuleText(12, 'speed', 'no speed exceeds top_speed, no rate top_rate', 'drive slower'),
-    13: RuleText(13, 'fuel', 'worst-case fuel is at most max_fuel', 'fewer rounds or shorter loop bodies'),
-    14: RuleText(14, 'duration', 'worst-case duration is at most max_ms', 'shorter waits, moves or loops'),
-    15: RuleText(15, 'path', 'worst-case path is at most max_path_mm', 'shorter moves, or fewer of them'),
-    16: RuleText(16, 'rotation', 'worst-case rotation is at most max_rotation_mrad', 'smaller turns, or fewer of them'),
-    17: RuleText(17, 'reports', 'the worst-case number of reports is at most max_reports', 'report less often'),
-    18: RuleText(18, 'autonomy', 'the header asks for at most max_autonomous_ms', 'ask for less, or run tethered'),
-    19: RuleText(19, 'certificate', "the header's certificate equals the one computed here", 'certify the block again with this version'),
-    20: RuleText(20, 'container', "the container's magic, version, sizes and CRC-32 are right", 'assemble the block again; the file is damaged'),
-    21: RuleText(21, 'spec', 'the block was made for this SPEC', 'update the host or the robot, so that both speak the same version'),
-    22: RuleText(22, 'manifest', "the block was made for this robot's manifest", "certify the block again with this robot's manifest"),
+    0: RuleText(0, 'ok', 'the block is accepted', '', '', ''),
+    1: RuleText(1, 'length', 'there is at least one word and at most max_words', 'words', 'max_words', 'split the program into several blocks'),
+    2: RuleText(2, 'constants', 'there are at most max_constants constants', 'constants', 'max_constants', 'reuse constants, or compute them'),
+    3: RuleText(3, 'opcode', "the word's code is an instruction", 'code', 'greatest code', 'assemble the program again with this version'),
+    4: RuleText(4, 'operand', 'each field holds a number that its kind allows, and unused fields are zero', 'field', 'nearest number allowed', 'assemble the program again; the word is damaged'),
+    5: RuleText(5, 'constant', 'LDK names a constant that is there', "constant's number", 'number of constants', 'assemble the program again; the word is damaged'),
+    6: RuleText(6, 'region', 'the main program and each procedure end with END, FAIL or, in a procedure, RET; RET stands in a procedure', 'code', 'code of END', 'end the part with END or RET'),
+    7: RuleText(7, 'nesting', 'each loop has its ENDLOOP in the same part, at most 4 loops are nested, distances are right, RET stands outside loops', 'depth or distance', 'depth or distance', 'close the loop, or nest fewer'),
+    8: RuleText(8, 'target', 'a branch goes forward to a word of the same part and the same loop body; EXIT stands in a loop and goes exactly behind it', 'target word', 'last word allowed', 'put the label further down, in the same loop'),
+    9: RuleText(9, 'call', 'CALL names a PROC further down, and calls are nested at most 4 deep', 'target word or depth', 'last word or 4', 'put the procedure below its caller'),
+    10: RuleText(10, 'channel', 'SENSE and GUARD name a channel that the robot has', 'channel', "robot's channels", 'use a channel that the manifest lists'),
+    11: RuleText(11, 'actuator', 'the robot has the actuator', 'actuator', "robot's actuators", 'leave the instruction out for this robot'),
+    12: RuleText(12, 'speed', 'no speed exceeds top_speed, no rate top_rate', 'speed', 'top speed or rate', 'drive slower'),
+    13: RuleText(13, 'fuel', 'worst-case fuel is at most max_fuel', 'fuel', 'max_fuel', 'fewer rounds or shorter loop bodies'),
+    14: RuleText(14, 'duration', 'worst-case duration is at most max_ms', 'ms', 'max_ms', 'shorter waits, moves or loops'),
+    15: RuleText(15, 'path', 'worst-case path is at most max_path_mm', 'mm', 'max_path_mm', 'shorter moves, or fewer of them'),
+    16: RuleText(16, 'rotation', 'worst-case rotation is at most max_rotation_mrad', 'mrad', 'max_rotation_mrad', 'smaller turns, or fewer of them'),
+    17: RuleText(17, 'reports', 'the worst-case number of reports is at most max_reports', 'reports', 'max_reports', 'report less often'),
+    18: RuleText(18, 'autonomy', 'the header asks for at most max_autonomous_ms', 'ms', 'max_autonomous_ms', 'ask for less, or run tethered'),
+    19: RuleText(19, 'certificate', "the header's certificate equals the one computed here", "header's number", 'computed number', 'certify the block again with this version'),
+    20: RuleText(20, 'container', "the container's magic, version, sizes and CRC-32 are right", 'found', 'expected', 'assemble the block again; the file is damaged'),
+    21: RuleText(21, 'spec', 'the block was made for this SPEC', "header's hash", 'hash here', 'update the host or the robot, so that both speak the same version'),
+    22: RuleText(22, 'manifest', "the block was made for this robot's manifest", "header's hash", 'hash here', "certify the block again with this robot's manifest"),
 }
 
 FRAMES = {
@@ -420,5 +480,4 @@ FRAMES = {
 }
 
 HEADER_FORMAT = '<4sBBHIIHHIIIIHHHHBBHI'
-HEADER_FIELDS = ('magic', 'major', 'minor', 'autonomous_ms', 'spec_hash', 'manifest_hash', 'words', 'constants', 'fuel', 'ms', 'path_mm', 'rotation_mrad', 'reports', 'registers', 'variables', 'sensors', 'actuators', 'guarded', 'reserved', 'crc')
 FRAME_FORMAT = '<BHBBH'

@@ -3,7 +3,7 @@ from micropython import const
 
 MAJOR = const(1)
 MINOR = const(0)
-SPEC_HASH = 0xBD8D4076
+SPEC_HASH = 0x69EBA842
 
 OP_END = const(1)
 OP_FAIL = const(2)
@@ -174,6 +174,41 @@ CERT_VARIABLES = const(6)
 CERT_SENSORS = const(7)
 CERT_ACTUATORS = const(8)
 CERT_GUARDED = const(9)
+
+# code * 4 + (0 a, 1 b, 2 c, 3 i in the place of b and c): the field's kind; 0: the field is unused
+FORMS = b'\x00\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00\x00\x00\x00\x00\x0b\x01\x01\x0c\x00\x01\x01\x0c\x00\x01\x01\x0c\x00\x01\x01\x0c\x00\x00\x00\x00\x08\x01\x0e\t\x00\x00\x00\x00\r\x00\x00\x00\x0f\x00\x00\x00\x00\x00\x00\x00\x0b\x00\x00\x00\x00\x01\x00\x00\x06\x01\x00\x00\n\x01\x01\x00\x00\x01\x00\x00\x06\x01\x01\x01\x00\x01\x01\x01\x00\x01\x01\x01\x00\x01\x01\x01\x00\x01\x01\x01\x00\x01\x01\x01\x00\x01\x01\x01\x00\x01\x01\x01\x00\x01\x01\x01\x00\x01\x01\x01\x00\x01\x01\x01\x00\x01\x01\x01\x00\x01\x10\x00\x00\x04\x00\x00\x1c\x03\x00\x00\x00\x01\x00\x00\x00\x15\x00\x00\x11\x01\x12\x15\x00\x16\x00\x00\x13\x01\x14\x16\x00\x05\x15\x19\x00\x07\x07\x07\x00\x1a\x00\x00\x1b\x00\x00\x00\x17\x01\x00\x00\x18\x1d\x00\x00\x00\x01\x02\x00\x00\x02\x01\x00\x00\x07\x01\x00\x00'
+# a kind's least and greatest number; a field whose least number is negative is signed
+KIND_LO = (0, 0, 0, 0, 0, 0, -32768, 0, 1, 1, 0, 1, 1, 1, 1, 1, 0, -32768, 1, -32768, 1, 1, 1, 0, 1, 1, 1, 20, -32768, 0)
+KIND_HI = (0, 15, 15, 3, 199, 255, 32767, 255, 65535, 255, 255, 65535, 255, 65535, 255, 65535, 12, 32767, 255, 32767, 255, 255, 255, 65535, 65535, 255, 255, 20000, 32767, 5)
+K_REG = const(1)
+K_VAR = const(2)
+K_GUARD = const(3)
+K_WATCH = const(4)
+K_PAIR = const(5)
+K_INT16 = const(6)
+K_BYTE = const(7)
+K_COUNT = const(8)
+K_COUNT8 = const(9)
+K_CONST = const(10)
+K_AHEAD = const(11)
+K_AHEAD8 = const(12)
+K_BACK = const(13)
+K_BODY = const(14)
+K_OUT = const(15)
+K_CHANNEL = const(16)
+K_DISTANCE = const(17)
+K_DISTANCE_MAX = const(18)
+K_ANGLE = const(19)
+K_ANGLE_MAX = const(20)
+K_SPEED = const(21)
+K_RATE = const(22)
+K_TIME = const(23)
+K_TIME_MAX = const(24)
+K_TIME100 = const(25)
+K_TIME10 = const(26)
+K_FREQUENCY = const(27)
+K_THRESHOLD = const(28)
+K_MODE = const(29)
 
 HEADER_FORMAT = '<4sBBHIIHHIIIIHHHHBBHI'
 FRAME_FORMAT = '<BHBBH'
