@@ -1,0 +1,1 @@
+"""The kernel: one cycle from what the robot knows to what it does next."""

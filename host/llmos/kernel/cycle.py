@@ -1,0 +1,300 @@
+"""The kernel cycle: thirteen steps from what the robot knows to what it does next."""
+
+import math
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from llmbytecode import LLMBytecodeError
+
+from llmos.inference import Answer, DeadlineExpired, InferenceError, Request
+from llmos.kernel import blocks
+from llmos.kernel.act import Acted, prove, refused, run_block
+from llmos.kernel.decision import Decision, InvalidDecision, decision_schema, read_decision
+from llmos.kernel.frame import FrameCandidate, FrameState, Mode, NavigationFrame, Point, SymbolicLayer, WorldModel
+from llmos.kernel.mind import GIVE_UP_CYCLES, STUCK_CYCLES, STUCK_M, Mind, Step
+from llmos.kernel.prediction import continue_walls
+from llmos.kernel.prompt import system_prompt
+from llmos.planning import astar, nearest_passable, reachable_costs
+from llmos.planning.route import clear_length, cut, length, straighten
+from llmos.world.candidates import Candidate, candidates
+from llmos.world.draw import map_png
+from llmos.world.serialize import rle, symbolic
+
+Ending = Literal["reached", "explored", "unreachable", "stuck", "failed"]
+ARRIVED_M = 0.05  # the goal counts as reached this far inside its tolerance
+WORTH_M = 0.05  # a shorter way is not worth a block
+FULL_BATTERY_SHARE = 100.0
+
+
+def cycle(mind: Mind) -> tuple[Step, Ending | None]:
+    """Run one cycle; the second value tells how the run ended, where it did."""
+    mind.cycle += 1
+    step = Step(mind.cycle, mind.robot.clock.now(), mind.belief.pose)
+    if ending := check_goal(mind):
+        return step, ending
+    check_progress(mind)
+    step.candidates = find_candidates(mind)
+    if not step.candidates:
+        return look_for_more(mind, step)
+    world, objects = serialize_world(mind)
+    image = draw_map(mind, step)
+    step.frame = assemble_frame(mind, step, world, objects)
+    step.answer = infer(mind, step, image)
+    step.decision = decide(mind, step)
+    if step.decision is None:
+        return step, None
+    apply_corrections(mind, step.decision)
+    predict(mind)
+    step.path = plan(mind, step, target_of(step.decision, step.candidates))
+    step.mode = mind.mode = next_mode(mind, step.decision)
+    act(mind, step)
+    return step, None
+
+
+def check_goal(mind: Mind) -> Ending | None:
+    """Step 1: tell whether the run is over."""
+    goal, settings = mind.goal.place_m, mind.settings
+    if goal and math.dist(goal, mind.belief.pose[:2]) <= settings.tolerance_m - ARRIVED_M:
+        mind.mode = "goal_reached"
+        return "reached"
+    if mind.stuck >= GIVE_UP_CYCLES:
+        return "stuck"
+    return "failed" if mind.cycle > settings.max_cycles else None
+
+
+def check_progress(mind: Mind) -> None:
+    """Step 2: count the cycles in which the robot has not got anywhere."""
+    here = mind.belief.pose[:2]
+    moved = mind.stood is None or math.dist(here, mind.stood) >= STUCK_M
+    mind.stuck, mind.stood = (0 if moved else mind.stuck + 1), here
+
+
+def find_candidates(mind: Mind) -> list[Candidate]:
+    """Step 3: list the places worth going to, best known first."""
+    belief = mind.belief
+    cost, here = belief.costs(), standing(mind)
+    mind.avoid = {cell: last for cell, last in mind.avoid.items() if last >= mind.cycle}
+    return candidates(belief.grid, cost, reachable_costs(cost, here), belief.pose, mind.goal.place_m,
+                      stuck=mind.stuck >= STUCK_CYCLES, blacklist=mind.avoid)
+
+
+def standing(mind: Mind) -> tuple[int, int]:
+    """Return the passable cell that the robot stands on, or the one next to it."""
+    belief = mind.belief
+    cell = belief.grid.cell(*belief.pose[:2])
+    return nearest_passable(belief.costs(), cell, 3) or cell if cell else (0, 0)
+
+
+def look_for_more(mind: Mind, step: Step) -> tuple[Step, Ending | None]:
+    """Without candidates: look around once, then try the avoided places again, then end."""
+    if not mind.looked_here():
+        look(mind, step, blocks.LOOK)
+    elif mind.avoid:
+        mind.avoid.clear()
+        mind.stuck += 1
+    else:
+        return step, "unreachable" if mind.goal.place_m else "explored"
+    return step, None
+
+
+def serialize_world(mind: Mind) -> tuple[WorldModel, SymbolicLayer]:
+    """Step 4: put the map into a form of bounded size."""
+    grid = mind.belief.grid
+    share = np.bincount(grid.occupancy().ravel(), minlength=3) * (100.0 / grid.logodds.size)
+    unknown, free, occupied = (round(float(part), 1) for part in share[:3])
+    world = WorldModel(kind="full", cell_m=grid.cell_m, shape=grid.shape, free_pct=free, occupied_pct=occupied,
+                       unknown_pct=unknown, rle=rle(grid))
+    return world, SymbolicLayer.model_validate(symbolic(grid))
+
+
+def draw_map(mind: Mind, step: Step) -> tuple[bytes, ...]:
+    """Step 5: draw the map for a kernel that can see."""
+    if not mind.kernel.vision:
+        return ()
+    return (map_png(mind.belief.grid, mind.belief.pose, step.candidates, mind.goal.place_m),)
+
+
+def assemble_frame(mind: Mind, step: Step, world: WorldModel, objects: SymbolicLayer) -> NavigationFrame:
+    """Step 6: put together what the model may know."""
+    x, y, heading = mind.belief.pose
+    battery = mind.belief.manifest.battery
+    share = (mind.belief.battery_mv - battery.min_mv) / (battery.full_mv - battery.min_mv)
+    state = FrameState(
+        mode=mind.mode, position_m=(x, y), yaw_deg=math.degrees(heading) % 360, speed_mps=0.0,
+        battery_pct=round(FULL_BATTERY_SHARE * min(1.0, max(0.0, share)), 1), is_stuck=mind.stuck >= STUCK_CYCLES,
+        stuck_counter=mind.stuck, confidence=mind.confidence, sensor_age_ms=mind.belief.age_ms)
+    options = [FrameCandidate(id=c.id, type=c.type, pos_m=c.pos_m, score=c.score, path_m=c.path_m, note=c.note)
+               for c in step.candidates]
+    return NavigationFrame(cycle=mind.cycle, goal=mind.goal.text, goal_m=mind.goal.place_m, world_model=world,
+                           symbolic_layer=objects, candidates=options, last_step=mind.last, state=state,
+                           history=list(mind.history))
+
+
+def infer(mind: Mind, step: Step, images: tuple[bytes, ...]) -> Answer:
+    """Step 7: ask the model; when it does not answer in time, the rule decides and the record says so."""
+    frame = frame_of(step)
+    step.prompt = frame.text()
+    request = Request(
+        system=system_prompt(), user=step.prompt, images=images, deadline_s=mind.settings.deadline_s,
+        schema=decision_schema(frame.candidates, failed(mind)), seed=mind.settings.seed * 100_003 + mind.cycle)
+    step.brain = mind.kernel.name
+    try:
+        answer = mind.robot.think(lambda: mind.kernel(request))
+    except InferenceError as error:
+        step.brain = mind.rule.name
+        step.note = "deadline" if isinstance(error, DeadlineExpired) else str(error)
+        answer = mind.rule(request)
+    mind.robot.wait(thinking_ms(mind, answer))
+    return answer
+
+
+def frame_of(step: Step) -> NavigationFrame:
+    """Return the step's frame, which step 6 has made."""
+    if step.frame is None:
+        raise RuntimeError("the cycle asked before it had assembled its frame")
+    return step.frame
+
+
+def failed(mind: Mind) -> bool:
+    """Tell whether the last step got nowhere."""
+    return mind.last is not None and mind.last.result != "success"
+
+
+def thinking_ms(mind: Mind, answer: Answer) -> int:
+    """Return what an answer costs on the simulated clock: tokens at configured rates, so that runs repeat."""
+    read = answer.tokens_in - answer.tokens_cached + answer.tokens_forced
+    written = answer.tokens_out - answer.tokens_forced
+    return 1 + round(1000 * (read / mind.settings.prefill_per_s + written / mind.settings.decode_per_s))
+
+
+def decide(mind: Mind, step: Step) -> Decision | None:
+    """Step 8: read the answer; an illegal one stops the robot for this cycle, and the next frame says so."""
+    if step.answer is None:
+        return None
+    try:
+        return read_decision(step.answer.text, frame_of(step).candidates, failed(mind))
+    except InvalidDecision as error:
+        mind.learn(step, Acted("invalid", str(error)))
+        return None
+
+
+def apply_corrections(mind: Mind, decision: Decision) -> None:
+    """Step 9: let the model mend cells that the map itself is not sure of."""
+    if decision.world_model_update:
+        for change in decision.world_model_update.corrections:
+            mind.belief.grid.correct(*change.pos_m, change.state, change.confidence)
+
+
+def predict(mind: Mind) -> None:
+    """Step 10: guess where walls go on, where the settings ask for it."""
+    if mind.settings.predict:
+        mind.belief.predicted = continue_walls(mind.belief.grid.occupancy())
+
+
+def target_of(decision: Decision, options: list[Candidate]) -> Candidate | Point | None:
+    """Return the candidate or the place that a decision names."""
+    named = next((c for c in options if c.id == decision.action.target_id), None)
+    return named or decision.action.target_m
+
+
+def plan(mind: Mind, step: Step, target: Candidate | Point | None) -> list[Point]:
+    """Step 11: plan the way to the target with A*; empty where there is none."""
+    if target is None:
+        return []
+    grid = mind.belief.grid
+    place = target.pos_m if isinstance(target, Candidate) else target
+    cell = target.cell if isinstance(target, Candidate) else grid.cell(*place)
+    found = astar(mind.belief.costs(), standing(mind), cell) if cell else None
+    if found is None:
+        return []
+    return [mind.belief.pose[:2], *(grid.centre((int(r), int(c))) for r, c in found.cells[1:-1]), place]
+
+
+def next_mode(mind: Mind, decision: Decision) -> Mode:
+    """Step 12: the mode that the decision puts the robot into."""
+    if mind.stuck >= STUCK_CYCLES:
+        return "recovering"
+    modes: dict[str, Mode] = {"MOVE_TO": "navigating", "EXPLORE": "exploring", "ROTATE_TO": "avoiding_obstacle"}
+    return modes.get(decision.action.type, "idle")
+
+
+def act(mind: Mind, step: Step) -> None:
+    """Step 13: do it, and keep the result; where it cannot be done, the decision's own fallback follows."""
+    decision = step.decision
+    if decision is None:
+        return
+    kind = decision.action.type
+    if kind == "STOP":
+        mind.learn(step, Acted("success", "stands"))
+    elif kind == "ROTATE_TO":
+        look(mind, step, blocks.wrap(math.radians(decision.action.yaw_deg or 0.0) - mind.belief.pose[2]) or blocks.LOOK)
+    elif not drive(mind, step):
+        shun_target(mind, step)
+        fall_back(mind, step, decision)
+
+
+def drive(mind: Mind, step: Step) -> bool:
+    """Drive as much of the planned way as is known to be free; False where that is none of it."""
+    if not step.path:
+        mind.learn(step, Acted("blocked", "no path"))
+        return False
+    belief, limit = mind.belief, mind.settings.block_m
+    blocked, keep = belief.blocked(), belief.clearance_m
+    way = straighten(step.path, blocked, belief.grid.cell_m, keep, limit)
+    known = clear_length(way, blocked, belief.grid.cell_m, keep, limit)
+    ends_in_unknown = known < min(limit, length(step.path)) - 1e-6
+    if known < WORTH_M:
+        if mind.looked_here():
+            mind.learn(step, Acted("blocked", "the way is not known to be free"))
+            return False
+        look(mind, step, blocks.LOOK)
+        return True
+    explores = step.decision is not None and step.decision.action.type == "EXPLORE"
+    looks = ends_in_unknown or (explores and length(step.path) <= limit)
+    text = blocks.drive_text(belief.pose, cut(way, known), blocks.LOOK if looks else 0.0, step.mode, mind.pace)
+    execute(mind, step, text)
+    if looks and step.acted and step.acted.result == "success":
+        mind.looked = belief.pose[:2]
+    if step.acted and step.acted.result != "success":
+        shun_target(mind, step)
+    return True
+
+
+def look(mind: Mind, step: Step, angle: float) -> None:
+    """Turn on the spot to see more."""
+    execute(mind, step, blocks.turn_text(angle, mind.mode, mind.pace))
+    mind.looked = mind.belief.pose[:2]
+
+
+def execute(mind: Mind, step: Step, text: str) -> None:
+    """Prove a program, run it and learn from what came of it."""
+    try:
+        step.block = prove(text, mind.belief.manifest.limits)
+    except LLMBytecodeError as error:
+        mind.learn(step, refused(error))
+        return
+    mind.learn(step, run_block(mind.robot, mind.belief, step.block))
+
+
+def shun_target(mind: Mind, step: Step) -> None:
+    """Leave the decision's target alone for a while."""
+    target = step.decision and target_of(step.decision, step.candidates)
+    if isinstance(target, Candidate):
+        mind.shun(target.cell)
+
+
+def fall_back(mind: Mind, step: Step, decision: Decision) -> None:
+    """Do what the decision itself says for the case that it cannot be done, without asking again."""
+    reaction, why = decision.fallback.if_failed, step.acted.details if step.acted else ""
+    others = [c for c in step.candidates if c.type == "frontier" and c.cell not in mind.avoid]
+    if reaction == "EXPLORE" and others:
+        chosen = next((c for c in others if c.id == decision.fallback.target_id), others[0])
+        step.note = f"{why}; fallback EXPLORE {chosen.id}"
+        step.path = plan(mind, step, chosen)
+        drive(mind, step)
+    elif reaction != "STOP":
+        step.note = f"{why}; fallback ROTATE_TO"
+        look(mind, step, blocks.LOOK)
+    if step.acted:
+        step.acted = replace(step.acted, details=f"{why}; {step.acted.details}" if step.note else why)

@@ -1,0 +1,120 @@
+"""The navigation frame: what the kernel tells the model, every cycle."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Metres = Annotated[float, Field(allow_inf_nan=False)]
+Point = tuple[Metres, Metres]
+Mode = Literal["idle", "navigating", "exploring", "avoiding_obstacle", "recovering", "goal_reached"]
+StepResult = Literal["success", "blocked", "timeout", "collision", "invalid", "refused"]
+
+
+class Part(BaseModel):
+    """A part of the frame; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FrameCandidate(Part):
+    """A place that the model may choose."""
+
+    id: str
+    type: Literal["subgoal", "frontier", "recovery", "waypoint"]
+    pos_m: Point
+    score: Annotated[float, Field(ge=0, le=1)]
+    path_m: Annotated[float, Field(ge=0)]
+    note: str = ""
+
+
+class LastStep(Part):
+    """What became of the last decision."""
+
+    action: str
+    result: StepResult
+    details: str = ""
+
+
+class FrameState(Part):
+    """The robot's own state; yaw counter-clockwise from east."""
+
+    mode: Mode
+    position_m: Point
+    yaw_deg: Metres
+    speed_mps: Annotated[float, Field(ge=0)]
+    battery_pct: Annotated[float, Field(ge=0, le=100)]
+    is_stuck: bool
+    stuck_counter: Annotated[int, Field(ge=0)]
+    confidence: Annotated[float, Field(ge=0, le=1)]
+    sensor_age_ms: Annotated[int, Field(ge=0)]
+
+
+class HistoryEntry(Part):
+    """One earlier cycle."""
+
+    cycle: int
+    action: str
+    result: str
+
+
+class WorldModel(Part):
+    """The occupancy grid in a form of bounded size."""
+
+    kind: Literal["full", "patch"]
+    cell_m: float
+    shape: tuple[int, int]
+    free_pct: float
+    occupied_pct: float
+    unknown_pct: float
+    rle: str = ""
+    patches: list[tuple[int, int, str]] = []
+
+
+class SymbolicLayer(Part):
+    """Objects and topology."""
+
+    objects: list[dict[str, object]] = []
+    topology: dict[str, list[dict[str, object]]] = {"waypoints": [], "edges": []}
+
+
+class NavigationFrame(Part):
+    """Everything that the model may know about this cycle."""
+
+    cycle: Annotated[int, Field(ge=1)]
+    goal: str
+    goal_m: Point | None
+    world_model: WorldModel
+    symbolic_layer: SymbolicLayer
+    candidates: list[FrameCandidate]
+    last_step: LastStep | None
+    state: FrameState
+    history: list[HistoryEntry]
+
+    def text(self, with_map: str = "") -> str:
+        """Return the frame as the model reads it: what changes least comes first."""
+        lines = [f"goal: {one_line(self.goal)}" + (f" at {place(self.goal_m)}" if self.goal_m else "")]
+        if with_map:
+            lines.append(with_map)
+        state = self.state
+        stuck = f" stuck {state.stuck_counter}" if state.is_stuck else ""
+        lines.append(f"robot {place(state.position_m)} facing {state.yaw_deg:.0f} {state.mode}{stuck}")
+        if self.last_step:
+            lines.append(f"last: {self.last_step.action} {self.last_step.result} {self.last_step.details}".rstrip())
+        lines += [candidate_line(candidate) for candidate in self.candidates]
+        return "\n".join(lines)
+
+
+def one_line(text: str, limit: int = 120) -> str:
+    """Return text from outside as one bounded line, so that it cannot pose as another part of the frame."""
+    return " ".join(text.split())[:limit]
+
+
+def place(point: Point) -> str:
+    """Return a point in metres as `x,y`."""
+    return f"{point[0]:.1f},{point[1]:.1f}".replace("-0.0", "0.0")
+
+
+def candidate_line(candidate: FrameCandidate) -> str:
+    """Return one candidate as the model reads it."""
+    note = f" {candidate.note}" if candidate.note else ""
+    return f"{candidate.id} {candidate.type} {place(candidate.pos_m)} score {candidate.score:.2f} path {candidate.path_m:.1f}m{note}"

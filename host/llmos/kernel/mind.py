@@ -1,0 +1,94 @@
+"""What the kernel carries from one cycle to the next."""
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+
+from llmos.inference import Answer, Kernel
+from llmos.kernel.belief import Belief
+from llmos.kernel.blocks import Pace
+from llmos.kernel.decision import Decision
+from llmos.kernel.frame import HistoryEntry, LastStep, Mode, NavigationFrame, Point
+from llmos.kernel.goal import Goal
+from llmos.kernel.act import Acted, Block
+from llmos.link.robot import Robot
+from llmos.world.candidates import Candidate
+
+HISTORY = 5
+STUCK_M = 0.05  # less progress than this in a cycle counts towards being stuck
+STUCK_CYCLES = 5  # then recovery candidates are offered
+GIVE_UP_CYCLES = 15  # then the run ends as stuck
+AVOID_CYCLES = 8  # how long a place that could not be reached is left alone
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is told from outside."""
+
+    tolerance_m: float = 0.3
+    max_cycles: int = 200
+    deadline_s: float = 10.0
+    block_m: float = 1.5  # longest way in one block
+    seed: int = 0
+    predict: bool = False  # continue walls into the unknown when planning
+    prefill_per_s: float = 500.0  # modelled speed of thinking, charged to the simulated clock
+    decode_per_s: float = 100.0
+
+
+@dataclass
+class Step:
+    """The record of one cycle."""
+
+    cycle: int
+    ms: int
+    pose: tuple[float, float, float]
+    mode: Mode = "idle"
+    candidates: list[Candidate] = field(default_factory=list)
+    frame: NavigationFrame | None = None
+    prompt: str = ""
+    answer: Answer | None = None
+    brain: str = "kernel"
+    note: str = ""
+    decision: Decision | None = None
+    path: list[Point] = field(default_factory=list)
+    block: Block | None = None
+    acted: Acted | None = None
+
+
+@dataclass
+class Mind:
+    """The kernel's state between two cycles."""
+
+    robot: Robot
+    belief: Belief
+    goal: Goal
+    kernel: Kernel
+    rule: Kernel
+    settings: Settings
+    pace: Pace
+    cycle: int = 0
+    mode: Mode = "idle"
+    confidence: float = 0.5
+    stuck: int = 0
+    last: LastStep | None = None
+    history: deque[HistoryEntry] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    avoid: dict[tuple[int, int], int] = field(default_factory=dict)  # cell -> last cycle in which it is left alone
+    looked: Point | None = None  # where the robot last looked all around
+    stood: Point | None = None  # where it stood at the start of the last cycle
+
+    def learn(self, step: Step, acted: Acted) -> None:
+        """Remember what became of a step: for the next frame, the history and the kernel's confidence."""
+        step.acted = acted
+        action = str(step.decision.action) if step.decision else "none"
+        self.last = LastStep(action=action, result=acted.result, details=acted.details)
+        self.history.append(HistoryEntry(cycle=step.cycle, action=action, result=acted.result))
+        change = {"success": 0.1, "invalid": -0.2}.get(acted.result, -0.3)
+        self.confidence = round(min(1.0, max(0.0, self.confidence + change)), 2)
+
+    def shun(self, cell: tuple[int, int]) -> None:
+        """Leave a place alone for a while."""
+        self.avoid[cell] = self.cycle + AVOID_CYCLES
+
+    def looked_here(self) -> bool:
+        """Tell whether the robot has looked all around from where it stands."""
+        return self.looked is not None and math.dist(self.looked, self.belief.pose[:2]) < STUCK_M

@@ -1,0 +1,79 @@
+"""What a person sees of a mission: a line a cycle, a live map, the ending."""
+
+import math
+import sys
+from typing import TextIO
+
+from llmos.kernel.mind import Mind, Step
+from llmos.mission import Report
+from llmos.world.draw import live_map
+
+MAP_WIDTH = 40  # columns
+UP = "\x1b[{}A\x1b[J"
+
+
+def cycle_line(step: Step) -> str:
+    """Return one readable line about a cycle."""
+    x, y, heading = step.pose
+    where = f"{step.cycle:3d} {step.ms / 1000:6.1f}s ({x:5.2f},{y:5.2f}) {math.degrees(heading) % 360:3.0f}° {step.mode:11}"
+    return f"{where} {choice(step)}{proof(step)}{ending(step)}"
+
+
+def choice(step: Step) -> str:
+    """Return the decision, who made it and how long that took."""
+    if step.decision is None:
+        return "no legal answer" if step.answer else "looks around"
+    took = f" {step.answer.seconds * 1000:.0f} ms" if step.answer else ""
+    return f"{step.decision.action!s:13} [{step.brain}{took}] “{step.decision.explanation}”"
+
+
+def proof(step: Step) -> str:
+    """Return the block's certificate."""
+    if step.block is None:
+        return ""
+    proven = step.block.certificate
+    return (f" | block {step.block.words} words ≤{proven.ms / 1000:.1f} s ≤{proven.path_mm} mm"
+            f" ≤{math.degrees(proven.rotation_mrad / 1000):.0f}° fuel ≤{proven.fuel}")
+
+
+def ending(step: Step) -> str:
+    """Return what came of it."""
+    note = f" ({step.note})" if step.note and step.note not in (step.acted.details if step.acted else "") else ""
+    return f" → {step.acted.result}: {step.acted.details}{note}" if step.acted else note
+
+
+class Screen:
+    """Prints a line a cycle and, where the terminal can show one, a map that is redrawn below them."""
+
+    def __init__(self, out: TextIO = sys.stdout, with_map: bool | None = None) -> None:
+        self.out = out
+        self.with_map = out.isatty() if with_map is None else with_map
+        self._map_lines = 0
+
+    def __call__(self, mind: Mind, step: Step) -> None:
+        """Show one cycle."""
+        text = UP.format(self._map_lines) if self._map_lines else ""
+        text += cycle_line(step) + "\n"
+        if self.with_map:
+            picture = live_map(mind.belief.grid, mind.belief.pose, step.path, step.candidates, mind.goal.place_m, MAP_WIDTH)
+            self._map_lines = picture.count("\n") + 1
+            text += picture + "\n"
+        self.out.write(text)
+        self.out.flush()
+
+
+def closing(report: Report) -> str:
+    """Return the outcome in words."""
+    result = report.summary()
+    model = result["llm"]
+    way = f"drove {result['path_m']:.2f} m" + (f", shortest {result['shortest_m']:.2f} m, SPL {result['spl']:.2f}"
+                                              if result["shortest_m"] is not None else "")
+    lines = [
+        f"{result['outcome']}: {result['reason']}",
+        f"  {way}, {result['collisions']} collisions, {result['coverage']:.0%} of the free area seen",
+        f"  {result['cycles']} cycles, {result['sim_s']:.1f} s of the robot's time in {result['wall_s']:.1f} s",
+        f"  {result['blocks']['sent']} blocks of {result['blocks']['words']} words run, {result['blocks']['refused']} refused",
+        f"  {report.order.kernel}: {model['calls']} decisions, {model['valid']} valid, median {model['p50_ms']:.0f} ms, "
+        f"95 % within {model['p95_ms']:.0f} ms",
+    ]
+    return "\n".join(lines)
