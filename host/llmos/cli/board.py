@@ -1,0 +1,65 @@
+"""`llmos board`: a virtual robot behind a serial port."""
+
+import contextlib
+import json
+import signal
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from llmos import micropython, resources
+from llmos.manifest import load_manifest
+from llmos.sim.arena import load_arena
+from llmos.sim.board import Board, FreeHost, LockstepHost, SerialPort, Setting
+from llmos.sim.faults import FAULTS, parse_faults
+
+_FAULT_HELP = "; ".join(f"{name}{how}: {what}" for name, (how, what) in FAULTS.items())
+
+
+@click.command(epilog="Example: llmos board --arena maze --fault blind=front@20000")
+@click.option("--arena", default="simple", show_default=True, help="Name of an arena, or path of its .toml file.")
+@click.option("--robot", default="cube", show_default=True, help="Name of a robot, or path of its manifest.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of noise and faults.")
+@click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0), help="Simulated over wall time.")
+@click.option("--fault", "faults", multiple=True, metavar="FAULT", help=f"May be given again. {_FAULT_HELP}.")
+@click.option("--truth", type=click.Path(dir_okay=False), help="Log where the robot really was, as JSON lines.")
+@click.option("--bits", type=click.Choice(["64", "32"]), default="64", show_default=True, help="MicroPython's word.")
+@click.option("--json", "as_json", is_flag=True, help="Print the port as a JSON object.")
+@click.option("--lockstep", is_flag=True, hidden=True, help="The clock channel is on stdin and stdout.")
+@click.option("--firmware", type=click.Path(exists=True, file_okay=False, path_type=Path), hidden=True)
+def board(arena: str, robot: str, faults: tuple[str, ...], bits: str, as_json: bool, lockstep: bool, **rest: Any) -> None:
+    """Start a virtual robot and print its serial port, for any tool to connect to; Ctrl-C ends it."""
+    setting = Setting(
+        arena=load_arena(arena),
+        manifest=load_manifest(robot),
+        firmware=rest["firmware"] or resources.firmware_dir(),
+        micropython=micropython.find(int(bits)),
+        seed=rest["seed"],
+        speed=rest["speed"],
+        truth=rest["truth"],
+        faults=parse_faults(faults),
+    )
+    serve(setting, lockstep, as_json)
+
+
+def serve(setting: Setting, lockstep: bool, as_json: bool) -> None:
+    """Run a board until its host or its user ends it."""
+    if not lockstep and not setting.speed:
+        raise click.BadParameter("0 is for lockstep only", param_hint="--speed")
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGHUP, _end)
+    if lockstep:  # a Ctrl-C is the host's matter: it stops the robot, then closes the channel
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    host = LockstepHost(0, 1, setting.speed) if lockstep else FreeHost(setting.speed)
+    port = SerialPort()
+    with contextlib.closing(Board(setting, host, port)) as running:
+        if lockstep or as_json:
+            click.echo(json.dumps({"pty": port.path}))
+        else:
+            click.echo(f"{setting.manifest.name} in {setting.arena.name}: {port.path} (Ctrl-C ends it)")
+        running.run()
+
+
+def _end(signum: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + signum)

@@ -1,0 +1,166 @@
+"""Arenas: rooms of walls and discs as TOML files, refused at load where they are wrong or cannot be solved."""
+
+import functools
+import math
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from llmos.errors import LlmosError
+from llmos.resources import system_volume
+from llmos.sim.ground import Ground
+
+ROBOT_RADIUS_M = 0.075  # the reference robot's footprint; arenas are checked for it
+
+Metre = Annotated[float, Field(ge=-20, le=20, allow_inf_nan=False, strict=True)]
+Side = Annotated[float, Field(ge=0.5, le=20, allow_inf_nan=False, strict=True)]
+Size = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False, strict=True)]
+Wall = tuple[Metre, Metre, Metre, Metre]
+Disc = tuple[Metre, Metre, Size]
+
+
+class ArenaError(LlmosError):
+    """An arena that cannot be read, does not describe a room, or cannot be solved."""
+
+
+class Table(BaseModel):
+    """A table of an arena file; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Start(Table):
+    """Where the robot stands first."""
+
+    x: Metre
+    y: Metre
+    heading_deg: Annotated[float, Field(ge=-360, le=360, allow_inf_nan=False, strict=True)] = 0.0
+
+
+class Goal(Table):
+    """Where the robot shall go."""
+
+    x: Metre
+    y: Metre
+
+
+class Criteria(Table):
+    """When a run counts as a success."""
+
+    goal_tolerance_m: Annotated[float, Field(gt=0, le=2, allow_inf_nan=False, strict=True)] = 0.3
+    max_collisions: Annotated[int, Field(ge=0, le=10_000)] = 0
+    min_coverage: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)] = 0.0
+    max_cycles: Annotated[int, Field(gt=0, le=10_000)] = 100
+
+
+class Arena(Table):
+    """One room, in metres, centred on the origin, x east and y north; its border is a wall."""
+
+    name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[\w-]+$")]
+    description: Annotated[str, Field(max_length=200)] = ""
+    size_m: tuple[Side, Side]
+    start: Start
+    goal: Goal | None = None
+    walls: Annotated[tuple[Wall, ...], Field(max_length=1000)] = ()
+    discs: Annotated[tuple[Disc, ...], Field(max_length=1000)] = ()
+    noise_mm: Annotated[float, Field(ge=0, le=200, allow_inf_nan=False, strict=True)] = 5.0
+    criteria: Criteria = Criteria()
+
+    @property
+    def segments(self) -> tuple[Wall, ...]:
+        """The walls and the four sides of the border: x1, y1, x2, y2."""
+        x, y = self.size_m[0] / 2, self.size_m[1] / 2
+        border = ((-x, -y, x, -y), (x, -y, x, y), (x, y, -x, y), (-x, y, -x, -y))
+        return (*self.walls, *border)
+
+    @model_validator(mode="after")
+    def _has_a_task(self) -> "Arena":
+        if self.goal is None and self.criteria.min_coverage == 0:
+            raise ValueError("neither a goal nor criteria.min_coverage above 0: there is nothing to do")
+        return self
+
+
+def list_arenas() -> list[str]:
+    """The names of the arenas that ship, sorted."""
+    return sorted(path.stem for path in (system_volume() / "arenas").glob("*.toml"))
+
+
+def load_arena(name_or_path: str, *, check: bool = True, radius_m: float = ROBOT_RADIUS_M) -> Arena:
+    """Return an arena by name, or by path where the name ends in .toml.
+
+    Args:
+        check: also refuse an arena that a robot of `radius_m` cannot solve.
+
+    Raises:
+        ArenaError: the file is missing, is no TOML, describes no room, or cannot be solved.
+    """
+    path = _find(name_or_path)
+    arena = _parse(name_or_path, path)
+    reason = solvable(arena, radius_m) if check else None
+    if reason:
+        raise ArenaError(f"arena {name_or_path!r}: cannot be solved: {reason}")
+    return arena
+
+
+def _find(name_or_path: str) -> Path:
+    if name_or_path.endswith(".toml"):
+        return Path(name_or_path)
+    if name_or_path not in list_arenas():
+        known = ", ".join(list_arenas())
+        raise ArenaError(f"arena {name_or_path!r}: unknown; name one of {known}, or a .toml file")
+    return system_volume() / "arenas" / f"{name_or_path}.toml"
+
+
+def _parse(name: str, path: Path) -> Arena:
+    try:
+        return Arena.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArenaError(f"arena {name!r}: {path} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ArenaError(f"arena {name!r}: no TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        reason = first["msg"].removeprefix("Value error, ")
+        raise ArenaError(f"arena {name!r}: {f'key {key}: ' if key else ''}{reason}") from None
+
+
+@functools.lru_cache(maxsize=32)
+def ground(arena: Arena, radius_m: float) -> Ground:
+    """Where the middle of a robot of `radius_m` may be, and which of it can be reached from the start."""
+    return Ground(arena.size_m, arena.segments, arena.discs, radius_m, (arena.start.x, arena.start.y))
+
+
+def solvable(arena: Arena, radius_m: float = ROBOT_RADIUS_M) -> str | None:
+    """Why a robot of `radius_m` cannot solve the arena, or None where it can."""
+    places = {"start": arena.start, "goal": arena.goal}
+    for name, place in places.items():
+        if place is None:
+            continue
+        if abs(place.x) > arena.size_m[0] / 2 or abs(place.y) > arena.size_m[1] / 2:
+            return f"the {name} ({place.x:g}, {place.y:g}) lies outside the room"
+        room = clearance(arena, place.x, place.y)
+        if room < radius_m:
+            where = f"the {name} ({place.x:g}, {place.y:g})"
+            return f"{where} is {max(room, 0):.3f} m from an obstacle; the robot needs {radius_m:g} m"
+    if arena.goal and not ground(arena, radius_m).reaches(arena.goal.x, arena.goal.y):
+        return f"no way from the start to the goal is wide enough for a robot of {2 * radius_m:g} m"
+    return None
+
+
+def clearance(arena: Arena, x: float, y: float) -> float:
+    """Distance in metres from a point to the nearest obstacle; negative inside a disc."""
+    walls = (to_segment(x, y, *segment) for segment in arena.segments)
+    discs = (math.hypot(cx - x, cy - y) - radius for cx, cy, radius in arena.discs)
+    return min(*walls, *discs)
+
+
+def to_segment(x: float, y: float, x1: float, y1: float, x2: float, y2: float) -> float:
+    """Distance from a point to a segment."""
+    ex, ey = x2 - x1, y2 - y1
+    square = ex * ex + ey * ey
+    along = ((x - x1) * ex + (y - y1) * ey) / square if square else 0.0
+    along = min(1.0, max(0.0, along))
+    return math.hypot(x1 + along * ex - x, y1 + along * ey - y)

@@ -1,0 +1,194 @@
+"""The firmware's process: MicroPython with its serial port on stdin and stdout and the arena on descriptors 3 and 4."""
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import tempfile
+from pathlib import Path
+
+from llmos.errors import LlmosError
+from llmos.manifest import Manifest
+
+REQUEST = struct.Struct("<B3xiiii")
+HEAP = "200k"  # what the board has left for Python, about
+PATIENCE_S = 30.0  # wall time after which a firmware that neither waits nor ends counts as hung
+_PR_SET_PDEATHSIG = 1
+
+
+class FirmwareDied(LlmosError):
+    """The firmware has ended, hangs, or broke the protocol."""
+
+
+def robot_json(manifest: Manifest) -> str:
+    """What the firmware must know of its robot."""
+    angles = [round(angle * 1000) for angle in manifest.range_angles]
+    return json.dumps(
+        {"name": manifest.name, "limits": list(manifest.limits), "angles_mrad": angles, "hal": "arena"}
+    )
+
+
+class Firmware:
+    """A running firmware. All reads and writes are unbuffered."""
+
+    def __init__(self, micropython: Path, firmware: Path, manifest: Manifest) -> None:
+        self._micropython = micropython
+        self._home = tempfile.TemporaryDirectory(prefix="llmos-board-")
+        self.home = Path(self._home.name)
+        shutil.copytree(firmware, self.home, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.toml"))
+        (self.home / "robot.json").write_text(robot_json(manifest))
+        self._process: subprocess.Popen[bytes] | None = None
+        _occupy_low_descriptors()
+        self.start()
+
+    def start(self) -> None:
+        """Start the firmware from its beginning."""
+        requests, requests_child = os.pipe()
+        replies_child, replies = os.pipe()
+        with open(self.home / "stderr", "wb") as stderr:
+            self._process = subprocess.Popen(
+                [self._micropython, "-X", f"heapsize={HEAP}", "main.py"],
+                cwd=self.home,
+                env={"MICROPYPATH": ".frozen", "HOME": str(self.home)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                pass_fds=(3, 4),
+                preexec_fn=_in_child(replies_child, requests_child),
+                process_group=0,  # a Ctrl-C at the terminal must not reach it: the board decides
+                bufsize=0,
+            )
+        os.close(requests_child)
+        os.close(replies_child)
+        process = self._process
+        assert process.stdin and process.stdout
+        self._replies, self._requests = replies, requests
+        self._stdin, self._stdout = process.stdin.fileno(), process.stdout.fileno()
+        os.set_blocking(self._stdin, False)
+        os.set_blocking(self._stdout, False)
+        self._poll = select.poll()
+        self._poll.register(requests, select.POLLIN)
+        self._poll.register(self._stdout, select.POLLIN)
+        self._pending = b""
+        self.sent = self.received = 0  # bytes written to its stdin, read from its stdout
+        self._serial = b""
+
+    def kill(self) -> None:
+        """End the process; nothing of it stays behind."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        os.close(self._replies)
+        os.close(self._requests)
+
+    def close(self) -> None:
+        """End the process and remove its folder."""
+        self.kill()
+        self._home.cleanup()
+
+    def request(self) -> tuple[int, int, int, int, int]:
+        """Wait for the next request: operation and four numbers.
+
+        Raises:
+            FirmwareDied: it ended, or hangs.
+        """
+        while len(self._pending) < REQUEST.size:
+            ready = self._poll.poll(PATIENCE_S * 1000)
+            if not ready:
+                raise FirmwareDied(f"the firmware has computed for {PATIENCE_S:g} s without waiting; it hangs")
+            for descriptor, _ in ready:
+                if descriptor == self._stdout:
+                    self._drain()
+                else:
+                    self._pending += self._more()
+        request, self._pending = self._pending[: REQUEST.size], self._pending[REQUEST.size :]
+        return REQUEST.unpack(request)
+
+    def _more(self) -> bytes:
+        data = os.read(self._requests, 4096)
+        if not data:
+            raise FirmwareDied(self._obituary())
+        return data
+
+    def _drain(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            data = os.read(self._stdout, 65536)
+            self._serial += data
+            self.received += len(data)
+            if not data:
+                self._poll.unregister(self._stdout)
+
+    def written(self, total: int) -> bytes:
+        """What it has written to its serial port since the last call, at least up to `total` bytes since its start."""
+        while self.received < total:
+            if not self._poll.poll(PATIENCE_S * 1000):
+                raise FirmwareDied(f"the firmware announced {total} bytes and wrote {self.received}")
+            before = self.received
+            self._drain()
+            if self.received == before and self._exited():
+                raise FirmwareDied(self._obituary())
+        data, self._serial = self._serial, b""
+        return data
+
+    def deliver(self, data: bytes) -> None:
+        """Write to its serial port; what does not fit is lost, as in any UART."""
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            self.sent += os.write(self._stdin, data)
+
+    def reply(self, data: bytes) -> None:
+        """Answer its request to let time pass."""
+        try:
+            os.write(self._replies, data)
+        except BrokenPipeError:
+            raise FirmwareDied(self._obituary()) from None
+
+    def _exited(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    def _obituary(self) -> str:
+        """Why it ended, from its exit status and the last lines that it wrote."""
+        if self._process is None:
+            return "the firmware is not running"
+        try:
+            status = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return "the firmware has closed its channel to the arena"
+        lines = (self.home / "stderr").read_bytes()[-4000:].decode(errors="replace").split("\n")
+        said = " | ".join(line.strip() for line in lines[-8:] if line.strip())
+        how = f"by signal {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+        return f"the firmware ended {how}{': ' + said if said else ''}"
+
+
+def _occupy_low_descriptors() -> None:
+    """Keep 3 and 4 taken here, so that no pipe of ours has the number that the child's end will get."""
+    while (descriptor := os.open(os.devnull, os.O_RDONLY)) <= 4:
+        pass
+    os.close(descriptor)
+
+
+def _in_child(replies: int, requests: int):  # type: ignore[no-untyped-def]
+    """What the child does before it becomes MicroPython: take its descriptors, and die with the board."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    prctl = getattr(libc, "prctl", None)
+    board = os.getpid()
+
+    def prepare() -> None:
+        os.dup2(replies, 3)
+        os.dup2(requests, 4)
+        if prctl:
+            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != board:  # it died before the call
+                os._exit(1)
+
+    return prepare

@@ -1,0 +1,86 @@
+"""Faults that can be switched on for the virtual robot: one table, `NAME@MS`, `NAME=NUMBER` or `NAME=CHANNEL@MS`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from llmos.errors import LlmosError
+from llmos.manifest import RANGE_CHANNELS
+
+NEVER = 2**62  # ms
+
+# name -> (how it is written, what it does)
+FAULTS = {
+    "cut": ("@MS", "the cable is cut: no byte passes either way"),
+    "brownout": ("@MS", "the robot loses its power for a moment and starts again"),
+    "lose": ("=P", "each byte is lost with this probability"),
+    "flip": ("=P", "one bit of each byte is flipped with this probability"),
+    "double": ("=P", "each byte arrives twice with this probability"),
+    "swap": ("=P", "each byte changes places with the next one with this probability"),
+    "delay": ("=MS", "what is sent together is delayed by up to so many ms"),
+    "slip": ("=P", "the wheels slip: each step moves the body less, by up to this share"),
+    "battery": ("=MV", "the battery begins at so many mV"),
+    "blind": ("=CHANNEL@MS", "a range sensor gives no reading any more"),
+    "stuck": ("=CHANNEL@MS", "a range sensor repeats its last reading for ever"),
+}
+
+
+class FaultError(LlmosError, ValueError):
+    """A fault that is not known or wrongly written."""
+
+
+@dataclass
+class Faults:
+    """What goes wrong, and when: ms of the arena's clock, probabilities, and ms by range channel."""
+
+    at: dict[str, int] = field(default_factory=dict)
+    number: dict[str, float] = field(default_factory=dict)
+    channel: dict[str, dict[int, int]] = field(default_factory=dict)
+
+    def when(self, name: str) -> int:
+        """The moment of a fault in ms, `NEVER` where it is not switched on."""
+        return self.at.get(name, NEVER)
+
+    def much(self, name: str) -> float:
+        """The number of a fault, 0 where it is not switched on."""
+        return self.number.get(name, 0.0)
+
+
+def parse_faults(texts: Iterable[str]) -> Faults:
+    """Read faults as the command line gives them.
+
+    Raises:
+        FaultError: one is unknown or wrongly written.
+    """
+    faults = Faults()
+    for text in texts:
+        name = text.replace("@", "=").partition("=")[0]
+        if name not in FAULTS:
+            raise FaultError(f"fault {text!r}: unknown; known are {', '.join(n + how for n, (how, _) in FAULTS.items())}")
+        try:
+            _read(faults, name, text[len(name) :])
+        except ValueError as error:
+            raise FaultError(f"fault {text!r}: {error}; write {name}{FAULTS[name][0]}") from None
+    return faults
+
+
+def _read(faults: Faults, name: str, rest: str) -> None:
+    how = FAULTS[name][0]
+    sign, value = rest[:1], rest[1:]
+    if sign != how[0]:
+        raise ValueError("no value" if not rest else f"{sign!r} is not how its value is given")
+    if how == "@MS":
+        faults.at[name] = _bounded(value, NEVER, int)
+    elif how == "=CHANNEL@MS":
+        channel, _, moment = value.partition("@")
+        if channel not in RANGE_CHANNELS:
+            raise ValueError(f"{channel!r} is none of {', '.join(RANGE_CHANNELS)}")
+        faults.channel.setdefault(name, {})[RANGE_CHANNELS.index(channel)] = _bounded(moment, NEVER, int)
+    else:
+        faults.number[name] = _bounded(value, {"=P": 1, "=MS": 1000, "=MV": 100_000}[how], float)
+
+
+def _bounded(text: str, most: int, kind: type[int] | type[float]) -> int:
+    value = kind(text)
+    if not 0 <= value <= most:
+        raise ValueError(f"{text} is not from 0 to {most}")
+    return value  # type: ignore[return-value]

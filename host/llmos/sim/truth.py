@@ -1,0 +1,64 @@
+"""The truth log: where the robot really was, one JSON object a line; written by the board, read after the run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from llmos.sim.body import World
+
+EVERY_MS = 100  # while the robot moves
+
+
+class TruthLog:
+    """Writes the log; without a path it writes nothing."""
+
+    def __init__(self, path: str | None, world: World, seed: int) -> None:
+        # line by line, so that a board that is killed leaves what it knew
+        self._file = open(path, "w", encoding="utf-8", buffering=1) if path else None  # noqa: SIM115
+        self._world = world
+        self._state: tuple[object, ...] | None = None
+        self._due_ms = 0
+        self._write({"arena": world.arena.model_dump(mode="json"), "robot": world.manifest.name, "seed": seed})
+        self.note()
+
+    @property
+    def due_ms(self) -> int:
+        """When the next line is due while the robot moves."""
+        return self._due_ms
+
+    def note(self) -> None:
+        """Write a line where something but the pose has changed, or the robot moves and a line is due."""
+        world = self._world
+        state = (world.collisions, world.moving, world.led)
+        if state == self._state and not (world.moving and world.now >= self._due_ms):
+            return
+        self._state, self._due_ms = state, world.now - world.now % EVERY_MS + EVERY_MS
+        if self._file:
+            self._file.write(
+                f'{{"ms":{world.now},"x":{world.x:.6f},"y":{world.y:.6f},"heading":{world.heading:.6f},'
+                f'"collisions":{world.collisions},"moving":{int(world.moving)},"led":{list(world.led)}}}\n'
+            )
+
+    def event(self, **fields: Any) -> None:
+        """Write a line about something else than the body."""
+        self._write({"ms": self._world.now, **fields})
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file:
+            self._file.close()
+
+    def _write(self, record: dict[str, Any]) -> None:
+        if self._file:
+            self._file.write(json.dumps(record, separators=(",", ":")) + "\n")
+
+
+def read_truth(path: Path | str) -> list[dict[str, Any]]:
+    """The records of a log, its header first; a last line that was cut off is left out."""
+    records = []
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return records

@@ -1,0 +1,69 @@
+"""One direction of the virtual serial line: its speed, and what can happen to bytes on their way."""
+
+from collections import deque
+
+import numpy as np
+
+from llmos.sim.faults import NEVER, Faults
+
+BAUD = 921_600
+_BITS = 10  # start bit, eight bits, stop bit
+
+
+class Wire:
+    """Bytes on their way; times in ms of the arena's clock."""
+
+    def __init__(self, faults: Faults, seed: int, direction: int) -> None:
+        self._faults = faults
+        self._random = np.random.default_rng([seed, 3, direction])
+        self._on_way: deque[tuple[int, bytes]] = deque()
+        self._free_us = 0  # when the line has sent everything
+        self._cut_ms = faults.when("cut")
+        self._noisy = any(map(faults.much, ("lose", "flip", "double", "swap")))
+
+    def send(self, data: bytes, now_ms: int) -> None:
+        """Put bytes on the line; they arrive when the last bit has, at least one millisecond later."""
+        if now_ms >= self._cut_ms:
+            return
+        self._free_us = max(self._free_us, now_ms * 1000) + -(-len(data) * _BITS * 1_000_000 // BAUD)
+        arrival = max(-(-self._free_us // 1000), now_ms + 1)
+        if self._faults.much("delay"):
+            arrival += int(self._random.integers(int(self._faults.much("delay")) + 1))
+            arrival = max(arrival, self._on_way[-1][0] if self._on_way else 0)
+        if self._noisy:
+            data = self._spoiled(data)
+        if data:
+            self._on_way.append((arrival, data))
+
+    @property
+    def next_ms(self) -> int:
+        """When the next bytes arrive; `NEVER` where none are on their way."""
+        return self._on_way[0][0] if self._on_way else NEVER
+
+    def arrived(self, now_ms: int) -> bytes:
+        """Take what has arrived."""
+        data = b""
+        while self._on_way and self._on_way[0][0] <= now_ms:
+            data += self._on_way.popleft()[1]
+        return b"" if now_ms >= self._cut_ms else data
+
+    def clear(self) -> None:
+        """Forget what is on its way."""
+        self._on_way.clear()
+
+    def _spoiled(self, data: bytes) -> bytes:
+        chances = self._random.random((len(data), 4))
+        lose, flip, double, swap = (
+            chances[:, column] < self._faults.much(name)
+            for column, name in enumerate(("lose", "flip", "double", "swap"))
+        )
+        out = bytearray()
+        for index, byte in enumerate(data):
+            if lose[index]:
+                continue
+            if flip[index]:
+                byte ^= 1 << int(self._random.integers(8))
+            out += bytes([byte]) * (2 if double[index] else 1)
+            if swap[index] and len(out) > 1:
+                out[-1], out[-2] = out[-2], out[-1]
+        return bytes(out)
