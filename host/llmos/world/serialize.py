@@ -1,0 +1,118 @@
+"""The world in text, of bounded size: run lengths, a small map of characters, lists of changes, objects."""
+
+import itertools
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmos.world.candidates import Candidate
+from llmos.world.grid import OCCUPIED, STATES, Cell, Grid
+
+LETTERS = "UFOWEPCX"  # one for each of STATES
+SIGNS = "?.o#:+$x"  # the same in the map of characters
+PRIORITY = np.array([0, 1, 4, 5, 7, 6, 2, 3])  # states, from what matters least in a block of cells to what matters most
+ARROWS = ">^<v"  # the robot, by quarter turns counter-clockwise from east
+MOST_CHANGED = 0.3  # share of the cells; beyond it a full map is shorter than its changes
+MOST_OBJECTS = 16
+RUN = re.compile(rf"(\d*)([{LETTERS}])")
+
+
+def rle(grid: Grid) -> str:
+    """Return the cells' states as run lengths, row by row from the south-west: `12U3FO` is 12 U, 3 F, one O."""
+    runs = ((LETTERS[state], sum(1 for _ in same)) for state, same in itertools.groupby(grid.states().ravel().tolist()))
+    return "".join(f"{count if count > 1 else ''}{letter}" for letter, count in runs)
+
+
+def unrle(text: str, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the states that `rle` wrote for a grid of a shape.
+
+    Raises:
+        ValueError: the text is no run-length code, or not of this shape.
+    """
+    runs = RUN.findall(text)
+    lengths = [int(count or 1) for count, _ in runs]
+    if "".join(count + letter for count, letter in runs) != text or sum(lengths) != shape[0] * shape[1]:
+        raise ValueError(f"no run-length code of {shape[0]} x {shape[1]} cells: {text[:40]!r}")
+    states = np.repeat(np.array([LETTERS.index(letter) for _, letter in runs], np.uint8), lengths)
+    return states.reshape(shape)
+
+
+def ascii_map(
+    grid: Grid,
+    pose: tuple[float, float, float],
+    goal: tuple[float, float] | None,
+    candidates: Sequence[Candidate],
+    scale: int = 2,
+) -> str:
+    """Return a map of characters, north up, each for `scale` x `scale` cells: `?` unknown, `.` free, `:` driven over,
+    `o` obstacle, `#` wall, digits for candidates, `G` the goal, `>^<v` the robot."""
+    picture = shrunk(grid.states(), scale)
+    signs = np.array(list(SIGNS))[picture]
+    marks = [(one.pos_m, one.id.lstrip("c")[:1]) for one in reversed(candidates)]
+    marks += [(goal, "G")] if goal else []
+    marks += [(pose[:2], ARROWS[round(pose[2] / (math.pi / 2)) % 4])]
+    for place, sign in marks:
+        if cell := grid.cell(*place):
+            signs[cell[0] // scale, cell[1] // scale] = sign
+    return "\n".join("".join(row) for row in signs[::-1])
+
+
+def shrunk(states: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+    """Return states in which each block of `scale` x `scale` cells shows the one that matters most."""
+    ranks = np.argsort(PRIORITY)[states]
+    rows, cols = (math.ceil(side / scale) for side in states.shape)
+    wide = np.zeros((rows * scale, cols * scale), ranks.dtype)
+    wide[: states.shape[0], : states.shape[1]] = ranks
+    top = wide.reshape(rows, scale, cols, scale).max(axis=(1, 3))
+    return PRIORITY[top].astype(np.uint8)
+
+
+def patches(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> list[tuple[int, int, str]] | None:
+    """Return the cells that differ as (row, column, letter), None where a full map says it in less."""
+    rows, cols = np.nonzero(old != new)
+    if len(rows) > MOST_CHANGED * new.size:
+        return None
+    return [(row, col, LETTERS[new[row, col]]) for row, col in zip(rows.tolist(), cols.tolist(), strict=True)]
+
+
+def symbolic(grid: Grid) -> dict[str, Any]:
+    """Return the symbolic layer: the largest clusters of occupied cells, and a topology yet without entries."""
+    states = grid.states()
+    groups = sorted(clusters(grid.occupancy() == OCCUPIED), key=lambda cells: (-len(cells), cells))[:MOST_OBJECTS]
+    objects = [described(grid, states, number, cells) for number, cells in enumerate(groups, 1)]
+    return {"objects": objects, "topology": {"waypoints": [], "edges": []}}
+
+
+def described(grid: Grid, states: NDArray[np.uint8], number: int, cells: list[Cell]) -> dict[str, Any]:
+    """Return one cluster as an object of the symbolic layer, its box x1, y1, x2, y2 in metres."""
+    rows, cols = zip(*cells, strict=True)
+    (west, south), (east, north) = grid.centre((min(rows), min(cols))), grid.centre((max(rows), max(cols)))
+    half = grid.cell_m / 2
+    kind = STATES[max(int(states[cell]) for cell in cells)]
+    box = [round(edge, 2) + 0.0 for edge in (west - half, south - half, east + half, north + half)]
+    return {"id": f"o{number}", "type": kind, "bbox_m": box, "label": f"{kind} of {len(cells)} cells"}
+
+
+def clusters(mask: NDArray[np.bool_]) -> list[list[Cell]]:
+    """Return the set cells in groups that touch over sides or corners, each sorted."""
+    left = set(zip(*(axis.tolist() for axis in np.nonzero(mask)), strict=True))
+    found = []
+    for first in sorted(left):
+        if first in left:
+            found.append(sorted(grown(first, left)))
+    return found
+
+
+def grown(first: Cell, left: set[Cell]) -> list[Cell]:
+    """Take a cell and all that hang together with it out of a set."""
+    left.discard(first)
+    group = [first]
+    for row, col in group:
+        near = [(row + i, col + j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (row + i, col + j) in left]
+        left.difference_update(near)
+        group += near
+    return group
