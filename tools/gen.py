@@ -76,7 +76,8 @@ def check(tables: Tables) -> None:
 def spec_hash(tables: Tables) -> int:
     """Return the first 32 bits of the SHA-256 over the tables' cells, prose and layout left out."""
     text = "\n".join(
-        f"{name}|" + "|".join(f"{k}={v}" for k, v in row.items() if k not in ("meaning", "hint", "written as"))
+        f"{name}|"
+        + "|".join(f"{k}={v}" for k, v in row.items() if k not in ("meaning", "hint", "written as"))
         for name, rows in tables.items()
         for row in rows
     )
@@ -223,7 +224,11 @@ ROWS: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
     ("UNITS", "units", table_row("Unit", "unit", ("unit", "base", "factor"))),
     ("INSTRUCTIONS", "instructions", instruction_row),
     ("CHANNELS", "channels", table_row("Channel", "number", ("number", "name", "unit", "meaning"))),
-    ("RULES", "rules", table_row("RuleText", "number", ("number", "name", "holds when", "value", "limit", "hint"))),
+    (
+        "RULES",
+        "rules",
+        table_row("RuleText", "number", ("number", "name", "holds when", "value", "limit", "hint")),
+    ),
     ("FRAMES", "frames", frame_row),
 )
 
@@ -236,7 +241,11 @@ def header_record(rows: list[Row]) -> str:
 
 def host_module(tables: Tables, digest: int, version: tuple[str, str]) -> str:
     """Return the source of the host's table module."""
-    out = [f'"""The tables of the SPEC.\n\n{BANNER}\n"""\n', "from enum import IntEnum", "from typing import NamedTuple\n"]
+    out = [
+        f'"""The tables of the SPEC.\n\n{BANNER}\n"""\n',
+        "from enum import IntEnum",
+        "from typing import NamedTuple\n",
+    ]
     out += [f"MAJOR = {version[0]}", f"MINOR = {version[1]}", f"SPEC_HASH = 0x{digest:08X}\n\n"]
     out += [HOST_RECORDS, ""]
     for name, doc, table, column in ENUMS:
@@ -247,7 +256,10 @@ def host_module(tables: Tables, digest: int, version: tuple[str, str]) -> str:
     for name, table, write in ROWS:
         rows = tables[table] if table in ("kinds", "units") else live(tables[table])
         out += [f"{name} = {{", *map(write, rows), "}\n"]
-    out += [f"HEADER_FORMAT = {struct_format(tables['header'])!r}", f"FRAME_FORMAT = {struct_format(tables['frame'])!r}"]
+    out += [
+        f"HEADER_FORMAT = {struct_format(tables['header'])!r}",
+        f"FRAME_FORMAT = {struct_format(tables['frame'])!r}",
+    ]
     return "\n".join(out) + "\n"
 
 
@@ -270,6 +282,12 @@ def form_lines(tables: Tables) -> list[str]:
         f"KIND_LO = (0, {', '.join(row['lo'] for row in tables['kinds'])})",
         f"KIND_HI = (0, {', '.join(row['hi'] for row in tables['kinds'])})",
         *(f"K_{row['kind'].upper()} = const({n})" for n, row in enumerate(tables["kinds"], 1)),
+        "# what one unit of a field means, where it is not 1",
+        *(
+            f"STEP_{row['kind'].upper()} = const({row['step']})"
+            for row in tables["kinds"]
+            if row["step"] != "1"
+        ),
     ]
 
 
@@ -283,9 +301,14 @@ def robot_module(tables: Tables, digest: int, version: tuple[str, str]) -> str:
     out = [f"# {BANNER}", "from micropython import const", ""]
     out += [f"MAJOR = const({version[0]})", f"MINOR = const({version[1]})", f"SPEC_HASH = 0x{digest:08X}"]
     for prefix, table, column in (
-        ("OP", "instructions", "code"), ("CH", "channels", "number"), ("OUT", "outcomes", "number"),
-        ("RULE", "rules", "number"), ("F", "frames", "code"), ("STATE", "states", "number"),
-        ("FLAG", "flags", "number"), ("FAULT", "faults", "number"),
+        ("OP", "instructions", "code"),
+        ("CH", "channels", "number"),
+        ("OUT", "outcomes", "number"),
+        ("RULE", "rules", "number"),
+        ("F", "frames", "code"),
+        ("STATE", "states", "number"),
+        ("FLAG", "flags", "number"),
+        ("FAULT", "faults", "number"),
     ):
         out += ["", *robot_constants(prefix, tables[table], column)]
     out += ["", *(f"LIM_{r['name'].upper()} = const({i})" for i, r in enumerate(tables["limits"]))]
@@ -293,8 +316,14 @@ def robot_module(tables: Tables, digest: int, version: tuple[str, str]) -> str:
     out += [f"MODES = const({len(tables['modes'])})"]
     out += ["", *(f"CERT_{r['name'].upper()} = const({i})" for i, r in enumerate(tables["certificate"]))]
     out += ["", *form_lines(tables)]
-    out += ["", f"HEADER_FORMAT = {struct_format(tables['header'])!r}", f"FRAME_FORMAT = {struct_format(tables['frame'])!r}"]
-    out += [f"{r['name']}_FORMAT = {payload_format(r['payload'])!r}" for r in tables["frames"] if r["payload"]]
+    out += [
+        "",
+        f"HEADER_FORMAT = {struct_format(tables['header'])!r}",
+        f"FRAME_FORMAT = {struct_format(tables['frame'])!r}",
+    ]
+    out += [
+        f"{r['name']}_FORMAT = {payload_format(r['payload'])!r}" for r in tables["frames"] if r["payload"]
+    ]
     reliable = sum(1 << int(r["code"]) for r in tables["frames"] if r["kind"] == "reliable")
     out += ["", "# bit n: frames of type n are reliable", f"RELIABLE = const({reliable})"]
     return "\n".join(out) + "\n"
@@ -304,6 +333,19 @@ TARGETS: dict[Path, Callable[[Tables, int, tuple[str, str]], str]] = {
     ROOT / "bytecode/llmbytecode/_isa.py": host_module,
     ROOT / "firmware/llmvm/_isa.py": robot_module,
 }
+# MicroPython folds a const() only into the module that holds it: these files get those of the numbers that they use.
+FOLDED = (ROOT / "firmware/llmvm/vm.py", ROOT / "firmware/llmvm/verify.py")
+REGION = re.compile(
+    r"(?<=\n# numbers of the SPEC, written by tools/gen.py\n).*?(?=# end of the SPEC's numbers\n)", re.S
+)
+
+
+def fold(path: Path, robot: str) -> str:
+    """Return the text of a robot's module with a constant `_NAME` for each `NAME` of the table module that it uses."""
+    text = path.read_text()
+    used = set(re.findall(r"\b_[A-Z][A-Z0-9_]+\b", REGION.sub("", text)))
+    numbers = [f"_{line}" for line in re.findall(r"^[A-Z]\w* = const\(\d+\)$", robot, re.M)]
+    return REGION.sub("".join(f"{line}\n" for line in numbers if line.split()[0] in used), text)
 
 
 def generate() -> dict[Path, str]:
@@ -316,7 +358,9 @@ def generate() -> dict[Path, str]:
         raise SpecError("SPEC.md: its title does not read '# LLMBytecode MAJOR.MINOR'")
     version = (title[1], title[2])
     digest = spec_hash(tables)
-    return {path: write(tables, digest, version) for path, write in TARGETS.items()}
+    files = {path: write(tables, digest, version) for path, write in TARGETS.items()}
+    robot = robot_module(tables, digest, version)
+    return files | {path: fold(path, robot) for path in FOLDED if path.exists()}
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 MAJOR = 1
 MINOR = 0
-SPEC_HASH = 0x69EBA842
+SPEC_HASH = 0xE78DC929
 
 
 class Kind(NamedTuple):
@@ -239,6 +239,7 @@ class Fault(IntEnum):
     BATTERY = 3
     UPLOAD = 4
     LATCHED = 5
+    INTERNAL = 6
 
 
 class Limits(NamedTuple):
@@ -320,7 +321,7 @@ KINDS = {
     'guard': Kind('guard', 'g', 0, 3, 1, ''),
     'watch': Kind('watch', 'watch', 0, 199, 1, ''),
     'pair': Kind('pair', 'pair', 0, 255, 1, ''),
-    'int16': Kind('int16', 'number', -32768, 32767, 1, ''),
+    'int16': Kind('int16', 'any', -32768, 32767, 1, ''),
     'byte': Kind('byte', 'number', 0, 255, 1, ''),
     'count': Kind('count', 'number', 1, 65535, 1, ''),
     'count8': Kind('count8', 'max', 1, 255, 1, ''),

@@ -3,7 +3,7 @@ from micropython import const
 
 MAJOR = const(1)
 MINOR = const(0)
-SPEC_HASH = 0x69EBA842
+SPEC_HASH = 0xE78DC929
 
 OP_END = const(1)
 OP_FAIL = const(2)
@@ -132,6 +132,7 @@ FAULT_BUSY = const(2)
 FAULT_BATTERY = const(3)
 FAULT_UPLOAD = const(4)
 FAULT_LATCHED = const(5)
+FAULT_INTERNAL = const(6)
 
 LIM_MAX_WORDS = const(0)
 LIM_MAX_CONSTANTS = const(1)
@@ -209,6 +210,12 @@ K_TIME10 = const(26)
 K_FREQUENCY = const(27)
 K_THRESHOLD = const(28)
 K_MODE = const(29)
+# what one unit of a field means, where it is not 1
+STEP_DISTANCE_MAX = const(10)
+STEP_ANGLE_MAX = const(50)
+STEP_RATE = const(10)
+STEP_TIME100 = const(100)
+STEP_TIME10 = const(10)
 
 HEADER_FORMAT = '<4sBBHIIHHIIIIHHHHBBHI'
 FRAME_FORMAT = '<BHBBH'
