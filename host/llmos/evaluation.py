@@ -96,7 +96,9 @@ def line(kernel: str, arena: str, rows: list[Row]) -> Row:
     calls = sum(row["llm"]["calls"] for row in rows)
     spls = [row["spl"] for row in rows if row["spl"] is not None]
     return {
-        "kernel": kernel, "arena": arena, "runs": len(rows),
+        "kernel": kernel,
+        "arena": arena,
+        "runs": len(rows),
         "success": sum(row["outcome"] in GOOD for row in rows) / len(rows),
         "collisions": sum(row["collisions"] for row in rows),
         "spl": round(statistics.mean(spls), 3) if spls else None,
@@ -113,9 +115,15 @@ def line(kernel: str, arena: str, rows: list[Row]) -> Row:
 def as_text(lines: list[Row]) -> str:
     """Return the table for a terminal."""
     head = list(lines[0])
-    cells = [head] + [[show(row[key]) if key not in ("success", "valid") else f"{row[key]:.0%}" for key in head] for row in lines]
+    cells = [head] + [
+        [show(row[key]) if key not in ("success", "valid") else f"{row[key]:.0%}" for key in head]
+        for row in lines
+    ]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    )
 
 
 def show(value: object) -> str:

@@ -7,9 +7,9 @@ import zlib
 from pathlib import Path
 from typing import Annotated
 
-from llmbytecode._isa import Chan, Limits
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from llmbytecode._isa import Chan, Limits
 from llmos.errors import LlmosError
 from llmos.resources import system_volume
 
@@ -179,7 +179,9 @@ def load_manifest(name: str = "cube") -> Manifest:
     try:
         return Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"robot {name!r}: {path} cannot be read ({error}): name a robot or a .toml file") from None
+        raise ManifestError(
+            f"robot {name!r}: {path} cannot be read ({error}): name a robot or a .toml file"
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise ManifestError(f"robot {name!r}: {path} is no TOML: {error}") from None
     except ValidationError as error:

@@ -72,13 +72,22 @@ class Report:
         shortest = judge.shortest_m(self.arena, self.radius_m) if self.goal.place_m else None
         driven = self.truth.path_m if self.truth else 0.0
         return {
-            "outcome": self.outcome, "reason": self.reason, "arena": self.arena.name, "kernel": self.order.kernel,
-            "seed": self.order.seed, "cycles": len(self.steps),
-            "collisions": self.truth.collisions if self.truth else 0, "path_m": round(driven, 3),
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "arena": self.arena.name,
+            "kernel": self.order.kernel,
+            "seed": self.order.seed,
+            "cycles": len(self.steps),
+            "collisions": self.truth.collisions if self.truth else 0,
+            "path_m": round(driven, 3),
             "shortest_m": None if shortest is None else round(shortest, 3),
             "spl": None if shortest is None else spl(self.outcome == "reached", shortest, driven),
-            "coverage": round(self.coverage(), 4), "sim_s": round(self.sim_s, 3), "wall_s": round(self.wall_s, 3),
-            "blocks": self.blocks(), "llm": self.model(), "stops": self.stops(),
+            "coverage": round(self.coverage(), 4),
+            "sim_s": round(self.sim_s, 3),
+            "wall_s": round(self.wall_s, 3),
+            "blocks": self.blocks(),
+            "llm": self.model(),
+            "stops": self.stops(),
         }
 
     @property
@@ -94,7 +103,11 @@ class Report:
         """Count the blocks that were run, their words, and the refusals."""
         sent = [step for step in self.steps if step.block and step.acted and step.acted.done]
         lost = [step for step in self.steps if step.acted and step.acted.result == "refused"]
-        return {"sent": len(sent), "words": sum(step.block.words for step in sent if step.block), "refused": len(lost)}
+        return {
+            "sent": len(sent),
+            "words": sum(step.block.words for step in sent if step.block),
+            "refused": len(lost),
+        }
 
     def model(self) -> dict[str, Any]:
         """Sum up the model's calls; times are measured, in ms of the wall clock."""
@@ -102,7 +115,9 @@ class Report:
         times = sorted(step.answer.seconds * 1000 for step in asked if step.answer)
         return {
             "calls": len(asked),
-            "valid": sum(step.decision is not None and not step.note.startswith("deadline") for step in asked),
+            "valid": sum(
+                step.decision is not None and not step.note.startswith("deadline") for step in asked
+            ),
             "p50_ms": round(statistics.median(times), 1) if times else 0.0,
             "p95_ms": round(times[math.ceil(0.95 * len(times)) - 1], 1) if times else 0.0,
             "tokens_in": sum(step.answer.tokens_in for step in asked if step.answer),
@@ -111,8 +126,11 @@ class Report:
 
     def stops(self) -> list[dict[str, Any]]:
         """List what stopped the robot before it had done what it meant to."""
-        return [{"cycle": step.cycle, "ms": step.ms, "result": step.acted.result, "why": step.acted.details}
-                for step in self.steps if step.acted and step.acted.result != "success"]
+        return [
+            {"cycle": step.cycle, "ms": step.ms, "result": step.acted.result, "why": step.acted.details}
+            for step in self.steps
+            if step.acted and step.acted.result != "success"
+        ]
 
 
 def spl(reached: bool, shortest_m: float, driven_m: float) -> float:
@@ -124,9 +142,17 @@ def spl(reached: bool, shortest_m: float, driven_m: float) -> float:
 def virtual_robot(order: Order, manifest: Manifest, truth: Path) -> Iterator[Robot]:
     """Start a virtual robot for an order and connect to it; nothing of it is left behind."""
     with ExitStack() as stack:
-        board = stack.enter_context(VirtualBoard(
-            arena=order.arena, robot=order.robot, seed=order.seed, speed=order.speed, faults=order.faults,
-            truth_path=truth, bits=order.bits))
+        board = stack.enter_context(
+            VirtualBoard(
+                arena=order.arena,
+                robot=order.robot,
+                seed=order.seed,
+                speed=order.speed,
+                faults=order.faults,
+                truth_path=truth,
+                bits=order.bits,
+            )
+        )
         transcript = stack.enter_context(order.transcript.open("wb")) if order.transcript else None
         robot = Robot(board.port, board.clock, manifest.limits, transcript=transcript)
         stack.callback(robot.close)
@@ -134,18 +160,31 @@ def virtual_robot(order: Order, manifest: Manifest, truth: Path) -> Iterator[Rob
         yield robot
 
 
-def make_mind(order: Order, arena: Arena, manifest: Manifest, goal: Goal, robot: Robot, kernel: Kernel) -> Mind:
+def make_mind(
+    order: Order, arena: Arena, manifest: Manifest, goal: Goal, robot: Robot, kernel: Kernel
+) -> Mind:
     """Return a fresh mind for an order."""
     start = (arena.start.x, arena.start.y, math.radians(arena.start.heading_deg))
     settings = Settings(
-        tolerance_m=arena.criteria.goal_tolerance_m, max_cycles=order.max_cycles or arena.criteria.max_cycles,
-        deadline_s=order.deadline_s, seed=order.seed)
-    return Mind(robot=robot, belief=Belief(manifest, start, arena.size_m), goal=goal, kernel=kernel,
-                rule=open_kernel("rule"), settings=settings, pace=Pace.of(manifest.limits))
+        tolerance_m=arena.criteria.goal_tolerance_m,
+        max_cycles=order.max_cycles or arena.criteria.max_cycles,
+        deadline_s=order.deadline_s,
+        seed=order.seed,
+    )
+    return Mind(
+        robot=robot,
+        belief=Belief(manifest, start, arena.size_m),
+        goal=goal,
+        kernel=kernel,
+        rule=open_kernel("rule"),
+        settings=settings,
+        pace=Pace.of(manifest.limits),
+    )
 
 
-def run_mission(order: Order, watch: Callable[[Mind, Step], None] = lambda mind, step: None,
-                kernel: Kernel | None = None) -> Report:
+def run_mission(
+    order: Order, watch: Callable[[Mind, Step], None] = lambda mind, step: None, kernel: Kernel | None = None
+) -> Report:
     """Carry out an order on the virtual robot.
 
     Args:
@@ -208,4 +247,7 @@ def settle(report: Report) -> None:
     if seen >= least and report.reason in REASONS.values():
         report.outcome, report.reason = "covered", f"{seen:.0%} of the free area seen, {least:.0%} asked for"
     elif report.outcome == "covered":
-        report.outcome, report.reason = "failed", f"only {seen:.0%} of the free area seen, {least:.0%} asked for"
+        report.outcome, report.reason = (
+            "failed",
+            f"only {seen:.0%} of the free area seen, {least:.0%} asked for",
+        )

@@ -15,8 +15,9 @@ UP = "\x1b[{}A\x1b[J"
 def cycle_line(step: Step) -> str:
     """Return one readable line about a cycle."""
     x, y, heading = step.pose
-    where = f"{step.cycle:3d} {step.ms / 1000:6.1f}s ({x:5.2f},{y:5.2f}) {math.degrees(heading) % 360:3.0f}° {step.mode:11}"
-    return f"{where} {choice(step)}{proof(step)}{ending(step)}"
+    where = f"({x:5.2f},{y:5.2f}) {math.degrees(heading) % 360:3.0f}°"
+    what = f"{step.mode:11} {choice(step)}{proof(step)}{ending(step)}"
+    return f"{step.cycle:3d} {step.ms / 1000:6.1f}s {where} {what}"
 
 
 def choice(step: Step) -> str:
@@ -32,13 +33,17 @@ def proof(step: Step) -> str:
     if step.block is None:
         return ""
     proven = step.block.certificate
-    return (f" | block {step.block.words} words ≤{proven.ms / 1000:.1f} s ≤{proven.path_mm} mm"
-            f" ≤{math.degrees(proven.rotation_mrad / 1000):.0f}° fuel ≤{proven.fuel}")
+    return (
+        f" | block {step.block.words} words ≤{proven.ms / 1000:.1f} s ≤{proven.path_mm} mm"
+        f" ≤{math.degrees(proven.rotation_mrad / 1000):.0f}° fuel ≤{proven.fuel}"
+    )
 
 
 def ending(step: Step) -> str:
     """Return what came of it."""
-    note = f" ({step.note})" if step.note and step.note not in (step.acted.details if step.acted else "") else ""
+    note = (
+        f" ({step.note})" if step.note and step.note not in (step.acted.details if step.acted else "") else ""
+    )
     return f" → {step.acted.result}: {step.acted.details}{note}" if step.acted else note
 
 
@@ -55,7 +60,9 @@ class Screen:
         text = UP.format(self._map_lines) if self._map_lines else ""
         text += cycle_line(step) + "\n"
         if self.with_map:
-            picture = live_map(mind.belief.grid, mind.belief.pose, step.path, step.candidates, mind.goal.place_m, MAP_WIDTH)
+            picture = live_map(
+                mind.belief.grid, mind.belief.pose, step.path, step.candidates, mind.goal.place_m, MAP_WIDTH
+            )
             self._map_lines = picture.count("\n") + 1
             text += picture + "\n"
         self.out.write(text)
@@ -65,15 +72,16 @@ class Screen:
 def closing(report: Report) -> str:
     """Return the outcome in words."""
     result = report.summary()
-    model = result["llm"]
-    way = f"drove {result['path_m']:.2f} m" + (f", shortest {result['shortest_m']:.2f} m, SPL {result['spl']:.2f}"
-                                              if result["shortest_m"] is not None else "")
+    model, sent, shortest = result["llm"], result["blocks"], result["shortest_m"]
+    way = f"drove {result['path_m']:.2f} m"
+    if shortest is not None:
+        way += f", shortest {shortest:.2f} m, SPL {result['spl']:.2f}"
     lines = [
         f"{result['outcome']}: {result['reason']}",
         f"  {way}, {result['collisions']} collisions, {result['coverage']:.0%} of the free area seen",
-        f"  {result['cycles']} cycles, {result['sim_s']:.1f} s of the robot's time in {result['wall_s']:.1f} s",
-        f"  {result['blocks']['sent']} blocks of {result['blocks']['words']} words run, {result['blocks']['refused']} refused",
-        f"  {report.order.kernel}: {model['calls']} decisions, {model['valid']} valid, median {model['p50_ms']:.0f} ms, "
-        f"95 % within {model['p95_ms']:.0f} ms",
+        f"  {result['cycles']} cycles, {result['sim_s']:.1f} s of robot time in {result['wall_s']:.1f} s",
+        f"  {sent['sent']} blocks of {sent['words']} words run, {sent['refused']} refused",
+        f"  {report.order.kernel}: {model['calls']} decisions, {model['valid']} valid, "
+        f"median {model['p50_ms']:.0f} ms, 95 % within {model['p95_ms']:.0f} ms",
     ]
     return "\n".join(lines)

@@ -28,5 +28,7 @@ def new_run_folder(label: str) -> Path:
                 continue
             return folder
     except OSError as error:
-        raise StateError(f"the state folder {runs} cannot be written ({error}): set LLMOS_HOME to a folder of yours") from None
+        raise StateError(
+            f"the state folder {runs} cannot be written ({error}): set LLMOS_HOME to a folder of yours"
+        ) from None
     raise StateError(f"a thousand runs of this second lie in {runs}: wait a second")

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from llmos.planning.route import clear_length, clearances, cut, length, samples, straighten
 
 CELL = 0.1
-WALL = np.array([[1.0, y / 10] for y in range(-20, 21)])  # a column of blocked cells whose near edge is x = 0.95
+WALL = np.array(
+    [[1.0, y / 10] for y in range(-20, 21)]
+)  # a column of blocked cells whose near edge is x = 0.95
 point = st.tuples(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5))
 
 
@@ -33,7 +36,9 @@ def test_cut_keeps_the_length(way: list[tuple[float, float]], limit: float) -> N
 
 
 @given(st.lists(point, min_size=2, max_size=6), st.lists(point, min_size=1, max_size=5))
-def test_straightening_shortens_and_never_comes_nearer(way: list[tuple[float, float]], cells: list[tuple[float, float]]) -> None:
+def test_straightening_shortens_and_never_comes_nearer(
+    way: list[tuple[float, float]], cells: list[tuple[float, float]]
+) -> None:
     """A straightened way has the same ends, is no longer, and keeps the old way's least clearance."""
     blocked = np.array(cells)
     new = straighten(way, blocked, CELL, 0.1, math.inf)

@@ -13,15 +13,40 @@ Example:
 
 
 @click.command(epilog=EXAMPLE)
-@click.option("--arenas", default="all", show_default=True, help="Names or paths, separated by commas; `all` for those that ship.")
-@click.option("--kernels", default="rule,random", show_default=True, help="Kernels as in `llmos run`, separated by commas.")
-@click.option("--seeds", default=5, show_default=True, type=click.IntRange(1), help="Missions per arena and kernel.")
+@click.option(
+    "--arenas",
+    default="all",
+    show_default=True,
+    help="Names or paths, separated by commas; `all` for those that ship.",
+)
+@click.option(
+    "--kernels",
+    default="rule,random",
+    show_default=True,
+    help="Kernels as in `llmos run`, separated by commas.",
+)
+@click.option(
+    "--seeds", default=5, show_default=True, type=click.IntRange(1), help="Missions per arena and kernel."
+)
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 64), help="Missions at a time.")
-@click.option("--deadline", default=10.0, show_default=True, type=click.FloatRange(0, min_open=True),
-              help="Seconds for one decision; then the rule decides.")
+@click.option(
+    "--deadline",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Seconds for one decision; then the rule decides.",
+)
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object instead.")
 @click.pass_context
-def evaluate(context: click.Context, arenas: str, kernels: str, seeds: int, jobs: int, deadline: float, json_wanted: bool) -> None:
+def evaluate(
+    context: click.Context,
+    arenas: str,
+    kernels: str,
+    seeds: int,
+    jobs: int,
+    deadline: float,
+    json_wanted: bool,
+) -> None:
     """Run every arena with every kernel and every seed, and print what came of it."""
     plan = Plan(arenas_of(arenas), tuple(kernels.split(",")), seeds, deadline)
     rows = run_all(plan, jobs, tell)
@@ -31,5 +56,9 @@ def evaluate(context: click.Context, arenas: str, kernels: str, seeds: int, jobs
 
 def tell(row: Row) -> None:
     """Print one mission's line as progress."""
-    click.echo(f"{row['kernel']:8} {row['arena']:16} seed {row['seed']}: {row['outcome']:11} {row['cycles']:3d} cycles "
-               f"{row['path_m']:6.2f} m {row['collisions']} collisions, {row['sim_s']:.0f} s in {row['wall_s']:.1f} s", err=True)
+    click.echo(
+        f"{row['kernel']:8} {row['arena']:16} seed {row['seed']}: {row['outcome']:11} "
+        f"{row['cycles']:3d} cycles {row['path_m']:6.2f} m {row['collisions']} collisions, "
+        f"{row['sim_s']:.0f} s in {row['wall_s']:.1f} s",
+        err=True,
+    )

@@ -19,23 +19,61 @@ Example:
 
 @click.command(epilog=EXAMPLE)
 @click.argument("goal")
-@click.option("--arena", default="simple", show_default=True, help="An arena that ships, or a path to a .toml file.")
-@click.option("--kernel", default="smollm2", show_default=True,
-              help="Who decides: smollm2, gguf:PATH, openai:URL, rule, random, replay:FILE.")
-@click.option("--robot", default="cube", show_default=True, help="A robot that ships, or a path to its manifest.")
+@click.option(
+    "--arena", default="simple", show_default=True, help="An arena that ships, or a path to a .toml file."
+)
+@click.option(
+    "--kernel",
+    default="smollm2",
+    show_default=True,
+    help="Who decides: smollm2, gguf:PATH, openai:URL, rule, random, replay:FILE.",
+)
+@click.option(
+    "--robot", default="cube", show_default=True, help="A robot that ships, or a path to its manifest."
+)
 @click.option("--seed", default=0, show_default=True, help="Fixes the sensors' noise and every other chance.")
-@click.option("--speed", default=0.0, type=click.FloatRange(0), help="Pace: 1 is the wall clock's, 0 as fast as it goes.")
-@click.option("--deadline", default=10.0, show_default=True, type=click.FloatRange(0, min_open=True),
-              help="Seconds for one decision; then the rule decides.")
-@click.option("--max-cycles", type=click.IntRange(1), help="Stop after so many cycles (default: the arena's).")
-@click.option("--fault", "faults", multiple=True, help="Break something, for example cut@5000; see `llmos board --help`.")
-@click.option("--bits", type=click.Choice(["64", "32"]), default="64", help="MicroPython build that plays the robot.")
-@click.option("--map/--no-map", "with_map", default=None, help="A live map below the lines (default: on a terminal).")
-@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the picture (SVG).")
+@click.option(
+    "--speed",
+    default=0.0,
+    type=click.FloatRange(0),
+    help="Pace: 1 is the wall clock's, 0 as fast as it goes.",
+)
+@click.option(
+    "--deadline",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Seconds for one decision; then the rule decides.",
+)
+@click.option(
+    "--max-cycles", type=click.IntRange(1), help="Stop after so many cycles (default: the arena's)."
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    help="Break something, for example cut@5000; see `llmos board --help`.",
+)
+@click.option(
+    "--bits", type=click.Choice(["64", "32"]), default="64", help="MicroPython build that plays the robot."
+)
+@click.option(
+    "--map/--no-map", "with_map", default=None, help="A live map below the lines (default: on a terminal)."
+)
+@click.option(
+    "--picture", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the picture (SVG)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @click.pass_context
-def run(context: click.Context, as_json: bool, with_map: bool | None, picture: Path | None, bits: str, deadline: float,
-        **order: object) -> None:
+def run(
+    context: click.Context,
+    as_json: bool,
+    with_map: bool | None,
+    picture: Path | None,
+    bits: str,
+    deadline: float,
+    **order: object,
+) -> None:
     """Drive towards GOAL, a sentence, on the virtual robot."""
     wanted = Order(bits=int(bits), deadline_s=deadline, **order)  # type: ignore[arg-type]
     report = run_mission(wanted) if as_json else run_mission(wanted, Screen(with_map=with_map))

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from llmbytecode import Certificate, LLMBytecodeError, Limits, assemble, verify, write_container
+from llmbytecode import Certificate, Limits, LLMBytecodeError, assemble, verify, write_container
 from llmbytecode import Outcome as End
-
 from llmos.kernel.belief import Belief
 from llmos.kernel.frame import StepResult
 from llmos.link.robot import BlockRefused, Done, Robot

@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from llmos.kernel.prediction import dearer
 from llmos.manifest import RANGE_CHANNELS, Manifest
 from llmos.planning import costmap
 from llmos.planning.route import Point
@@ -26,17 +25,17 @@ class Reading(Protocol):
     """The fields of a telemetry frame that the belief needs."""
 
     @property
-    def ms(self) -> int: ...  # noqa: D102
+    def ms(self) -> int: ...
     @property
-    def x_mm(self) -> int: ...  # noqa: D102
+    def x_mm(self) -> int: ...
     @property
-    def y_mm(self) -> int: ...  # noqa: D102
+    def y_mm(self) -> int: ...
     @property
-    def heading_mrad(self) -> int: ...  # noqa: D102
+    def heading_mrad(self) -> int: ...
     @property
-    def age(self) -> int: ...  # noqa: D102
+    def age(self) -> int: ...
     @property
-    def battery(self) -> int: ...  # noqa: D102
+    def battery(self) -> int: ...
 
 
 def between(before: tuple[int, Pose], after: tuple[int, Pose], ms: int) -> Pose:
@@ -64,7 +63,6 @@ class Belief:
         self.battery_mv = manifest.battery.full_mv
         self.age_ms = 0
         self.trail: list[Point] = [start[:2]]
-        self.predicted: NDArray[np.float32] | None = None
         self._angles = manifest.range_angles
         self._last: tuple[int, Pose] | None = None
         self._scan_ms = -1
@@ -79,8 +77,11 @@ class Belief:
         """Return a telemetry pose in the arena's frame."""
         x0, y0, h0 = self.start
         x, y = reading.x_mm / 1000, reading.y_mm / 1000
-        return (x0 + x * math.cos(h0) - y * math.sin(h0), y0 + x * math.sin(h0) + y * math.cos(h0),
-                h0 + reading.heading_mrad / 1000)
+        return (
+            x0 + x * math.cos(h0) - y * math.sin(h0),
+            y0 + x * math.sin(h0) + y * math.cos(h0),
+            h0 + reading.heading_mrad / 1000,
+        )
 
     def hear(self, reading: Reading) -> None:
         """Take in one telemetry frame: the pose, and the ranges at the pose where they were measured."""
@@ -104,9 +105,8 @@ class Belief:
         return [None if value == NO_READING else value / 1000 for value in values]
 
     def costs(self) -> NDArray[np.float32]:
-        """Return the cost of entering each cell, for the robot's footprint; predicted walls cost more."""
-        cost = costmap(self.grid.occupancy(), self.clearance_m / self.grid.cell_m)
-        return cost if self.predicted is None else dearer(cost, self.predicted)
+        """Return the cost of entering each cell, for the robot's footprint."""
+        return costmap(self.grid.occupancy(), self.clearance_m / self.grid.cell_m)
 
     def blocked(self) -> NDArray[np.float64]:
         """Return the centres of all cells that are not known to be free, the rim around the grid included."""

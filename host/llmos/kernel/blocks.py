@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llmbytecode import Limits
-
 from llmos.planning.route import Point
 
 BLOCKED = 1  # FAIL code: a guard or the reflex ended a move

@@ -5,15 +5,23 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from llmbytecode import LLMBytecodeError
 
+from llmbytecode import LLMBytecodeError
 from llmos.inference import Answer, DeadlineExpired, InferenceError, Request
 from llmos.kernel import blocks
 from llmos.kernel.act import Acted, prove, refused, run_block
 from llmos.kernel.decision import Decision, InvalidDecision, decision_schema, read_decision
-from llmos.kernel.frame import FrameCandidate, FrameState, Mode, NavigationFrame, Point, SymbolicLayer, WorldModel
+from llmos.kernel.frame import (
+    FrameCandidate,
+    FrameState,
+    Mode,
+    NavigationFrame,
+    Point,
+    SymbolicLayer,
+    WorldModel,
+)
 from llmos.kernel.mind import GIVE_UP_CYCLES, STUCK_CYCLES, STUCK_M, Mind, Step
-from llmos.kernel.prediction import continue_walls
+from llmos.kernel.prediction import continue_walls, dearer
 from llmos.kernel.prompt import system_prompt
 from llmos.planning import astar, nearest_passable, reachable_costs
 from llmos.planning.route import clear_length, cut, length, straighten
@@ -73,17 +81,24 @@ def check_progress(mind: Mind) -> None:
 def find_candidates(mind: Mind) -> list[Candidate]:
     """Step 3: list the places worth going to, best known first."""
     belief = mind.belief
-    cost, here = belief.costs(), standing(mind)
+    mind.cost = belief.costs()
+    mind.here = standing(mind)
     mind.avoid = {cell: last for cell, last in mind.avoid.items() if last >= mind.cycle}
-    return candidates(belief.grid, cost, reachable_costs(cost, here), belief.pose, mind.goal.place_m,
-                      stuck=mind.stuck >= STUCK_CYCLES, blacklist=mind.avoid)
+    return candidates(
+        belief.grid,
+        mind.cost,
+        reachable_costs(mind.cost, mind.here),
+        belief.pose,
+        mind.goal.place_m,
+        stuck=mind.stuck >= STUCK_CYCLES,
+        blacklist=mind.avoid,
+    )
 
 
 def standing(mind: Mind) -> tuple[int, int]:
     """Return the passable cell that the robot stands on, or the one next to it."""
-    belief = mind.belief
-    cell = belief.grid.cell(*belief.pose[:2])
-    return nearest_passable(belief.costs(), cell, 3) or cell if cell else (0, 0)
+    cell = mind.belief.grid.cell(*mind.belief.pose[:2])
+    return nearest_passable(mind.cost, cell, 3) or cell if cell else (0, 0)
 
 
 def look_for_more(mind: Mind, step: Step) -> tuple[Step, Ending | None]:
@@ -103,8 +118,15 @@ def serialize_world(mind: Mind) -> tuple[WorldModel, SymbolicLayer]:
     grid = mind.belief.grid
     share = np.bincount(grid.occupancy().ravel(), minlength=3) * (100.0 / grid.logodds.size)
     unknown, free, occupied = (round(float(part), 1) for part in share[:3])
-    world = WorldModel(kind="full", cell_m=grid.cell_m, shape=grid.shape, free_pct=free, occupied_pct=occupied,
-                       unknown_pct=unknown, rle=rle(grid))
+    world = WorldModel(
+        kind="full",
+        cell_m=grid.cell_m,
+        shape=grid.shape,
+        free_pct=free,
+        occupied_pct=occupied,
+        unknown_pct=unknown,
+        rle=rle(grid),
+    )
     return world, SymbolicLayer.model_validate(symbolic(grid))
 
 
@@ -121,14 +143,31 @@ def assemble_frame(mind: Mind, step: Step, world: WorldModel, objects: SymbolicL
     battery = mind.belief.manifest.battery
     share = (mind.belief.battery_mv - battery.min_mv) / (battery.full_mv - battery.min_mv)
     state = FrameState(
-        mode=mind.mode, position_m=(x, y), yaw_deg=math.degrees(heading) % 360, speed_mps=0.0,
-        battery_pct=round(FULL_BATTERY_SHARE * min(1.0, max(0.0, share)), 1), is_stuck=mind.stuck >= STUCK_CYCLES,
-        stuck_counter=mind.stuck, confidence=mind.confidence, sensor_age_ms=mind.belief.age_ms)
-    options = [FrameCandidate(id=c.id, type=c.type, pos_m=c.pos_m, score=c.score, path_m=c.path_m, note=c.note)
-               for c in step.candidates]
-    return NavigationFrame(cycle=mind.cycle, goal=mind.goal.text, goal_m=mind.goal.place_m, world_model=world,
-                           symbolic_layer=objects, candidates=options, last_step=mind.last, state=state,
-                           history=list(mind.history))
+        mode=mind.mode,
+        position_m=(x, y),
+        yaw_deg=math.degrees(heading) % 360,
+        speed_mps=0.0,
+        battery_pct=round(FULL_BATTERY_SHARE * min(1.0, max(0.0, share)), 1),
+        is_stuck=mind.stuck >= STUCK_CYCLES,
+        stuck_counter=mind.stuck,
+        confidence=mind.confidence,
+        sensor_age_ms=mind.belief.age_ms,
+    )
+    options = [
+        FrameCandidate(id=c.id, type=c.type, pos_m=c.pos_m, score=c.score, path_m=c.path_m, note=c.note)
+        for c in step.candidates
+    ]
+    return NavigationFrame(
+        cycle=mind.cycle,
+        goal=mind.goal.text,
+        goal_m=mind.goal.place_m,
+        world_model=world,
+        symbolic_layer=objects,
+        candidates=options,
+        last_step=mind.last,
+        state=state,
+        history=list(mind.history),
+    )
 
 
 def infer(mind: Mind, step: Step, images: tuple[bytes, ...]) -> Answer:
@@ -136,8 +175,13 @@ def infer(mind: Mind, step: Step, images: tuple[bytes, ...]) -> Answer:
     frame = frame_of(step)
     step.prompt = frame.text()
     request = Request(
-        system=system_prompt(), user=step.prompt, images=images, deadline_s=mind.settings.deadline_s,
-        schema=decision_schema(frame.candidates, failed(mind)), seed=mind.settings.seed * 100_003 + mind.cycle)
+        system=system_prompt(),
+        user=step.prompt,
+        images=images,
+        deadline_s=mind.settings.deadline_s,
+        schema=decision_schema(frame.candidates, failed(mind)),
+        seed=mind.settings.seed * 100_003 + mind.cycle,
+    )
     step.brain = mind.kernel.name
     try:
         answer = mind.robot.think(lambda: mind.kernel(request))
@@ -189,7 +233,7 @@ def apply_corrections(mind: Mind, decision: Decision) -> None:
 def predict(mind: Mind) -> None:
     """Step 10: guess where walls go on, where the settings ask for it."""
     if mind.settings.predict:
-        mind.belief.predicted = continue_walls(mind.belief.grid.occupancy())
+        mind.cost = dearer(mind.cost, continue_walls(mind.belief.grid.occupancy()))
 
 
 def target_of(decision: Decision, options: list[Candidate]) -> Candidate | Point | None:
@@ -205,7 +249,7 @@ def plan(mind: Mind, step: Step, target: Candidate | Point | None) -> list[Point
     grid = mind.belief.grid
     place = target.pos_m if isinstance(target, Candidate) else target
     cell = target.cell if isinstance(target, Candidate) else grid.cell(*place)
-    found = astar(mind.belief.costs(), standing(mind), cell) if cell else None
+    found = astar(mind.cost, mind.here, cell) if cell else None
     if found is None:
         return []
     return [mind.belief.pose[:2], *(grid.centre((int(r), int(c))) for r, c in found.cells[1:-1]), place]
@@ -215,7 +259,11 @@ def next_mode(mind: Mind, decision: Decision) -> Mode:
     """Step 12: the mode that the decision puts the robot into."""
     if mind.stuck >= STUCK_CYCLES:
         return "recovering"
-    modes: dict[str, Mode] = {"MOVE_TO": "navigating", "EXPLORE": "exploring", "ROTATE_TO": "avoiding_obstacle"}
+    modes: dict[str, Mode] = {
+        "MOVE_TO": "navigating",
+        "EXPLORE": "exploring",
+        "ROTATE_TO": "avoiding_obstacle",
+    }
     return modes.get(decision.action.type, "idle")
 
 
@@ -228,7 +276,11 @@ def act(mind: Mind, step: Step) -> None:
     if kind == "STOP":
         mind.learn(step, Acted("success", "stands"))
     elif kind == "ROTATE_TO":
-        look(mind, step, blocks.wrap(math.radians(decision.action.yaw_deg or 0.0) - mind.belief.pose[2]) or blocks.LOOK)
+        look(
+            mind,
+            step,
+            blocks.wrap(math.radians(decision.action.yaw_deg or 0.0) - mind.belief.pose[2]) or blocks.LOOK,
+        )
     elif not drive(mind, step):
         shun_target(mind, step)
         fall_back(mind, step, decision)
@@ -252,7 +304,9 @@ def drive(mind: Mind, step: Step) -> bool:
         return True
     explores = step.decision is not None and step.decision.action.type == "EXPLORE"
     looks = ends_in_unknown or (explores and length(step.path) <= limit)
-    text = blocks.drive_text(belief.pose, cut(way, known), blocks.LOOK if looks else 0.0, step.mode, mind.pace)
+    text = blocks.drive_text(
+        belief.pose, cut(way, known), blocks.LOOK if looks else 0.0, step.mode, mind.pace
+    )
     execute(mind, step, text)
     if looks and step.acted and step.acted.result == "success":
         mind.looked = belief.pose[:2]

@@ -57,7 +57,7 @@ class Correction(Part):
 class WorldModelUpdate(Part):
     """The model's corrections of the map."""
 
-    corrections: list[Correction] = []
+    corrections: tuple[Correction, ...] = ()
 
 
 class Decision(BaseModel):
@@ -94,7 +94,12 @@ def legal_actions(candidates: list[FrameCandidate], failed: bool) -> list[dict[s
 
 def record(**properties: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of an object with exactly these properties, in this order."""
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
 
 
 def decision_schema(candidates: list[FrameCandidate], failed: bool) -> dict[str, Any]:

@@ -99,7 +99,9 @@ class NavigationFrame(Part):
         stuck = f" stuck {state.stuck_counter}" if state.is_stuck else ""
         lines.append(f"robot {place(state.position_m)} facing {state.yaw_deg:.0f} {state.mode}{stuck}")
         if self.last_step:
-            lines.append(f"last: {self.last_step.action} {self.last_step.result} {self.last_step.details}".rstrip())
+            lines.append(
+                f"last: {self.last_step.action} {self.last_step.result} {self.last_step.details}".rstrip()
+            )
         lines += [candidate_line(candidate) for candidate in self.candidates]
         return "\n".join(lines)
 
@@ -116,5 +118,5 @@ def place(point: Point) -> str:
 
 def candidate_line(candidate: FrameCandidate) -> str:
     """Return one candidate as the model reads it."""
-    note = f" {candidate.note}" if candidate.note else ""
-    return f"{candidate.id} {candidate.type} {place(candidate.pos_m)} score {candidate.score:.2f} path {candidate.path_m:.1f}m{note}"
+    where = f"{candidate.id} {candidate.type} {place(candidate.pos_m)}"
+    return f"{where} score {candidate.score:.2f} path {candidate.path_m:.1f}m {candidate.note}".rstrip()

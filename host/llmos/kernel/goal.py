@@ -33,12 +33,15 @@ def read_goal(text: str, arena_goal: tuple[float, float] | None, size_m: tuple[f
         GoalError: the sentence is empty or names a place outside the room.
     """
     if not text.strip():
-        raise GoalError("the goal is empty: say where to drive, for example 'drive to 1.0, 1.5', or 'explore'")
+        raise GoalError(
+            "the goal is empty: say where to drive, for example 'drive to 1.0, 1.5', or 'explore'"
+        )
     named = PLACE.search(text)
     if named:
         place = (float(named[1]), float(named[2]))
         if abs(place[0]) > size_m[0] / 2 or abs(place[1]) > size_m[1] / 2:
-            raise GoalError(f"the goal {place} lies outside the room of {size_m[0]:g} x {size_m[1]:g} m: name a place inside")
+            room = f"{size_m[0]:g} x {size_m[1]:g} m"
+            raise GoalError(f"the goal {place} lies outside the room of {room}: name a place inside")
         return Goal(text, place, "the sentence")
     if EXPLORE.search(text):
         return Goal(text, None, "the sentence")

@@ -4,13 +4,16 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from llmos.inference import Answer, Kernel
+from llmos.kernel.act import Acted, Block
 from llmos.kernel.belief import Belief
 from llmos.kernel.blocks import Pace
 from llmos.kernel.decision import Decision
 from llmos.kernel.frame import HistoryEntry, LastStep, Mode, NavigationFrame, Point
 from llmos.kernel.goal import Goal
-from llmos.kernel.act import Acted, Block
 from llmos.link.robot import Robot
 from llmos.world.candidates import Candidate
 
@@ -66,13 +69,19 @@ class Mind:
     rule: Kernel
     settings: Settings
     pace: Pace
+    cost: NDArray[np.float32] = field(
+        default_factory=lambda: np.zeros((0, 0), np.float32)
+    )  # of this cycle's map
+    here: tuple[int, int] = (0, 0)  # the cell that the robot stands on
     cycle: int = 0
     mode: Mode = "idle"
     confidence: float = 0.5
     stuck: int = 0
     last: LastStep | None = None
     history: deque[HistoryEntry] = field(default_factory=lambda: deque(maxlen=HISTORY))
-    avoid: dict[tuple[int, int], int] = field(default_factory=dict)  # cell -> last cycle in which it is left alone
+    avoid: dict[tuple[int, int], int] = field(
+        default_factory=dict
+    )  # cell -> last cycle in which it is left alone
     looked: Point | None = None  # where the robot last looked all around
     stood: Point | None = None  # where it stood at the start of the last cycle
 

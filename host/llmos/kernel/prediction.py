@@ -14,12 +14,13 @@ def shifted(mask: NDArray[np.bool_], rows: int, cols: int) -> NDArray[np.bool_]:
     out = np.zeros_like(mask)
     height, width = mask.shape
     out[max(rows, 0) : height + min(rows, 0), max(cols, 0) : width + min(cols, 0)] = mask[
-        max(-rows, 0) : height + min(-rows, 0), max(-cols, 0) : width + min(-cols, 0)]
+        max(-rows, 0) : height + min(-rows, 0), max(-cols, 0) : width + min(-cols, 0)
+    ]
     return out
 
 
 def continue_walls(occupancy: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the confidence, 0…1, that each unknown cell is a wall: straight walls of two cells or more go on.
+    """Return the confidence, 0…1, that each unknown cell is a wall: straight walls of two cells go on.
 
     Args:
         occupancy: 0 unknown, 1 free, 2 occupied.
@@ -34,6 +35,8 @@ def continue_walls(occupancy: NDArray[np.uint8]) -> NDArray[np.float32]:
     return confidence
 
 
-def dearer(cost: NDArray[np.float32], confidence: NDArray[np.float32], weight: float = 10.0) -> NDArray[np.float32]:
+def dearer(
+    cost: NDArray[np.float32], confidence: NDArray[np.float32], weight: float = 10.0
+) -> NDArray[np.float32]:
     """Return planning costs in which cells that are probably walls cost more; none becomes impassable."""
     return cost * (1 + np.float32(weight) * confidence)

@@ -24,5 +24,7 @@ def system_prompt(name: str = "navigator") -> str:
         raise PromptError(f"kernel file {path} cannot be read ({error}): reinstall llmos") from None
     body = text.split("\n---\n", 1)[1] if text.startswith("---\n") and "\n---\n" in text else text
     if not body.strip():
-        raise PromptError(f"kernel file {path} has no text behind its front matter: write the system prompt there")
+        raise PromptError(
+            f"kernel file {path} has no text behind its front matter: write the system prompt there"
+        )
     return body.strip()

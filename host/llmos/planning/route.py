@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +14,19 @@ LEAST_CLEARANCE_M = 0.02  # a robot that already stands nearer than this to a bl
 
 def length(points: Sequence[Point]) -> float:
     """Return the length of a polyline in metres."""
-    return sum(math.dist(a, b) for a, b in zip(points, points[1:], strict=False))
+    return sum(math.dist(a, b) for a, b in pairwise(points))
 
 
 def samples(points: Sequence[Point], limit_m: float) -> NDArray[np.float64]:
     """Return rows (x, y, distance along the polyline), SAMPLE_M apart, over its first `limit_m` metres."""
     rows, done = [(*points[0], 0.0)], 0.0
-    for a, b in zip(points, points[1:], strict=False):
+    for a, b in pairwise(points):
         leg = math.dist(a, b)
         count = max(1, math.ceil(leg / SAMPLE_M))
-        rows += [(a[0] + (b[0] - a[0]) * i / count, a[1] + (b[1] - a[1]) * i / count, done + leg * i / count)
-                 for i in range(1, count + 1)]
+        rows += [
+            (a[0] + (b[0] - a[0]) * i / count, a[1] + (b[1] - a[1]) * i / count, done + leg * i / count)
+            for i in range(1, count + 1)
+        ]
         done += leg
         if done >= limit_m:
             break
@@ -31,7 +34,9 @@ def samples(points: Sequence[Point], limit_m: float) -> NDArray[np.float64]:
     return table[table[:, 2] <= limit_m + 1e-9]
 
 
-def clearances(table: NDArray[np.float64], blocked: NDArray[np.float64], cell_m: float, reach_m: float) -> NDArray[np.float64]:
+def clearances(
+    table: NDArray[np.float64], blocked: NDArray[np.float64], cell_m: float, reach_m: float
+) -> NDArray[np.float64]:
     """Return each sample's distance to the nearest blocked cell's square, at most `reach_m`.
 
     Args:
@@ -49,7 +54,9 @@ def clearances(table: NDArray[np.float64], blocked: NDArray[np.float64], cell_m:
     return np.minimum(nearest, reach_m)
 
 
-def clear_length(points: Sequence[Point], blocked: NDArray[np.float64], cell_m: float, clearance_m: float, limit_m: float) -> float:
+def clear_length(
+    points: Sequence[Point], blocked: NDArray[np.float64], cell_m: float, clearance_m: float, limit_m: float
+) -> float:
     """Return how far along a polyline a robot keeps `clearance_m` to every blocked cell.
 
     Where the robot already stands nearer than that, it must not come nearer still.
@@ -64,7 +71,7 @@ def clear_length(points: Sequence[Point], blocked: NDArray[np.float64], cell_m: 
 def cut(points: Sequence[Point], limit_m: float) -> list[Point]:
     """Return the first `limit_m` metres of a polyline."""
     kept, left = [points[0]], limit_m
-    for a, b in zip(points, points[1:], strict=False):
+    for a, b in pairwise(points):
         leg = math.dist(a, b)
         if leg >= left:
             share = left / leg if leg else 0.0
@@ -74,16 +81,21 @@ def cut(points: Sequence[Point], limit_m: float) -> list[Point]:
     return kept
 
 
-def straighten(points: Sequence[Point], blocked: NDArray[np.float64], cell_m: float, clearance_m: float, limit_m: float) -> list[Point]:
-    """Return the first `limit_m` metres of a polyline with the bends left out that a straight leg can skip.
+def straighten(
+    points: Sequence[Point], blocked: NDArray[np.float64], cell_m: float, clearance_m: float, limit_m: float
+) -> list[Point]:
+    """Return the first `limit_m` metres of a polyline without the bends that a straight leg can skip.
 
-    A leg may replace a part of the way where it keeps the same clearance as that part did, at most `clearance_m`.
+    A leg may replace a part of the way where it keeps the clearance that the part did, at most `clearance_m`.
     """
     way = cut(points, limit_m)
     kept, at = [way[0]], 0
     while at < len(way) - 1:
-        at = next(end for end in range(len(way) - 1, at, -1)
-                  if end == at + 1 or shortcut(way[at : end + 1], blocked, cell_m, clearance_m))
+        at = next(
+            end
+            for end in range(len(way) - 1, at, -1)
+            if end == at + 1 or shortcut(way[at : end + 1], blocked, cell_m, clearance_m)
+        )
         kept.append(way[at])
     return kept
 

@@ -1,10 +1,12 @@
 """The programs that the kernel writes drive where they should, guarded, within the robot's limits."""
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from llmos.kernel.act import prove
 from llmos.kernel.blocks import Pace, drive_text, turn_text, wrap
 from llmos.manifest import load_manifest
@@ -14,12 +16,18 @@ PACE = Pace.of(LIMITS)
 coordinate = st.floats(-0.6, 0.6)
 
 
-@given(st.lists(st.tuples(coordinate, coordinate), min_size=1, max_size=4), st.floats(-10, 10), st.sampled_from([0.0, math.pi / 2]))
-def test_every_way_is_provable_guarded_and_no_longer_than_the_way(way: list[tuple[float, float]], heading: float, look: float) -> None:
+@given(
+    st.lists(st.tuples(coordinate, coordinate), min_size=1, max_size=4),
+    st.floats(-10, 10),
+    st.sampled_from([0.0, math.pi / 2]),
+)
+def test_every_way_is_provable_guarded_and_no_longer_than_the_way(
+    way: list[tuple[float, float]], heading: float, look: float
+) -> None:
     """The certificate's path is the way's length, and every forward move is guarded."""
     points = [(0.0, 0.0), *way]
     certificate = prove(drive_text((0.0, 0.0, heading), points, look, "navigating", PACE), LIMITS).certificate
-    length = sum(math.dist(a, b) for a, b in zip(points, points[1:], strict=False))
+    length = sum(math.dist(a, b) for a, b in pairwise(points))
     assert certificate.path_mm <= length * 1000 + len(way)
     assert certificate.path_mm >= length * 1000 - 11 * len(way)
     assert certificate.guarded == 1

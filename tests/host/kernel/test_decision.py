@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from llmos.inference import conforms
 from llmos.kernel.decision import InvalidDecision, decision_schema, read_decision
 from llmos.kernel.frame import FrameCandidate
@@ -27,23 +28,26 @@ def test_a_legal_decision_is_read() -> None:
     assert conforms(json.loads(text), decision_schema(CANDIDATES, failed=False))
 
 
-@pytest.mark.parametrize(("text", "part"), [
-    ("", "JSON"),
-    ("{", "JSON"),
-    ("[]", "answer"),
-    (answer({"type": "MOVE_TO"}), "target"),
-    (answer({"type": "MOVE_TO", "target_id": "c9"}), "c9"),
-    (answer({"type": "EXPLORE", "target_id": "c1"}), "frontier"),
-    (answer({"type": "FOLLOW_WALL"}), "FOLLOW_WALL"),
-    (answer({"type": "ROTATE_TO", "yaw_deg": 90}), "ROTATE_TO"),
-    (answer({"type": "ROTATE_TO", "yaw_deg": 1e9}), "yaw_deg"),
-    (answer({"type": "STOP"}), "STOP"),
-    (answer({"type": "FLY", "target_id": "c1"}), "action.type"),
-    (answer({"type": "MOVE_TO", "target_m": ["left", 1]}), "target_m"),
-    (answer({"type": "MOVE_TO", "target_id": "c1"}, fallback="PRAY"), "fallback"),
-    (answer({"type": "MOVE_TO", "target_id": "c1"}, explanation=""), "explanation"),
-    (answer({"type": "MOVE_TO", "target_id": "c1"}).replace('"fallback"', '"also"'), "fallback"),
-])
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", "JSON"),
+        ("{", "JSON"),
+        ("[]", "answer"),
+        (answer({"type": "MOVE_TO"}), "target"),
+        (answer({"type": "MOVE_TO", "target_id": "c9"}), "c9"),
+        (answer({"type": "EXPLORE", "target_id": "c1"}), "frontier"),
+        (answer({"type": "FOLLOW_WALL"}), "FOLLOW_WALL"),
+        (answer({"type": "ROTATE_TO", "yaw_deg": 90}), "ROTATE_TO"),
+        (answer({"type": "ROTATE_TO", "yaw_deg": 1e9}), "yaw_deg"),
+        (answer({"type": "STOP"}), "STOP"),
+        (answer({"type": "FLY", "target_id": "c1"}), "action.type"),
+        (answer({"type": "MOVE_TO", "target_m": ["left", 1]}), "target_m"),
+        (answer({"type": "MOVE_TO", "target_id": "c1"}, fallback="PRAY"), "fallback"),
+        (answer({"type": "MOVE_TO", "target_id": "c1"}, explanation=""), "explanation"),
+        (answer({"type": "MOVE_TO", "target_id": "c1"}).replace('"fallback"', '"also"'), "fallback"),
+    ],
+)
 def test_an_illegal_decision_is_refused_with_its_reason(text: str, part: str) -> None:
     """Whatever is wrong is named, in one line."""
     with pytest.raises(InvalidDecision) as refusal:

@@ -1,6 +1,7 @@
 """Straight walls are continued into the unknown, and nothing else."""
 
 import numpy as np
+
 from llmos.kernel.prediction import CONFIDENCE, REACH, continue_walls
 
 
