@@ -23,6 +23,8 @@ from llmos.link.robot import Robot
 from llmos.manifest import Manifest, load_manifest
 from llmos.sim import judge
 from llmos.sim.arena import Arena, load_arena
+from llmos.world.draw import RunRecord
+from llmos.world.grid import Grid
 
 REASONS = {
     "reached": "the goal is reached",
@@ -129,8 +131,39 @@ class Report:
         return [
             {"cycle": step.cycle, "ms": step.ms, "result": step.acted.result, "why": step.acted.details}
             for step in self.steps
-            if step.acted and step.acted.result != "success"
+            if stopped(step) and step.acted
         ]
+
+    def picture(self) -> RunRecord:
+        """Return what the picture of the run shows."""
+        belief, arena = self.belief, self.arena
+        start = (arena.start.x, arena.start.y, math.radians(arena.start.heading_deg))
+        last = self.steps[-1].candidates if self.steps else []
+        return RunRecord(
+            title=f"{self.goal.text} — {arena.name}, {self.order.kernel}, seed {self.order.seed}",
+            outcome=f"{self.outcome}: {self.reason}",
+            size_m=arena.size_m,
+            walls=arena.walls,
+            discs=arena.discs,
+            start=start,
+            goal=self.goal.place_m,
+            tolerance_m=arena.criteria.goal_tolerance_m,
+            radius_m=self.radius_m,
+            grid=belief.grid if belief else Grid(arena.size_m),
+            planned=[step.path for step in self.steps if step.path],
+            believed=belief.trail if belief else [],
+            truth=[(x, y) for _, x, y, _ in self.truth.poses] if self.truth else [],
+            candidates=last,
+            stops=[
+                (step.pose[:2], step.acted.details) for step in self.steps if stopped(step) and step.acted
+            ],
+            end=belief.pose if belief else None,
+        )
+
+
+def stopped(step: Step) -> bool:
+    """Tell whether a step ended before it had done what it meant to."""
+    return step.acted is not None and step.acted.result != "success"
 
 
 def spl(reached: bool, shortest_m: float, driven_m: float) -> float:
