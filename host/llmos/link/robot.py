@@ -1,0 +1,379 @@
+"""The robot as the host sees it: the client over a port and a clock."""
+
+import hashlib
+import random
+import struct
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import BinaryIO, TypeVar
+
+from llmbytecode._isa import (
+    FRAMES,
+    HEADER_FORMAT,
+    RULES,
+    SPEC_HASH,
+    Fault,
+    Flag,
+    FrameType,
+    Header,
+    State,
+)
+from llmos.link.clock import Clock
+from llmos.link.errors import BlockRefused, HashMismatch, LinkError, LinkTimeout, RobotFault
+from llmos.link.frames import MAX_PAYLOAD, Frame
+from llmos.link.interrupts import deferred_interrupts
+from llmos.link.messages import Done, Event, FaultNotice, Hello, Telemetry, Verdict, pack, unpack
+from llmos.link.port import Port
+from llmos.link.transport import Stats, Transport
+
+HEARTBEAT_MS = 100
+IDENTIFY_MS = 200  # between two attempts
+ANSWER_MS = 3000  # no frame for this time: nobody is there
+UPLOAD_MS = 10_000
+GRACE_MS = 5000  # beyond the certificate, for a DONE
+REST_MS = 3000  # within which a stopped robot stands still
+CHUNK = (MAX_PAYLOAD - struct.calcsize(FRAMES[FrameType.DATA].format)) & ~3
+SLOTS = 2  # blocks that a robot holds
+
+_FAULTS: dict[int, str] = {
+    Fault.UNKNOWN_BLOCK: "it does not hold the block; upload it again",
+    Fault.BUSY: "a block is running already; stop it first",
+    Fault.BATTERY: "its battery is at {value} mV, too low to start; charge it",
+    Fault.UPLOAD: "the uploaded bytes do not fit their announcement; upload the block again",
+    Fault.LATCHED: "its e-stop is latched; see that the way is free, then clear it",
+}
+_Result = TypeVar("_Result")
+
+
+class Robot:
+    """A robot at the other end of a port: sessions, uploads, runs, heartbeats, stop and e-stop.
+
+    Every method lets the clock pass as it waits, with heartbeats, and can raise LinkError. Ctrl-C in `run`,
+    `wait` and `think` stops the robot before it goes on.
+    """
+
+    def __init__(
+        self,
+        port: Port,
+        clock: Clock,
+        manifest_hash: int,
+        *,
+        seed: int | None = None,
+        transcript: BinaryIO | None = None,
+    ) -> None:
+        """Use an open port; `seed` makes the session repeatable, `transcript` records all bytes."""
+        self.telemetry = Telemetry(*[0] * len(Telemetry._fields))
+        self.events: list[Event] = []  # of the block that was run last
+        self.stats = Stats()
+        self.hello: Hello | None = None  # None while no session is open
+        self._port, self._clock = port, clock
+        self._manifest_hash = manifest_hash
+        self._random = random.SystemRandom() if seed is None else random.Random(seed)
+        self._transcript = transcript
+        self._transport = Transport(0, self.stats)
+        self._held: deque[bytes] = deque(maxlen=SLOTS)
+        self._verdict: Verdict | None = None
+        self._done: Done | None = None
+        self._fault: FaultNotice | None = None
+        self._on_telemetry: Callable[[Telemetry], None] | None = None
+        self._told = False  # a TELEMETRY has come since the last request was acknowledged
+        self._beat_ms = 0
+        self._silent_ms = 0
+
+    def __enter__(self) -> "Robot":
+        """Return the robot."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the robot."""
+        self.close()
+
+    @property
+    def latched(self) -> bool:
+        """Whether the robot's e-stop is latched."""
+        return self.telemetry.state == State.LATCHED
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no block runs and no wheel turns."""
+        return self.telemetry.state != State.RUNNING and not self.telemetry.flags & Flag.MOVING
+
+    def connect(self) -> Hello:
+        """Begin a session: the robot stops and forgets its blocks.
+
+        Raises:
+            LinkTimeout: nobody answers.
+            HashMismatch: the robot was made for another SPEC or manifest.
+        """
+        self.hello = None
+        self._held.clear()
+        self._transport = Transport(self._random.getrandbits(16), self.stats)
+        nonce = self._random.getrandbits(32)
+        noise = self.stats.refused
+        end = self._clock.now() + ANSWER_MS
+        while self.hello is None and self._clock.now() < end:
+            self._transport.send(FrameType.IDENTIFY, pack(FrameType.IDENTIFY, nonce))
+            self._pump(IDENTIFY_MS, lambda: self.hello is not None and self.hello.nonce == nonce)
+        if self.hello is None:
+            raise LinkTimeout(self._nobody(self.stats.refused - noise))
+        self._check(self.hello)
+        self._request(FrameType.STATUS)
+        if not self._pump(ANSWER_MS, lambda: self._told):
+            raise self._timeout("TELEMETRY", ANSWER_MS)
+        return self.hello
+
+    def upload(self, container: bytes) -> Verdict:
+        """Send a block and return what the robot's verifier says of it.
+
+        Raises:
+            RobotFault: the robot cannot take it now.
+            LinkTimeout: no verdict came.
+        """
+        if len(container) > 0xFFFF:
+            raise LinkError(f"a block of {len(container)} bytes is too long for the link; split it")
+        block = block_hash(container)
+        while len(self._held) >= SLOTS or block in self._held:
+            self._held.popleft()  # its slot takes the new block, even if that is refused
+        self._request(FrameType.BEGIN, block, len(container))
+        for offset in range(0, len(container), CHUNK):
+            self._request(FrameType.DATA, offset, tail=container[offset : offset + CHUNK])
+        self._request(FrameType.COMMIT, block)
+        self._verdict = None
+        self._pump(UPLOAD_MS, lambda: self._fault or (self._verdict and self._verdict.block == block))
+        if self._fault:
+            raise _fault_error(self._fault)
+        if self._verdict is None:
+            raise self._timeout("VERDICT", UPLOAD_MS)
+        if self._verdict.rule == 0:
+            self._held.append(block)
+        return self._verdict
+
+    def run(self, container: bytes, on_telemetry: Callable[[Telemetry], None] | None = None) -> Done:
+        """Run a block, uploaded first where the robot does not hold it, and return how it ended.
+
+        A block that goes on after its certified time is stopped.
+
+        Raises:
+            BlockRefused: the robot's verifier refuses it.
+            RobotFault: the robot cannot run it now.
+            LinkTimeout: the robot does not answer.
+        """
+        self._on_telemetry = on_telemetry
+        self.events.clear()
+        try:
+            return self._run(container, block_hash(container))
+        except KeyboardInterrupt:
+            self._halt()
+            raise
+        finally:
+            self._on_telemetry = None
+
+    def wait(self, ms: int) -> None:
+        """Let `ms` pass with heartbeats, as while the host thinks."""
+        try:
+            self._pump(ms, lambda: False)
+        except KeyboardInterrupt:
+            self._halt()
+            raise
+
+    def think(self, function: Callable[[], _Result]) -> _Result:
+        """Return `function()`; simulated time stands still meanwhile, real time passes with heartbeats."""
+        if self._clock.simulated:
+            return function()
+        results: list[_Result] = []
+        errors: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                results.append(function())
+            except BaseException as error:  # it belongs to the thread that asked
+                errors.append(error)
+
+        worker = threading.Thread(target=work, daemon=True)
+        worker.start()
+        while worker.is_alive():
+            self.wait(20)
+        if errors:
+            raise errors[0]
+        return results[0]
+
+    def stop(self) -> None:
+        """Ramp the robot down, end its block and wait until it stands still."""
+        self._request(FrameType.STOP)
+        if not self._pump(REST_MS, lambda: self._told and self.at_rest):
+            raise LinkTimeout(f"the robot moves {REST_MS / 1000:g} s after STOP; switch its motors off")
+
+    def estop(self) -> None:
+        """Stop the robot at once and latch it."""
+        if not self._insist(FrameType.ESTOP, lambda: self.latched):
+            raise LinkTimeout("the robot does not latch its e-stop; switch its motors off")
+
+    def clear(self) -> None:
+        """Release the e-stop."""
+        if not self._insist(FrameType.CLEAR, lambda: not self.latched):
+            raise LinkTimeout("the robot does not release its e-stop; connect again")
+
+    def close(self) -> None:
+        """Stop the robot and close the port; a robot that cannot be reached stops by its lease."""
+        try:
+            if self.hello is not None:
+                self._halt()
+        finally:
+            self.hello = None
+            self._port.close()
+
+    def _run(self, container: bytes, block: bytes) -> Done:
+        while True:
+            held = block in self._held
+            if not held:
+                self._accepted(self.upload(container))
+            self._done = None
+            self._request(FrameType.RUN, block)
+            limit = certified_ms(container) + GRACE_MS
+            if not self._pump(limit, lambda: self._done or self._fault):
+                self.stop()
+                self._pump(GRACE_MS, lambda: self._done)
+            if self._done:
+                return self._done
+            if self._fault is None:
+                raise self._timeout("DONE", limit + GRACE_MS)
+            if self._fault.code != Fault.UNKNOWN_BLOCK or not held:
+                raise _fault_error(self._fault)
+            self._held.clear()  # the robot has forgotten it
+
+    def _accepted(self, verdict: Verdict) -> None:
+        if verdict.rule == 0:
+            return
+        rule = RULES.get(verdict.rule)
+        name, hint = (rule.name, rule.hint) if rule else (str(verdict.rule), "use one version of LLMos")
+        raise BlockRefused(
+            f"the robot refuses block {verdict.block.hex()}: rule {name} at word {verdict.word}: "
+            f"{verdict.value}, limit {verdict.limit}; {hint}"
+        )
+
+    def _check(self, hello: Hello) -> None:
+        ours = (("SPEC", SPEC_HASH, hello.spec_hash), ("manifest", self._manifest_hash, hello.manifest_hash))
+        for name, expected, found in ours:
+            if expected != found:
+                self.hello = None
+                raise HashMismatch(
+                    f"the robot's {name} is 0x{found:08x}, the host's 0x{expected:08x}; "
+                    "flash this version's firmware with this robot's manifest, or name the right robot"
+                )
+
+    def _nobody(self, noise: int) -> str:
+        what = f"; {noise} pieces of noise came: wrong baud rate, or another program's port?" if noise else ""
+        return (
+            f"port {self._port.url}: no robot answers in {ANSWER_MS / 1000:g} s; check that it is the right "
+            f"port, that the robot has power and that LLMos is flashed on it{what}"
+        )
+
+    def _timeout(self, what: str, ms: int) -> LinkTimeout:
+        return LinkTimeout(
+            f"port {self._port.url}: no {what} from the robot within {ms / 1000:g} s; check the cable and "
+            "the robot's power, then connect again"
+        )
+
+    def _request(self, type_: FrameType, *values: int | bytes, tail: bytes = b"") -> None:
+        if self.hello is None:
+            raise LinkError(f"{type_.name} needs a session; connect first")
+        self._fault = None
+        self._told = False
+        self._transport.send(type_, pack(type_, *values, tail=tail))
+
+    def _insist(self, type_: FrameType, done: Callable[[], bool]) -> bool:
+        """Repeat a datagram until `done` or until it is hopeless."""
+        for _ in range(ANSWER_MS // HEARTBEAT_MS):
+            values = (self.telemetry.clear,) if type_ is FrameType.CLEAR else ()
+            self._request(type_, *values)
+            self._request(FrameType.STATUS)
+            if self._pump(HEARTBEAT_MS, lambda: self._told and done()):
+                return True
+        return False
+
+    def _halt(self) -> None:
+        """Stop if that is still possible; the lease does where it is not."""
+        with suppress(LinkError):
+            self.stop()
+
+    def _pump(self, ms: int, done: Callable[[], object]) -> bool:
+        """Exchange bytes until `done`, for at most `ms`; return whether it is. The only loop that waits."""
+        until = self._clock.now() + ms
+        with deferred_interrupts() as check:
+            while not done():
+                check()
+                if self._clock.now() >= until:
+                    return False
+                self._exchange(until)
+        return True
+
+    def _exchange(self, until: int) -> None:
+        now = self._clock.now()
+        if self.hello is not None:
+            if now >= self._beat_ms:
+                self._transport.send(FrameType.HEARTBEAT, pack(FrameType.HEARTBEAT, now & 0xFFFFFFFF))
+                self._beat_ms = now + HEARTBEAT_MS
+            until = min(until, self._beat_ms)
+        data, wake = self._transport.poll(now)
+        if data:
+            self._port.write(data)
+            self._record(b">", now, data)
+        self._clock.wait(until if wake is None else min(until, wake))
+        self._take(now)
+
+    def _take(self, before: int) -> None:
+        now = self._clock.now()
+        data = self._port.read()
+        frames = []
+        if data:
+            self._record(b"<", now, data)
+            frames = self._transport.receive(data, now)
+        self._silent_ms = 0 if frames else self._silent_ms + now - before
+        for frame in frames:
+            self._handle(frame)
+        if self.hello is not None and self._silent_ms > ANSWER_MS:
+            raise self._timeout("frame", ANSWER_MS)
+
+    def _handle(self, frame: Frame) -> None:
+        message = unpack(frame)
+        if isinstance(message, Telemetry):
+            self.telemetry = message
+            self._told = self._transport.idle
+            if self._on_telemetry is not None:
+                self._on_telemetry(message)
+        elif isinstance(message, Hello):
+            self.hello = message
+        elif isinstance(message, Verdict):
+            self._verdict = message
+        elif isinstance(message, Done):
+            self._done = message
+        elif isinstance(message, Event):
+            self.events.append(message)
+        elif isinstance(message, FaultNotice):
+            self._fault = message
+
+    def _record(self, direction: bytes, now: int, data: bytes) -> None:
+        if self._transcript is not None:
+            self._transcript.write(b"%d %s %s\n" % (now, direction, data.hex().encode()))
+
+
+def block_hash(container: bytes) -> bytes:
+    """Return the name of a block on the link: the first eight bytes of its container's SHA-256."""
+    return hashlib.sha256(container).digest()[:8]
+
+
+def certified_ms(container: bytes) -> int:
+    """Return the worst-case duration that a container's header states, in ms; 0 where it has no header."""
+    if len(container) < struct.calcsize(HEADER_FORMAT):
+        return 0
+    return Header._make(struct.unpack_from(HEADER_FORMAT, container)).ms
+
+
+def _fault_error(fault: FaultNotice) -> RobotFault:
+    text = _FAULTS.get(fault.code, "fault {code}, which this version does not know; use one version of LLMos")
+    return RobotFault(f"the robot refuses: {text.format(code=fault.code, value=fault.value)}")
