@@ -13,17 +13,13 @@ NOISE = shutil.ignore_patterns("__pycache__", "*.mpy", "*.pyc", "typings", "ruff
 
 def extensions() -> list[Extension]:
     """Every .pyx of both import roots; optional, because each has a plain-Python twin."""
-    try:
-        from Cython.Build import cythonize
-    except ImportError:
-        return []
     found = []
     for root in ("bytecode", "host"):
         for path in sorted((ROOT / root).rglob("*.pyx")):
             name = ".".join(path.relative_to(ROOT / root).with_suffix("").parts)
             source = str(path.relative_to(ROOT))
             found.append(Extension(name, [source], optional=True, extra_compile_args=["-O3"]))
-    return cythonize(found, language_level=3) if found else []
+    return found
 
 
 class BuildWithData(build_py):

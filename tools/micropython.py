@@ -128,8 +128,9 @@ def _checked(tarball: Path, option: str) -> Path:
 
 
 def _unpack(tarball: Path, folder: Path) -> Path:
+    safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # 3.11.4 and newer
     with tarfile.open(tarball) as archive:
-        archive.extractall(folder / "source", filter="data")
+        archive.extractall(folder / "source", **safely)  # type: ignore[arg-type]
     return next((folder / "source").iterdir())
 
 

@@ -13,7 +13,7 @@ STAMPS=$VENV/stamps
 say() { printf '%s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
-# step NAME TITLE COMMAND...: runs a command into a log, with a sign of life every 15 s; on failure shows its end.
+# step NAME TITLE COMMAND...: runs a command into a log, with a sign of life every 15 s; shows its end on failure
 step() {
     local name=$1 title=$2 log=$LOGS/$1.log begun=$SECONDS pid next=15
     shift 2

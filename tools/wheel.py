@@ -4,6 +4,7 @@ Usage: tools/wheel.py FOLDER [--expect-twins]   (the option: without a compiler,
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -11,6 +12,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+# Built from a copy: a build leaves nothing in the checkout, and takes nothing old from it.
+LEFT_BEHIND = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info", "*.so", "*.c")
 ARRIVED = """
 import importlib.util, sys
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -32,11 +35,11 @@ sys.exit(0 if compiled == expected else f"expected the extensions {expected}, fo
 def main() -> int:
     """Build into FOLDER and check; the status of the first step that failed."""
     target, twins = Path(sys.argv[1]).resolve(), sys.argv[2:]
-    target.mkdir(parents=True, exist_ok=True)
-    _run(sys.executable, "-m", "build", "--no-isolation", "--outdir", target, ROOT)
-    wheel = max(target.glob("*.whl"), key=lambda path: path.stat().st_mtime)
     with tempfile.TemporaryDirectory() as folder:
-        python = _clean_environment(Path(folder), wheel)
+        source = shutil.copytree(ROOT, Path(folder, "source"), ignore=LEFT_BEHIND)
+        _run(sys.executable, "-m", "build", "--no-isolation", "--outdir", target, source)
+        wheel = max(target.glob("*.whl"), key=lambda path: path.stat().st_mtime)
+        python = _clean_environment(Path(folder, "clean"), wheel)
         _run(python.with_name("llmos"), "--version", cwd=folder)
         _run(python, "-c", ARRIVED, *twins, cwd=folder)
         _run(python.with_name("llmos"), "doctor", cwd=folder, check=False)

@@ -51,7 +51,7 @@ def healthy(checks: list[Check]) -> bool:
 def _check(name: str, probe: Callable[[], Finding], required: bool, remedy: str) -> Check:
     try:
         ok, found = probe()
-    except LlmosError as error:
+    except (LlmosError, ImportError, OSError) as error:  # a broken installation is what a doctor is for
         ok, found = False, str(error)
     return Check(name, ok, required, found, "" if ok else remedy)
 
@@ -110,9 +110,9 @@ def _model_runtime() -> Finding:
 
 
 def _weights() -> Finding:
-    from llmos.inference._llama import smollm2_weights
+    from llmos.inference._weights import packaged_weights
 
-    path = smollm2_weights()
+    path = packaged_weights()
     if not path.is_file():
         return Finding(False, f"{path} is missing")
     return Finding(True, f"{path.name}, {path.stat().st_size / 1e6:.0f} MB")

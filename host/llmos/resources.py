@@ -36,4 +36,4 @@ def system_volume() -> Path:
 
 def state_dir() -> Path:
     """The one folder that LLMos writes: `LLMOS_HOME`, or ~/.llmos; it need not exist yet."""
-    return Path(os.environ.get("LLMOS_HOME") or Path.home() / ".llmos")
+    return Path(os.environ.get("LLMOS_HOME") or "~/.llmos").expanduser()
