@@ -14,22 +14,26 @@ from llmos.sim.arena import load_arena
 from llmos.sim.board import Board, FreeHost, LockstepHost, SerialPort, Setting
 from llmos.sim.faults import FAULTS, parse_faults
 
-_FAULT_HELP = "; ".join(f"{name}{how}: {what}" for name, (how, what) in FAULTS.items())
+_FAULTS = "; ".join(f"{name}{how}: {what}" for name, (how, what) in FAULTS.items())
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command(epilog="Example: llmos board --arena maze --fault blind=front@20000")
-@click.option("--arena", default="simple", show_default=True, help="Name of an arena, or path of its .toml file.")
-@click.option("--robot", default="cube", show_default=True, help="Name of a robot, or path of its manifest.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of noise and faults.")
-@click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0), help="Simulated over wall time.")
-@click.option("--fault", "faults", multiple=True, metavar="FAULT", help=f"May be given again. {_FAULT_HELP}.")
-@click.option("--truth", type=click.Path(dir_okay=False), help="Log where the robot really was, as JSON lines.")
-@click.option("--bits", type=click.Choice(["64", "32"]), default="64", show_default=True, help="MicroPython's word.")
+@click.option("--arena", default="simple", show_default=True, help="An arena's name, or its .toml file.")
+@click.option("--robot", default="cube", show_default=True, help="A robot's name, or its manifest.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of noise and faults.")
+@click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0), help="1: the wall clock's.")
+@click.option("--fault", "faults", multiple=True, metavar="FAULT", help=f"May be given again. {_FAULTS}.")
+@click.option("--truth", type=click.Path(dir_okay=False), help="Log the robot's true way, as JSON lines.")
+@click.option("--bits", type=click.Choice(["64", "32"]), default="64", show_default=True, help="Word size.")
 @click.option("--json", "as_json", is_flag=True, help="Print the port as a JSON object.")
 @click.option("--lockstep", is_flag=True, hidden=True, help="The clock channel is on stdin and stdout.")
-@click.option("--firmware", type=click.Path(exists=True, file_okay=False, path_type=Path), hidden=True)
-def board(arena: str, robot: str, faults: tuple[str, ...], bits: str, as_json: bool, lockstep: bool, **rest: Any) -> None:
+@click.option("--firmware", type=_FOLDER, hidden=True)
+def board(arena: str, robot: str, faults: tuple[str, ...], bits: str, as_json: bool, **rest: Any) -> None:
     """Start a virtual robot and print its serial port, for any tool to connect to; Ctrl-C ends it."""
+    lockstep = rest["lockstep"]
+    if not lockstep and not rest["speed"]:
+        raise click.BadParameter("0 has no meaning without a clock channel", param_hint="--speed")
     setting = Setting(
         arena=load_arena(arena),
         manifest=load_manifest(robot),
@@ -40,25 +44,29 @@ def board(arena: str, robot: str, faults: tuple[str, ...], bits: str, as_json: b
         truth=rest["truth"],
         faults=parse_faults(faults),
     )
-    serve(setting, lockstep, as_json)
+    handle_signals(lockstep)
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(setting, lockstep, as_json)
 
 
 def serve(setting: Setting, lockstep: bool, as_json: bool) -> None:
     """Run a board until its host or its user ends it."""
-    if not lockstep and not setting.speed:
-        raise click.BadParameter("0 is for lockstep only", param_hint="--speed")
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGHUP, _end)
-    if lockstep:  # a Ctrl-C is the host's matter: it stops the robot, then closes the channel
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
     host = LockstepHost(0, 1, setting.speed) if lockstep else FreeHost(setting.speed)
     port = SerialPort()
-    with contextlib.closing(Board(setting, host, port)) as running:
+    with contextlib.closing(port), contextlib.closing(Board(setting, host, port)) as running:
         if lockstep or as_json:
             click.echo(json.dumps({"pty": port.path}))
         else:
             click.echo(f"{setting.manifest.name} in {setting.arena.name}: {port.path} (Ctrl-C ends it)")
         running.run()
+
+
+def handle_signals(lockstep: bool) -> None:
+    """Clean up before ending; in lockstep a Ctrl-C is the host's matter, which stops the robot first."""
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGHUP, _end)
+    if lockstep:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _end(signum: int, _frame: object) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Arenas: rooms of walls and discs as TOML files, refused at load where they are wrong or cannot be solved."""
+"""Arenas: rooms of walls and discs as TOML files, refused at load where they are wrong or unsolvable."""
 
 import functools
 import math

@@ -1,7 +1,8 @@
-"""The board: the firmware on MicroPython, behind a serial port, driving a simulated body in a simulated arena.
+"""The board: the firmware on MicroPython, behind a serial port, driving a body in an arena.
 
-The board owns the clock. Time passes only while the firmware waits and, in lockstep, while the host waits too, so that a run
-is the same to the byte for a seed. Firmware and host never compute at the same moment; where both are due, the firmware is first.
+The board owns the clock. Time passes only while the firmware waits and, in lockstep, while the host waits
+too, so that a run is the same to the byte for a seed. Firmware and host never compute at the same moment;
+where both are due, the firmware is first.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from llmos.errors import LlmosError
 from llmos.manifest import Manifest
 from llmos.sim.arena import Arena
 from llmos.sim.body import World
-from llmos.sim.child import Firmware, FirmwareDied
+from llmos.sim.child import PATIENCE_S, Firmware, FirmwareDied
 from llmos.sim.faults import NEVER, Faults
 from llmos.sim.truth import TruthLog
 from llmos.sim.uart import Wire
@@ -28,7 +29,6 @@ ADVANCE, DRIVE, HALT, LED, TONE = range(1, 6)
 REPLY = struct.Struct("<IIiiBBH6H6H")
 ALONE_MS = 5000  # how long the board goes on without its host, so that the log shows the lease and the latch
 PATIENCE = 100_000  # requests without any time passing, after which a firmware counts as hung
-HOST_WAKE_LIMIT_S = 30.0
 LONGEST_NAP_MS = 60_000
 
 
@@ -184,7 +184,8 @@ class Board:
                 self.truth.note()
                 return
             self._reply()
-        raise FirmwareDied(f"the firmware made {PATIENCE} requests at {self.world.now} ms without waiting; it hangs")
+        at = f"at {self.world.now} ms"
+        raise FirmwareDied(f"the firmware made {PATIENCE} requests {at} without waiting; it hangs")
 
     def _obey(self, operation: int, first: int, second: int, third: int, fourth: int) -> None:
         if operation == DRIVE:
@@ -198,12 +199,9 @@ class Board:
 
     def _reply(self) -> None:
         world = self.world
-        self.firmware.reply(
-            REPLY.pack(
-                world.now, self.firmware.sent, world.left_pos, world.right_pos, world.moving, 0, world.battery_mv,
-                *world.ranges(), *world.ages(),
-            )  # fmt: skip
-        )
+        wheels = world.left_pos, world.right_pos, world.moving
+        readings = world.battery_mv, *world.ranges(), *world.ages()
+        self.firmware.reply(REPLY.pack(world.now, self.firmware.sent, *wheels, 0, *readings))
 
 
 class LockstepHost:
@@ -232,11 +230,8 @@ class LockstepHost:
 
     def wake(self, now_ms: int) -> None:
         """Tell the host the time, and wait until it waits again."""
-        try:
+        with contextlib.suppress(BrokenPipeError):  # listening finds its end, too
             os.write(self._writer, b"T %d %d\n" % (now_ms, self._board.port.sent))
-        except BrokenPipeError:
-            self._gone()
-            return
         self._listen()
 
     def _listen(self) -> None:
@@ -252,8 +247,8 @@ class LockstepHost:
         line, _, self._line = self._line.partition(b"\n")
         self.until_ms, total = _read_wait(line)
         while port.received < total:
-            if not self._poll.poll(HOST_WAKE_LIMIT_S * 1000):
-                raise BoardError(f"clock channel: {line!r}: only {port.received} bytes came through {port.path}")
+            if not self._poll.poll(PATIENCE_S * 1000):
+                raise BoardError(f"clock channel: {line!r}, but only {port.received} bytes have come")
             data += port.read()
         if data:
             self._board.to_robot.send(data, self._board.world.now)
@@ -265,6 +260,7 @@ class LockstepHost:
         return bool(data)
 
     def _gone(self) -> None:
+        self._speed = 0.0
         self.until_ms = NEVER
         self.gone_ms = self._board.world.now + ALONE_MS
 

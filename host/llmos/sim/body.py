@@ -1,4 +1,4 @@
-"""The true robot in its arena: stepper kinematics, collisions, range sensors, battery and LED, by the simulated clock."""
+"""The true robot in its arena: stepper kinematics, collisions, range sensors, battery and LED."""
 
 import math
 
@@ -81,8 +81,6 @@ class World:
         self._dead = self.faults.channel.get("blind", {})
         self._stuck = self.faults.channel.get("stuck", {})
 
-    # --- commands -----------------------------------------------------------------------------------------------
-
     def drive(self, left: int, right: int, rate: int, accel: int) -> None:
         """Start a motion over half-steps, or replace the running one (steps/s, steps/s²)."""
         top = float(min(max(rate, 1), self.manifest.drive.max_steps_s))
@@ -98,7 +96,7 @@ class World:
             self._set(Motion(self.now, 0, 0, 1, 1) if at_once else self._motion.ramped_down(self.now))
 
     def power_cycle(self) -> None:
-        """What a loss of power does to the body: it stops, forgets its wheel positions, and the LED goes out."""
+        """Lose power for a moment: the wheels stop, their positions are forgotten, the LED goes out."""
         self._motion = None
         self.left_pos = self.right_pos = 0
         self.led = (0, 0, 0)
@@ -106,8 +104,6 @@ class World:
     def _set(self, motion: Motion) -> None:
         self._base_left, self._base_right = self.left_pos, self.right_pos
         self._motion = motion if motion.rest_ms > self.now else None
-
-    # --- what the robot can know --------------------------------------------------------------------------------
 
     @property
     def moving(self) -> bool:
@@ -152,8 +148,6 @@ class World:
                 seen[channel] = NO_READING
         self._last, self._looked_at = seen, self._seen
 
-    # --- time ---------------------------------------------------------------------------------------------------
-
     def advance(self, until_ms: int) -> None:
         """Let time pass until `until_ms`; a motion that ends on the way ends at its own moment."""
         while (motion := self._motion) and self.now < until_ms:
@@ -165,7 +159,6 @@ class World:
             self._refresh()
 
     def _substep(self, motion: Motion, to_ms: int) -> None:
-        assert motion
         left, right = motion.steps(to_ms)
         left += self._base_left
         right += self._base_right

@@ -1,4 +1,4 @@
-"""The firmware's process: MicroPython with its serial port on stdin and stdout and the arena on descriptors 3 and 4."""
+"""The firmware's process: MicroPython, its serial port on stdin and stdout, the arena on pipes 3 and 4."""
 
 import contextlib
 import ctypes
@@ -10,6 +10,7 @@ import signal
 import struct
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from llmos.errors import LlmosError
@@ -19,6 +20,7 @@ REQUEST = struct.Struct("<B3xiiii")
 HEAP = "200k"  # what the board has left for Python, about
 PATIENCE_S = 30.0  # wall time after which a firmware that neither waits nor ends counts as hung
 _PR_SET_PDEATHSIG = 1
+_NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.toml")
 
 
 class FirmwareDied(LlmosError):
@@ -40,7 +42,7 @@ class Firmware:
         self._micropython = micropython
         self._home = tempfile.TemporaryDirectory(prefix="llmos-board-")
         self.home = Path(self._home.name)
-        shutil.copytree(firmware, self.home, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.toml"))
+        shutil.copytree(firmware, self.home, dirs_exist_ok=True, ignore=_NOT_COPIED)
         (self.home / "robot.json").write_text(robot_json(manifest))
         self._process: subprocess.Popen[bytes] | None = None
         _occupy_low_descriptors()
@@ -48,35 +50,32 @@ class Firmware:
 
     def start(self) -> None:
         """Start the firmware from its beginning."""
-        requests, requests_child = os.pipe()
-        replies_child, replies = os.pipe()
-        with open(self.home / "stderr", "wb") as stderr:
-            self._process = subprocess.Popen(
-                [self._micropython, "-X", f"heapsize={HEAP}", "main.py"],
-                cwd=self.home,
-                env={"MICROPYPATH": ".frozen", "HOME": str(self.home)},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                pass_fds=(3, 4),
-                preexec_fn=_in_child(replies_child, requests_child),
-                process_group=0,  # a Ctrl-C at the terminal must not reach it: the board decides
-                bufsize=0,
-            )
-        os.close(requests_child)
-        os.close(replies_child)
-        process = self._process
-        assert process.stdin and process.stdout
-        self._replies, self._requests = replies, requests
-        self._stdin, self._stdout = process.stdin.fileno(), process.stdout.fileno()
+        (serial_in, self._stdin), (replies, self._replies) = os.pipe(), os.pipe()
+        (self._stdout, serial_out), (self._requests, requests) = os.pipe(), os.pipe()
+        try:
+            with open(self.home / "stderr", "wb") as stderr:
+                self._process = subprocess.Popen(
+                    [self._micropython, "-X", f"heapsize={HEAP}", "main.py"],
+                    cwd=self.home,
+                    env={"MICROPYPATH": ".frozen", "HOME": str(self.home)},
+                    stdin=serial_in,
+                    stdout=serial_out,
+                    stderr=stderr,
+                    pass_fds=(3, 4),
+                    preexec_fn=_in_child(replies, requests),
+                    process_group=0,  # a Ctrl-C at the terminal must not reach it: the board decides
+                )
+        except OSError as error:
+            raise FirmwareDied(f"{self._micropython} cannot be started: {error.strerror}") from None
+        for child_end in (serial_in, serial_out, replies, requests):
+            os.close(child_end)
         os.set_blocking(self._stdin, False)
         os.set_blocking(self._stdout, False)
         self._poll = select.poll()
-        self._poll.register(requests, select.POLLIN)
+        self._poll.register(self._requests, select.POLLIN)
         self._poll.register(self._stdout, select.POLLIN)
-        self._pending = b""
+        self._pending = self._serial = b""
         self.sent = self.received = 0  # bytes written to its stdin, read from its stdout
-        self._serial = b""
 
     def kill(self) -> None:
         """End the process; nothing of it stays behind."""
@@ -85,12 +84,8 @@ class Firmware:
             return
         process.kill()
         process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream:
-                with contextlib.suppress(OSError):
-                    stream.close()
-        os.close(self._replies)
-        os.close(self._requests)
+        for ours in (self._stdin, self._stdout, self._replies, self._requests):
+            os.close(ours)
 
     def close(self) -> None:
         """End the process and remove its folder."""
@@ -106,7 +101,7 @@ class Firmware:
         while len(self._pending) < REQUEST.size:
             ready = self._poll.poll(PATIENCE_S * 1000)
             if not ready:
-                raise FirmwareDied(f"the firmware has computed for {PATIENCE_S:g} s without waiting; it hangs")
+                raise FirmwareDied(f"the firmware has not waited for {PATIENCE_S:g} s of wall time; it hangs")
             for descriptor, _ in ready:
                 if descriptor == self._stdout:
                     self._drain()
@@ -130,7 +125,7 @@ class Firmware:
                 self._poll.unregister(self._stdout)
 
     def written(self, total: int) -> bytes:
-        """What it has written to its serial port since the last call, at least up to `total` bytes since its start."""
+        """What it has written to its serial port since the last call, at least up to `total` in all."""
         while self.received < total:
             if not self._poll.poll(PATIENCE_S * 1000):
                 raise FirmwareDied(f"the firmware announced {total} bytes and wrote {self.received}")
@@ -177,7 +172,7 @@ def _occupy_low_descriptors() -> None:
     os.close(descriptor)
 
 
-def _in_child(replies: int, requests: int):  # type: ignore[no-untyped-def]
+def _in_child(replies: int, requests: int) -> Callable[[], None]:
     """What the child does before it becomes MicroPython: take its descriptors, and die with the board."""
     libc = ctypes.CDLL(None, use_errno=True)
     prctl = getattr(libc, "prctl", None)

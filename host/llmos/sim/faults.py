@@ -1,4 +1,4 @@
-"""Faults that can be switched on for the virtual robot: one table, `NAME@MS`, `NAME=NUMBER` or `NAME=CHANNEL@MS`."""
+"""Faults that can be switched on for the virtual robot: `NAME@MS`, `NAME=NUMBER` or `NAME=CHANNEL@MS`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -55,7 +55,8 @@ def parse_faults(texts: Iterable[str]) -> Faults:
     for text in texts:
         name = text.replace("@", "=").partition("=")[0]
         if name not in FAULTS:
-            raise FaultError(f"fault {text!r}: unknown; known are {', '.join(n + how for n, (how, _) in FAULTS.items())}")
+            known = ", ".join(known + how for known, (how, _) in FAULTS.items())
+            raise FaultError(f"fault {text!r}: unknown; known are {known}")
         try:
             _read(faults, name, text[len(name) :])
         except ValueError as error:

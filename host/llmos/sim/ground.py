@@ -13,7 +13,7 @@ Grid = NDArray[np.bool_]
 
 
 class Ground:
-    """A grid over the room, row by row from the south; a cell is free where the robot's middle may be at its centre."""
+    """A grid over the room, rows from the south; free where the robot's middle may be at a cell's centre."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Ground:
         self.blocked[rows, columns] |= distance < reach
 
     @staticmethod
-    def _span(centres: NDArray[np.float64], low: float, high: float) -> slice:
+    def _span(centres: NDArray[np.floating], low: float, high: float) -> slice:
         return slice(int(np.searchsorted(centres, low)), int(np.searchsorted(centres, high, "right")))
 
     def cell(self, x: float, y: float) -> tuple[int, int]:
@@ -85,5 +85,5 @@ class Ground:
             if not todo[cell]:
                 todo[cell] = 2
                 stack += (cell - 1, cell + 1, cell - wide, cell + wide)
-        flooded = np.frombuffer(todo, np.uint8).reshape(rim.shape)[1:-1, 1:-1]
-        return flooded == 2
+        flooded: Grid = np.frombuffer(todo, np.uint8).reshape(rim.shape)[1:-1, 1:-1] == 2
+        return flooded

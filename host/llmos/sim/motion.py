@@ -4,10 +4,11 @@ import math
 
 
 class Motion:
-    """The wheels from standstill or from a speed to standstill, exactly `left` and `right` half-steps further.
+    """The wheels to standstill, exactly `left` and `right` half-steps further.
 
-    The wheel with more steps leads: it ramps from `speed` to at most `rate` (steps/s) with `accel` (steps/s²), and
-    brakes with it. The other wheel keeps its proportion, so both end together. Too fast to end in time, it brakes harder.
+    The wheel with more steps leads: it ramps from `speed` to at most `rate` (steps/s) with `accel`
+    (steps/s²), and brakes with it; where it is too fast to end in time, it brakes harder. The other wheel keeps
+    its proportion, so that both end together.
     """
 
     __slots__ = (
@@ -64,7 +65,7 @@ class Motion:
         return self.left / self._total * lead, self.right / self._total * lead
 
     def replaced(self, now_ms: int, left: int, right: int, rate: float, accel: float) -> "Motion":
-        """A new motion from the speed that its leading wheel has now; a wheel that must turn round stops at once."""
+        """A new motion from its leading wheel's speed now; a wheel that must turn round stops at once."""
         was_left, was_right = self.speeds(now_ms)
         lead, was = (left, was_left) if abs(left) >= abs(right) else (right, was_right)
         return Motion(now_ms, left, right, rate, accel, max(0.0, math.copysign(1, lead) * was))
@@ -74,8 +75,9 @@ class Motion:
         left, right = self.speeds(now_ms)
         lead = max(abs(left), abs(right))
         way = min(math.ceil(lead * lead / (2 * self.accel)), self._left_over(now_ms))
-        shares = [int(math.copysign(way * abs(speed) / lead + 0.5, speed)) if lead else 0 for speed in (left, right)]
-        return Motion(now_ms, shares[0], shares[1], max(lead, 1.0), self.accel, lead)
+        if not lead or not way:
+            return Motion(now_ms, 0, 0, 1, self.accel)
+        return Motion(now_ms, round(way * left / lead), round(way * right / lead), lead, self.accel, lead)
 
     def _left_over(self, now_ms: int) -> int:
         return self._total - max(map(abs, self.steps(now_ms)))

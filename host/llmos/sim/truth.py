@@ -1,7 +1,6 @@
-"""The truth log: where the robot really was, one JSON object a line; written by the board, read after the run."""
+"""The truth log: where the robot really was, one JSON object a line, for the judge."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from llmos.sim.body import World
@@ -18,7 +17,8 @@ class TruthLog:
         self._world = world
         self._state: tuple[object, ...] | None = None
         self._due_ms = 0
-        self._write({"arena": world.arena.model_dump(mode="json"), "robot": world.manifest.name, "seed": seed})
+        arena = world.arena.model_dump(mode="json")
+        self._write({"arena": arena, "robot": world.manifest.name, "seed": seed})
         self.note()
 
     @property
@@ -52,13 +52,3 @@ class TruthLog:
         if self._file:
             self._file.write(json.dumps(record, separators=(",", ":")) + "\n")
 
-
-def read_truth(path: Path | str) -> list[dict[str, Any]]:
-    """The records of a log, its header first; a last line that was cut off is left out."""
-    records = []
-    for line in Path(path).read_text(encoding="utf-8").splitlines():
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return records
