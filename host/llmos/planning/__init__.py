@@ -1,0 +1,23 @@
+"""Planning: from an occupancy grid to a path that a robot of some size can drive."""
+
+from llmos.planning.astar import (
+    Cell,
+    Path,
+    PlanningError,
+    astar,
+    compiled,
+    nearest_passable,
+    reachable_costs,
+)
+from llmos.planning.clearance import costmap
+
+__all__ = [
+    "Cell",
+    "Path",
+    "PlanningError",
+    "astar",
+    "compiled",
+    "costmap",
+    "nearest_passable",
+    "reachable_costs",
+]
