@@ -18,9 +18,8 @@ from llmos.kernel.blocks import Pace
 from llmos.kernel.cycle import cycle, look
 from llmos.kernel.goal import Goal, read_goal
 from llmos.kernel.mind import Mind, Settings, Step
-from llmos.link.board import VirtualBoard
-from llmos.link.robot import Robot
-from llmos.manifest import Manifest, load_manifest
+from llmos.link import Robot, VirtualBoard
+from llmos.manifest import Manifest, load_manifest, manifest_hash
 from llmos.sim import judge
 from llmos.sim.arena import Arena, load_arena
 from llmos.world.draw import RunRecord
@@ -138,7 +137,6 @@ class Report:
         """Return what the picture of the run shows."""
         belief, arena = self.belief, self.arena
         start = (arena.start.x, arena.start.y, math.radians(arena.start.heading_deg))
-        last = self.steps[-1].candidates if self.steps else []
         return RunRecord(
             title=f"{self.goal.text} — {arena.name}, {self.order.kernel}, seed {self.order.seed}",
             outcome=f"{self.outcome}: {self.reason}",
@@ -153,7 +151,7 @@ class Report:
             planned=[step.path for step in self.steps if step.path],
             believed=belief.trail if belief else [],
             truth=[(x, y) for _, x, y, _ in self.truth.poses] if self.truth else [],
-            candidates=last,
+            candidates=[candidate for step in self.steps for candidate in step.candidates],
             stops=[
                 (step.pose[:2], step.acted.details) for step in self.steps if stopped(step) and step.acted
             ],
@@ -187,7 +185,8 @@ def virtual_robot(order: Order, manifest: Manifest, truth: Path) -> Iterator[Rob
             )
         )
         transcript = stack.enter_context(order.transcript.open("wb")) if order.transcript else None
-        robot = Robot(board.port, board.clock, manifest.limits, transcript=transcript)
+        code = manifest_hash(manifest.limits)
+        robot = Robot(board.port, board.clock, code, seed=order.seed, transcript=transcript)
         stack.callback(robot.close)
         robot.connect()
         yield robot

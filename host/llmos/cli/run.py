@@ -63,10 +63,16 @@ Example:
 @click.option(
     "--picture", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the picture (SVG)."
 )
+@click.option(
+    "--transcript",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write every byte on the wire, with its time.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @click.pass_context
 def run(
     context: click.Context,
+    /,
     as_json: bool,
     with_map: bool | None,
     picture: Path | None,

@@ -6,7 +6,7 @@ from llmbytecode import Certificate, Limits, LLMBytecodeError, assemble, verify,
 from llmbytecode import Outcome as End
 from llmos.kernel.belief import Belief
 from llmos.kernel.frame import StepResult
-from llmos.link.robot import BlockRefused, Done, Robot
+from llmos.link import BlockRefused, Done, Robot
 
 TRIPPED = {1: "guard g0: the way ahead is too short", 5: "reflex: an obstacle is too near"}
 

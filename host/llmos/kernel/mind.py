@@ -14,7 +14,7 @@ from llmos.kernel.blocks import Pace
 from llmos.kernel.decision import Decision
 from llmos.kernel.frame import HistoryEntry, LastStep, Mode, NavigationFrame, Point
 from llmos.kernel.goal import Goal
-from llmos.link.robot import Robot
+from llmos.link import Robot
 from llmos.world.candidates import Candidate
 
 HISTORY = 5

@@ -69,7 +69,7 @@ class Robot:
         self.events: list[Event] = []  # of the block that was run last
         self.stats = Stats()
         self.hello: Hello | None = None  # None while no session is open
-        self._port, self._clock = port, clock
+        self._port, self.clock = port, clock
         self._manifest_hash = manifest_hash
         self._random = random.SystemRandom() if seed is None else random.Random(seed)
         self._transcript = transcript
@@ -115,8 +115,8 @@ class Robot:
         self._transport = Transport(self._random.getrandbits(16), self.stats)
         nonce = self._random.getrandbits(32)
         noise = self.stats.refused
-        end = self._clock.now() + ANSWER_MS
-        while self.hello is None and self._clock.now() < end:
+        end = self.clock.now() + ANSWER_MS
+        while self.hello is None and self.clock.now() < end:
             self._transport.send(FrameType.IDENTIFY, pack(FrameType.IDENTIFY, nonce))
             self._pump(IDENTIFY_MS, lambda: self.hello is not None and self.hello.nonce == nonce)
         if self.hello is None:
@@ -183,7 +183,7 @@ class Robot:
 
     def think(self, function: Callable[[], _Result]) -> _Result:
         """Return `function()`; simulated time stands still meanwhile, real time passes with heartbeats."""
-        if self._clock.simulated:
+        if self.clock.simulated:
             return function()
         results: list[_Result] = []
         errors: list[BaseException] = []
@@ -303,17 +303,17 @@ class Robot:
 
     def _pump(self, ms: int, done: Callable[[], object]) -> bool:
         """Exchange bytes until `done`, for at most `ms`; return whether it is. The only loop that waits."""
-        until = self._clock.now() + ms
+        until = self.clock.now() + ms
         with deferred_interrupts() as check:
             while not done():
                 check()
-                if self._clock.now() >= until:
+                if self.clock.now() >= until:
                     return False
                 self._exchange(until)
         return True
 
     def _exchange(self, until: int) -> None:
-        now = self._clock.now()
+        now = self.clock.now()
         if self.hello is not None:
             if now >= self._beat_ms:
                 self._transport.send(FrameType.HEARTBEAT, pack(FrameType.HEARTBEAT, now & 0xFFFFFFFF))
@@ -323,11 +323,11 @@ class Robot:
         if data:
             self._port.write(data)
             self._record(b">", now, data)
-        self._clock.wait(until if wake is None else min(until, wake))
+        self.clock.wait(until if wake is None else min(until, wake))
         self._take(now)
 
     def _take(self, before: int) -> None:
-        now = self._clock.now()
+        now = self.clock.now()
         data = self._port.read()
         frames = []
         if data:

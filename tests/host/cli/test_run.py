@@ -1,0 +1,163 @@
+"""`llmos run` and `llmos eval`: a real robot process, a real kernel, what a user sees and gets."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LLMOS = [sys.executable, "-m", "llmos"]
+KEYS = [
+    *("outcome", "reason", "arena", "kernel", "seed", "cycles", "collisions", "path_m", "shortest_m", "spl"),
+    *("coverage", "sim_s", "wall_s", "blocks", "llm", "stops"),
+]
+
+
+def llmos(*words: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a state folder of its own."""
+    return subprocess.run(
+        [*LLMOS, *words], capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "LLMOS_HOME": str(home)},
+    )  # fmt: skip
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Return the command lines of the processes that name a folder or work below it."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            line, where = (entry / "cmdline").read_text().replace("\0", " "), os.readlink(entry / "cwd")
+        except OSError:
+            continue
+        if str(folder) in line or str(folder) in where:
+            found.append(line)
+    return found
+
+
+def test_a_drive_is_told_line_by_line_and_drawn(tmp_path: Path) -> None:
+    """A run prints a line a cycle and the outcome, leaves a picture, and exits 0."""
+    ended = llmos("run", "drive to the far corner", "--kernel", "rule", home=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "reached: the goal is reached" in ended.stdout
+    assert "MOVE_TO" in ended.stdout
+    assert next(tmp_path.glob("runs/*/run.svg")).read_text().startswith("<svg")
+
+
+def test_json_is_one_object_with_every_key(tmp_path: Path) -> None:
+    """--json prints one object, with the documented keys in their order."""
+    ended = llmos("run", "drive to the far corner", "--kernel", "rule", "--json", home=tmp_path)
+    result = json.loads(ended.stdout)
+    assert list(result) == KEYS
+    assert (result["outcome"], result["collisions"], result["blocks"]["refused"]) == ("reached", 0, 0)
+    assert 0.5 < result["spl"] <= 1.0
+
+
+def test_the_model_itself_drives(tmp_path: Path) -> None:
+    """The real SmolLM2 answers every cycle with a legal decision, and the robot arrives."""
+    ended = llmos(
+        "run", "drive to the far corner", "--kernel", "smollm2", "--deadline", "60", "--json", home=tmp_path
+    )
+    result = json.loads(ended.stdout)
+    assert (result["outcome"], result["collisions"]) == ("reached", 0)
+    assert result["llm"]["valid"] == result["llm"]["calls"] > 0
+
+
+def test_the_same_seed_gives_the_same_transcript(tmp_path: Path) -> None:
+    """Two runs of one seed put the same bytes on the wire at the same times; another seed does not."""
+    wires = []
+    for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
+        wire = tmp_path / name
+        ended = llmos(
+            "run", "drive", "--kernel", "rule", "--seed", seed, "--transcript", str(wire), home=tmp_path
+        )
+        assert ended.returncode == 0, ended.stderr
+        wires.append(wire.read_bytes())
+    assert len(wires[0]) > 10_000
+    assert wires[0] == wires[1] != wires[2]
+
+
+@pytest.mark.parametrize(("words", "part", "code"), [
+    (["run", ""], "goal is empty", 1),
+    (["run", "go to 9, 9"], "outside the room", 1),
+    (["run", "go", "--arena", "nowhere"], "nowhere", 1),
+    (["run", "go", "--robot", "nobody"], "nobody", 1),
+    (["run", "go", "--kernel", "oracle"], "oracle", 1),
+    (["run", "go", "--kernel", "gguf:/no/such.gguf"], "such.gguf", 1),
+    (["run", "go", "--kernel", "replay:/no/such.jsonl"], "such.jsonl", 1),
+    (["run", "go", "--fault", "earthquake"], "earthquake", 1),
+    (["run"], "Missing argument", 2),
+    (["run", "go", "--speed", "-1"], "--speed", 2),
+    (["eval", "--arenas", "nowhere", "--kernels", "rule"], "nowhere", 1),
+])  # fmt: skip
+def test_what_cannot_begin_is_refused_in_one_line(
+    words: list[str], part: str, code: int, tmp_path: Path
+) -> None:
+    """A bad word ends with its name, a remedy and the right exit code, never a traceback."""
+    ended = llmos(*words, home=tmp_path)
+    assert ended.returncode == code
+    assert part in ended.stderr
+    assert "Traceback" not in ended.stderr
+    if code == 1:
+        assert len(ended.stderr.strip().splitlines()) == 1
+
+
+def test_a_micropython_that_cannot_run_is_named(tmp_path: Path) -> None:
+    """A MicroPython that dies at once is reported, and nothing hangs."""
+    ended = subprocess.run(
+        [*LLMOS, "run", "go", "--kernel", "rule"], capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "LLMOS_HOME": str(tmp_path), "LLMOS_MICROPYTHON": "/bin/false"},
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+
+
+def test_a_cut_cable_ends_the_run_with_a_reason(tmp_path: Path) -> None:
+    """When the link is gone, the run fails with a sentence about it."""
+    ended = llmos("run", "drive", "--kernel", "rule", "--fault", "cut@9000", "--json", home=tmp_path)
+    result = json.loads(ended.stdout)
+    assert ended.returncode == 1
+    assert (result["outcome"], result["collisions"]) == ("failed", 0)
+    assert result["reason"]
+
+
+def test_ctrl_c_stops_the_robot_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Ctrl-C in mid-drive ends as `stopped` with exit code 130, and no process of the run is left."""
+    run = subprocess.Popen(
+        [*LLMOS, "run", "explore", "--arena", "office", "--kernel", "rule", "--speed", "20", "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env={**os.environ, "LLMOS_HOME": str(tmp_path), "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    with pytest.raises(subprocess.TimeoutExpired):
+        run.wait(3)
+    assert len(processes_of(tmp_path)) >= 2
+    os.killpg(run.pid, signal.SIGINT)
+    out, err = run.communicate(timeout=30)
+    assert run.returncode == 130, err
+    assert json.loads(out)["outcome"] == "stopped"
+    assert processes_of(tmp_path) == []
+
+
+def test_eval_prints_a_table_and_its_sums(tmp_path: Path) -> None:
+    """The evaluation has a line per kernel and arena and one over all of them."""
+    ended = llmos(
+        "eval",
+        "--arenas",
+        "simple",
+        "--kernels",
+        "rule",
+        "--seeds",
+        "2",
+        "--jobs",
+        "2",
+        "--json",
+        home=tmp_path,
+    )
+    result = json.loads(ended.stdout)
+    assert [(row["arena"], row["runs"], row["success"], row["collisions"]) for row in result["table"]] == [
+        ("simple", 2, 1.0, 0), ("all", 2, 1.0, 0),
+    ]  # fmt: skip
+    assert [row["seed"] for row in result["runs"]] == [0, 1]
