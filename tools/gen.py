@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "bytecode" / "llmbytecode" / "SPEC.md"
 BANNER = "Generated from bytecode/llmbytecode/SPEC.md by tools/gen.py; do not edit."
 TABLE = re.compile(r"<!-- table: (\w+) -->\n((?:\|.*\n)+)")
+EXAMPLE = re.compile(r"`(.+?)`")
 TITLE = re.compile(r"^# LLMBytecode (\d+)\.(\d+)$", re.M)
 
 Row = dict[str, str]
@@ -90,7 +91,7 @@ def live(rows: list[Row]) -> list[Row]:
 
 
 def payload_format(payload: str) -> str:
-    """Return the struct format of a frame's payload; `*` stands for the rest of the bytes and adds nothing."""
+    """Return the struct format of a frame's payload; `*`, the rest of the bytes, adds nothing."""
     return "<" + "".join(field.split(":")[1] for field in payload.split()).replace("*", "")
 
 
@@ -119,17 +120,20 @@ def field_names(payload: str) -> tuple[str, ...]:
 def instruction_row(row: Row) -> str:
     """Return one row of the host's instruction table."""
     operands = tuple(tuple(operand.split(":")) for operand in row["operands"].split())
-    return f"    {row['code']}: Instruction({row['code']}, {row['name']!r}, {operands!r}, {row['category']!r}, {row['meaning']!r}),"
+    values = (int(row["code"]), row["name"], operands, row["category"], row["meaning"])
+    return f"    {row['code']}: Instruction{values!r},"
 
 
 def kind_row(row: Row) -> str:
     """Return one row of the host's operand kind table."""
     numbers = f"{row['lo']}, {row['hi']}, {row['step']}"
-    return f"    {row['kind']!r}: Kind({row['kind']!r}, {row['form']!r}, {numbers}, {row['unit']!r}),"
+    example = EXAMPLE.search(row["written as"])
+    last = f"{row['unit']!r}, {example[1] if example else ''!r}"
+    return f"    {row['kind']!r}: Kind({row['kind']!r}, {row['form']!r}, {numbers}, {last}),"
 
 
 def table_row(name: str, key: str, columns: tuple[str, ...]) -> Callable[[Row], str]:
-    """Return the writer of one dictionary row `key: Name(columns...)`; numbers stand bare, all else quoted."""
+    """Return the writer of one dictionary row `key: Name(columns...)`; only numbers stand unquoted."""
 
     def write(row: Row) -> str:
         values = [row[c] if c == "number" else repr(row[c]) for c in columns]
@@ -149,7 +153,7 @@ def frame_row(row: Row) -> str:
 
 HOST_RECORDS = '''\
 class Kind(NamedTuple):
-    """What an operand's field may hold; `step` of `unit` is what one unit of the field means, `form` how it is written."""
+    """What an operand's field may hold: one unit of it is `step` of `unit`; `form` is how it is written."""
 
     name: str
     form: str
@@ -157,6 +161,7 @@ class Kind(NamedTuple):
     hi: int
     step: int
     unit: str
+    example: str
 
 
 class Instruction(NamedTuple):
@@ -198,7 +203,7 @@ class Unit(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """One row of the frame table; `fields` are named in the order of `format`, a last `bytes` takes the rest."""
+    """One row of the frame table; `fields` follow `format`, a last `bytes` takes the rest."""
 
     code: int
     name: str
@@ -333,7 +338,7 @@ TARGETS: dict[Path, Callable[[Tables, int, tuple[str, str]], str]] = {
     ROOT / "bytecode/llmbytecode/_isa.py": host_module,
     ROOT / "firmware/llmvm/_isa.py": robot_module,
 }
-# MicroPython folds a const() only into the module that holds it: these files get those of the numbers that they use.
+# MicroPython folds a const() only into the module that holds it: these files get the numbers that they use.
 FOLDED = (ROOT / "firmware/llmvm/vm.py", ROOT / "firmware/llmvm/verify.py")
 REGION = re.compile(
     r"(?<=\n# numbers of the SPEC, written by tools/gen.py\n).*?(?=# end of the SPEC's numbers\n)", re.S
@@ -341,7 +346,7 @@ REGION = re.compile(
 
 
 def fold(path: Path, robot: str) -> str:
-    """Return the text of a robot's module with a constant `_NAME` for each `NAME` of the table module that it uses."""
+    """Return the text of a robot's module with a constant `_NAME` for each table constant `NAME` it uses."""
     text = path.read_text()
     used = set(re.findall(r"\b_[A-Z][A-Z0-9_]+\b", REGION.sub("", text)))
     numbers = [f"_{line}" for line in re.findall(r"^[A-Z]\w* = const\(\d+\)$", robot, re.M)]

@@ -12,7 +12,7 @@ SPEC_HASH = 0xE78DC929
 
 
 class Kind(NamedTuple):
-    """What an operand's field may hold; `step` of `unit` is what one unit of the field means, `form` how it is written."""
+    """What an operand's field may hold: one unit of it is `step` of `unit`; `form` is how it is written."""
 
     name: str
     form: str
@@ -20,6 +20,7 @@ class Kind(NamedTuple):
     hi: int
     step: int
     unit: str
+    example: str
 
 
 class Instruction(NamedTuple):
@@ -61,7 +62,7 @@ class Unit(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """One row of the frame table; `fields` are named in the order of `format`, a last `bytes` takes the rest."""
+    """One row of the frame table; `fields` follow `format`, a last `bytes` takes the rest."""
 
     code: int
     name: str
@@ -316,35 +317,35 @@ class Header(NamedTuple):
 
 
 KINDS = {
-    'reg': Kind('reg', 'r', 0, 15, 1, ''),
-    'var': Kind('var', 'v', 0, 15, 1, ''),
-    'guard': Kind('guard', 'g', 0, 3, 1, ''),
-    'watch': Kind('watch', 'watch', 0, 199, 1, ''),
-    'pair': Kind('pair', 'pair', 0, 255, 1, ''),
-    'int16': Kind('int16', 'any', -32768, 32767, 1, ''),
-    'byte': Kind('byte', 'number', 0, 255, 1, ''),
-    'count': Kind('count', 'number', 1, 65535, 1, ''),
-    'count8': Kind('count8', 'max', 1, 255, 1, ''),
-    'const': Kind('const', 'const', 0, 255, 1, ''),
-    'ahead': Kind('ahead', 'label', 1, 65535, 1, ''),
-    'ahead8': Kind('ahead8', 'label', 1, 255, 1, ''),
-    'back': Kind('back', 'implied', 1, 65535, 1, ''),
-    'body': Kind('body', 'implied', 1, 255, 1, ''),
-    'out': Kind('out', 'implied', 1, 65535, 1, ''),
-    'channel': Kind('channel', 'channel', 0, 12, 1, ''),
-    'distance': Kind('distance', 'number', -32768, 32767, 1, 'mm'),
-    'distance_max': Kind('distance_max', 'max', 1, 255, 10, 'mm'),
-    'angle': Kind('angle', 'number', -32768, 32767, 1, 'mrad'),
-    'angle_max': Kind('angle_max', 'max', 1, 255, 50, 'mrad'),
-    'speed': Kind('speed', 'number', 1, 255, 1, 'mm/s'),
-    'rate': Kind('rate', 'number', 1, 255, 10, 'mrad/s'),
-    'time': Kind('time', 'number', 0, 65535, 1, 'ms'),
-    'time_max': Kind('time_max', 'max', 1, 65535, 1, 'ms'),
-    'time100': Kind('time100', 'number', 1, 255, 100, 'ms'),
-    'time10': Kind('time10', 'number', 1, 255, 10, 'ms'),
-    'frequency': Kind('frequency', 'number', 20, 20000, 1, 'Hz'),
-    'threshold': Kind('threshold', 'threshold', -32768, 32767, 1, ''),
-    'mode': Kind('mode', 'mode', 0, 5, 1, ''),
+    'reg': Kind('reg', 'r', 0, 15, 1, '', 'r3'),
+    'var': Kind('var', 'v', 0, 15, 1, '', 'v3'),
+    'guard': Kind('guard', 'g', 0, 3, 1, '', 'g1'),
+    'watch': Kind('watch', 'watch', 0, 199, 1, '', 'g1, front <'),
+    'pair': Kind('pair', 'pair', 0, 255, 1, '', 'r1, r2'),
+    'int16': Kind('int16', 'any', -32768, 32767, 1, '', '5'),
+    'byte': Kind('byte', 'number', 0, 255, 1, '', '7'),
+    'count': Kind('count', 'number', 1, 65535, 1, '', '4'),
+    'count8': Kind('count8', 'max', 1, 255, 1, '', 'max 10'),
+    'const': Kind('const', 'const', 0, 255, 1, '', '100000'),
+    'ahead': Kind('ahead', 'label', 1, 65535, 1, '', 'label'),
+    'ahead8': Kind('ahead8', 'label', 1, 255, 1, '', 'label'),
+    'back': Kind('back', 'implied', 1, 65535, 1, '', ''),
+    'body': Kind('body', 'implied', 1, 255, 1, '', ''),
+    'out': Kind('out', 'implied', 1, 65535, 1, '', ''),
+    'channel': Kind('channel', 'channel', 0, 12, 1, '', 'front'),
+    'distance': Kind('distance', 'number', -32768, 32767, 1, 'mm', '300mm'),
+    'distance_max': Kind('distance_max', 'max', 1, 255, 10, 'mm', 'max 300mm'),
+    'angle': Kind('angle', 'number', -32768, 32767, 1, 'mrad', '1571mrad'),
+    'angle_max': Kind('angle_max', 'max', 1, 255, 50, 'mrad', 'max 90deg'),
+    'speed': Kind('speed', 'number', 1, 255, 1, 'mm/s', '40mm/s'),
+    'rate': Kind('rate', 'number', 1, 255, 10, 'mrad/s', '500mrad/s'),
+    'time': Kind('time', 'number', 0, 65535, 1, 'ms', '500ms'),
+    'time_max': Kind('time_max', 'max', 1, 65535, 1, 'ms', 'max 2s'),
+    'time100': Kind('time100', 'number', 1, 255, 100, 'ms', '1500ms'),
+    'time10': Kind('time10', 'number', 1, 255, 10, 'ms', '200ms'),
+    'frequency': Kind('frequency', 'number', 20, 20000, 1, 'Hz', '440Hz'),
+    'threshold': Kind('threshold', 'threshold', -32768, 32767, 1, '', '150mm'),
+    'mode': Kind('mode', 'mode', 0, 5, 1, '', 'exploring'),
 }
 
 UNITS = {
