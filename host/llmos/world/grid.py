@@ -2,8 +2,8 @@
 
 Log-odds by inverse sensor model (Moravec & Elfes 1985; Thrun, Burgard & Fox, Probabilistic Robotics, ch. 9), with
 one change for thin walls: a wall fills a small part of its cell, and rays that pass beside it say nothing
-against it. Evidence for an obstacle therefore outweighs evidence for free ground: a hit wipes what spoke
-against it, and a cell in which something was hit loses its state only to many rays from different places.
+against it. Evidence for an obstacle therefore outweighs evidence for free ground: two hits in succession win
+against any number of rays before them, and what was hit is lost only to many rays from different places.
 """
 
 import math
@@ -18,11 +18,13 @@ UNKNOWN, FREE, OCCUPIED = 0, 1, 2
 STATES = ("unknown", "free", "obstacle", "wall", "explored", "path", "collectible", "collected")
 
 HIT = 1.4  # log-odds for a reading that ends in the cell
+FROM = -1.5  # a hit counts from here at least, so that the second one wins
 MISS = 0.9  # against, for each cell length that a ray runs through the cell
 DOUBT = 0.08  # the same where something was hit before, and only for rays from a new place
 MOST, LEAST = 4.2, -2.9  # p of 0.985 and 0.052
 OCCUPIED_ABOVE, FREE_BELOW = 1.0, -0.4  # one hit; a ray through about half the cell
 SHORT_M = 0.025  # a ray frees no ground this near to what it hit: five sigma of the sensors' noise
+DEEPER_M = 0.01  # a hit counts this far behind the face it measured, two sigma: faces often lie on cell borders
 BEYOND_M = 0.03  # a hit this far outside belongs to the rim: the room's border is often the grid's
 NEW_PLACE_M, NEW_PLACE_RAD = 0.01, 0.01  # a pose further than this from the last one looks from a new place
 WALL_CELLS = 6  # occupied cells in a row that make a wall
@@ -82,7 +84,7 @@ class Grid:
         rays = [(heading + a, r) for r, a in zip(ranges_m, angles, strict=True) if r is not None and r >= 0]
         if not rays:
             return
-        hits = [(x + r * math.cos(a), y + r * math.sin(a)) for a, r in rays if r < max_m]
+        hits = [(a, r + DEEPER_M) for a, r in rays if r < max_m]
         reach = [r - SHORT_M if r < max_m else max_m for _, r in rays]
         crossed = lengths_in_cells(
             (x - self._west) / self.cell_m,
@@ -92,8 +94,8 @@ class Grid:
             self.shape,
         ).astype(np.float32)
         self._free(crossed, self._is_new_place(pose), now_ms)
-        for point in hits:
-            self._hit(*point, now_ms)
+        for a, r in hits:
+            self._hit(x + r * math.cos(a), y + r * math.sin(a), now_ms)
 
     def _is_new_place(self, pose: tuple[float, float, float]) -> bool:
         """Whether readings from a pose can tell more than those before; they are not independent otherwise."""
@@ -112,7 +114,7 @@ class Grid:
     def _hit(self, x: float, y: float, now_ms: int) -> None:
         cell = self.cell(x, y) or self._rim(x, y)
         if cell:
-            self.logodds[cell] = min(max(float(self.logodds[cell]), 0.0) + HIT, MOST)
+            self.logodds[cell] = min(max(float(self.logodds[cell]), FROM) + HIT, MOST)
             self.updated_ms[cell] = now_ms
 
     def _rim(self, x: float, y: float) -> Cell | None:
