@@ -23,8 +23,8 @@ lint: setup
 gen: setup
 	$(PY) tools/gen.py
 
-bench: setup
-	$(PY) -m pip install -q --disable-pip-version-check -e '.[bench]'
+bench:
+	@tools/setup.sh bench
 	$(PY) tools/bench.py
 
 wheel: setup

