@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from llmos.errors import LlmosError
+from llmos.resources import cache_dir
 
 PINNED = "1.25"  # what `make setup` builds
 OLDEST = (1, 22)  # the first whose viper and .mpy format serve the firmware
@@ -20,8 +21,7 @@ class MicroPythonNotFound(LlmosError, FileNotFoundError):
 
 def cached(bits: int = 64) -> Path:
     """Where `make setup` puts its build of `bits`; the file need not exist."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "llmos" / f"micropython-{PINNED}-{_ARCH[bits]}"
+    return cache_dir() / f"micropython-{PINNED}-{_ARCH[bits]}"
 
 
 def version(path: Path) -> str:

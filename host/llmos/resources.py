@@ -37,3 +37,8 @@ def system_volume() -> Path:
 def state_dir() -> Path:
     """The one folder that LLMos writes: `LLMOS_HOME`, or ~/.llmos; it need not exist yet."""
     return Path(os.environ.get("LLMOS_HOME") or "~/.llmos").expanduser()
+
+
+def cache_dir() -> Path:
+    """The user's cache of what LLMos can make again (MicroPython, model weights); it need not exist yet."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "llmos"

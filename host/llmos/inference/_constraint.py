@@ -40,10 +40,10 @@ class Sampler:
 
     def pick(self, logits: Logits, allowed: NDArray[np.intp] | None = None) -> int:
         """Pick a token; `allowed` are the permitted ones' numbers, None permits all."""
-        among = logits if allowed is None else logits[allowed]
+        scores: NDArray[np.floating] = logits if allowed is None else logits[allowed]
         if self._temperature > 0:  # adding Gumbel noise and taking the maximum draws from the softmax
-            among = among / self._temperature + self._rng.gumbel(size=len(among))
-        best = int(np.argmax(among))
+            scores = scores / self._temperature + self._rng.gumbel(size=len(scores))
+        best = int(np.argmax(scores))
         return best if allowed is None else int(allowed[best])
 
 
@@ -141,10 +141,11 @@ class Gbnf:
         candidates = np.zeros(len(tokens), _CANDIDATE)
         candidates["id"] = tokens
         array = self._lib.llama_token_data_array(
-            data=candidates.ctypes.data_as(self._lib.llama_token_data_p), size=len(tokens), selected=-1, sorted=False
+            data=candidates.ctypes.data_as(self._lib.llama_token_data_p), size=len(tokens), selected=-1
         )
         self._lib.llama_sampler_apply(self._grammar, ctypes.byref(array))
-        return tokens[np.isfinite(candidates["logit"])]
+        allowed: NDArray[np.intp] = tokens[np.isfinite(candidates["logit"])]
+        return allowed
 
 
 def best_constraint(session: Session) -> Callable[[Schema, Sampler], Constraint]:

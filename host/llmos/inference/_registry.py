@@ -40,5 +40,5 @@ def require(module: str, kernel: str) -> Any:
     except (ImportError, OSError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InferenceError(
-            f"kernel {kernel} needs the package {module} ({reason}); install it with: pip install 'llmos[llm]'"
+            f"{kernel} needs the package {module} ({reason}); install it with: pip install 'llmos[llm]'"
         ) from error

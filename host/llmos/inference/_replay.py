@@ -9,7 +9,7 @@ from typing import Any
 from ._types import Answer, DeadlineExpired, InferenceError, Kernel, Request
 
 _FIELDS = {field.name: field.type for field in fields(Answer)}
-_FAILURES: dict[str, type[InferenceError]] = {"InferenceError": InferenceError, "DeadlineExpired": DeadlineExpired}
+_FAILURES = {failure.__name__: failure for failure in (InferenceError, DeadlineExpired)}
 
 
 class Recorder:

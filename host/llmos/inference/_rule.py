@@ -14,7 +14,8 @@ Decision = dict[str, Any]
 
 # A line of the frame such as `c1 subgoal 1.20,0.40 score 0.91 path 2.3m`.
 _CANDIDATE = re.compile(r"^\W*(\w*?(\d+))\s+(\w+)\s.*?\bscore\W+(-?[0-9.]+)", re.MULTILINE)
-_YAW = re.compile(r"\byaw(?:_deg)?\W{1,2}(-?\d+)")
+_HEADING = re.compile(r"\bfacing (-?\d+)")
+_STEP_DEG = 45  # headings are offered in these steps
 _LOOK_DEG = 90  # how far to turn when there is nowhere to go
 
 
@@ -68,19 +69,22 @@ def _candidates(frame: str) -> Iterator[Candidate]:
 
 def _actions(candidates: list[Candidate], frame: str) -> list[tuple[Decision, str]]:
     """List actions with their reasons, the best first."""
-    actions = [
-        ({"type": "EXPLORE" if c.type == "frontier" else "MOVE_TO", "target_id": c.id}, f"best score {c.score:.2f}")
-        for c in candidates
+    heading = _HEADING.search(frame)
+    onward = (int(heading[1]) if heading else 0) + _LOOK_DEG
+    turn = round(onward / _STEP_DEG) * _STEP_DEG % 360
+    return [
+        *((_drive(c), f"best score {c.score:.2f}") for c in candidates),
+        *(
+            ({"type": "ROTATE_TO", "yaw_deg": yaw}, "nowhere to go, look around")
+            for yaw in (turn, turn - 360)
+        ),
+        ({"type": "STOP"}, "nothing can be done"),
     ]
-    yaw = _YAW.search(frame)
-    turns = [_wrapped((int(yaw[1]) if yaw else 0) + _LOOK_DEG), _LOOK_DEG, 0]
-    actions += [({"type": "ROTATE_TO", "yaw_deg": turn}, "nowhere to go, look around") for turn in turns]
-    return [*actions, ({"type": "STOP"}, "nothing can be done")]
 
 
-def _wrapped(degrees: int) -> int:
-    """Bring an angle into -179 to 180 degrees."""
-    return 180 - (180 - degrees) % 360
+def _drive(candidate: Candidate) -> Decision:
+    kind = "EXPLORE" if candidate.type == "frontier" else "MOVE_TO"
+    return {"type": kind, "target_id": candidate.id}
 
 
 def _fallbacks(candidates: list[Candidate]) -> list[Decision]:

@@ -142,7 +142,7 @@ def _draw_object(schema: Schema, rng: Random) -> dict[str, Any]:
 
 
 def _draw_array(schema: Schema, rng: Random) -> list[Any]:
-    least = schema.get("minItems", 0)
+    least: int = schema.get("minItems", 0)
     count = rng.randint(least, schema.get("maxItems", least))
     return [draw(schema.get("items", {}), rng) for _ in range(count)]
 

@@ -2,21 +2,23 @@
 
 import ctypes
 import os
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ._cores import idle_cores, usable_cores
 from ._registry import require
 from ._types import DeadlineExpired, InferenceError
 
 CONTEXT_TOKENS = 2048
-# Tokens per evaluation: the deadline is looked at between two. Larger chunks are hardly faster on a CPU.
-CHUNK_TOKENS = 64
 
+_ABORTED = 2  # what llama_decode returns when the abort callback said so
 _CHATML = b"chatml"  # name of a template built into llama.cpp, for files that carry none or an unknown one
 _SYSTEM, _USER = "\x01system\x01", "\x01user\x01"  # stand for the texts while the template is laid out
 
@@ -32,16 +34,18 @@ class Session:
         """Load the model, or raise `InferenceError`; threads default to the physical cores (2 to 8)."""
         self.lib: Any = require("llama_cpp", f"gguf:{path}")
         _check_file(path)
-        self._log = _LogTail(self.lib)
+        silence(self.lib)
         self._model = self._load(path)
+        self._expired = ctypes.create_string_buffer(2)  # as a C string: empty until the deadline has passed
         self.vocab = self.lib.llama_model_get_vocab(self._model)
         self.vocab_size: int = self.lib.llama_vocab_n_tokens(self.vocab)
-        self._context = self._new_context(path, context_tokens, threads or _physical_cores())
+        self._threads = threads or usable_cores()
+        self._context = self._new_context(path, context_tokens)
         self._memory = self.lib.llama_get_memory(self._context)
         self.context_tokens: int = self.lib.llama_n_ctx(self._context)
         self._held: list[int] = []  # the tokens in the context's memory, in order
         self._layout = self._chat_layout()
-        self._system: tuple[str, list[int]] = ("", [])  # the last system text, with the tokens up to the user's
+        self._head: tuple[str, list[int]] = ("", [])  # the last system text, and the prompt up to the user's
 
     def _load(self, path: Path) -> Any:
         params = self.lib.llama_model_default_params()
@@ -49,20 +53,24 @@ class Session:
         model = self.lib.llama_model_load_from_file(os.fsencode(path), params)
         if not model:
             raise InferenceError(
-                f"{path} is not a model that llama.cpp can load ({self._log.last()}); fetch the file again"
+                f"{path} is not a model that llama.cpp can load ({_first_error()}); fetch the file again"
             )
         return model
 
-    def _new_context(self, path: Path, tokens: int, threads: int) -> Any:
+    def _new_context(self, path: Path, tokens: int) -> Any:
         params = self.lib.llama_context_default_params()
-        params.n_ctx = tokens
-        params.n_batch = params.n_ubatch = CHUNK_TOKENS
-        params.n_threads = params.n_threads_batch = threads
+        params.n_ctx = params.n_batch = tokens
+        params.n_threads = params.n_threads_batch = self._threads
         params.no_perf = True
+        params.flash_attn_type = 0  # off: with it the logits depend on the number of threads
+        # Asked about a thousand times per evaluation: strlen() of the flag is "expired?" without the
+        # interpreter, where an answer in Python would cost time and could swallow a Ctrl-C.
+        params.abort_callback = ctypes.cast(ctypes.CDLL(None).strlen, self.lib.ggml_abort_callback)
+        params.abort_callback_data = ctypes.addressof(self._expired)
         context = self.lib.llama_init_from_model(self._model, params)
         if not context:
             self.lib.llama_model_free(self._model)
-            raise InferenceError(f"{path}: no context of {tokens} tokens could be made ({self._log.last()})")
+            raise InferenceError(f"{path}: no context of {tokens} tokens could be made ({_first_error()})")
         return context
 
     def close(self) -> None:
@@ -83,10 +91,10 @@ class Session:
         Only the template's own text may contain special tokens; what the robot saw cannot close its turn.
         """
         before, between, after = self._layout
-        if self._system[0] != system or not self._system[1]:
+        if self._head[0] != system or not self._head[1]:
             head = self._tokenize(before, special=True, first=True) + self._tokenize(system)
-            self._system = (system, head + self._tokenize(between, special=True))
-        return self._system[1] + self._tokenize(user) + self._tokenize(after, special=True)
+            self._head = (system, head + self._tokenize(between, special=True))
+        return self._head[1] + self._tokenize(user) + self._tokenize(after, special=True)
 
     def _tokenize(self, text: str, *, special: bool = False, first: bool = False) -> list[int]:
         data = text.encode()
@@ -95,7 +103,7 @@ class Session:
         return list(buffer[:count])
 
     def _chat_layout(self) -> tuple[str, str, str]:
-        """Split the chat template's text into before the system text, between it and the user's, and after."""
+        """Split the chat template's text: before the system text, between it and the user's, after."""
         template = self.lib.llama_model_chat_template(self._model, None)
         laid_out = (template and self._apply_template(template)) or self._apply_template(_CHATML)
         before, found, rest = laid_out.partition(_SYSTEM)
@@ -147,46 +155,63 @@ class Session:
         del self._held[count:]
         return count
 
-    def evaluate(self, tokens: Sequence[int], deadline: float) -> Logits:
-        """Append tokens to the context and return the logits after the last; `deadline` is on the monotonic clock.
+    @contextmanager
+    def until(self, deadline: float) -> Iterator[None]:
+        """Abort the evaluation that is under way at a moment of the monotonic clock; use the idle cores."""
+        threads = min(self._threads, idle_cores())
+        self.lib.llama_set_n_threads(self._context, threads, threads)
+        timer = threading.Timer(deadline - time.monotonic(), self._expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+            self._expired.value = b""
+
+    def _expire(self) -> None:
+        self._expired.value = b"!"
+
+    def evaluate(self, tokens: Sequence[int]) -> Logits:
+        """Append tokens to the context and return the logits after the last, or raise `DeadlineExpired`.
 
         The array is the context's own memory: it is valid until the next evaluation.
         """
-        for start in range(0, len(tokens), CHUNK_TOKENS):
-            if time.monotonic() >= deadline:
-                raise DeadlineExpired("the model did not answer within the deadline")
-            self._decode(tokens[start : start + CHUNK_TOKENS])
+        array = (self.lib.llama_token * len(tokens))(*tokens)
+        status = self.lib.llama_decode(self._context, self.lib.llama_batch_get_one(array, len(tokens)))
+        self._held += tokens
+        if status != 0:  # what was evaluated before the end stays, so that the next call starts from there
+            self._keep(self.lib.llama_memory_seq_pos_max(self._memory, 0) + 1)
+            if status == _ABORTED:
+                raise DeadlineExpired(
+                    "the model did not answer within the deadline; allow more or ask the rule"
+                )
+            raise InferenceError(f"llama.cpp could not evaluate {len(tokens)} tokens (status {status})")
         pointer = self.lib.llama_get_logits_ith(self._context, -1)
         return np.ctypeslib.as_array(pointer, shape=(self.vocab_size,))
 
-    def _decode(self, tokens: Sequence[int]) -> None:
-        array = (self.lib.llama_token * len(tokens))(*tokens)
-        status = self.lib.llama_decode(self._context, self.lib.llama_batch_get_one(array, len(tokens)))
-        if status != 0:
-            self._keep(len(self._held))
-            raise InferenceError(f"llama.cpp could not evaluate {len(tokens)} tokens (status {status})")
-        self._held += tokens
+
+_logged: list[str] = []  # llama.cpp's errors since it was last asked to load something
+_callbacks: list[Any] = []  # llama.cpp keeps a pointer for good, so the callback must live as long
 
 
-class _LogTail:
-    """Keeps llama.cpp's last error instead of letting it write to the terminal."""
-
-    def __init__(self, lib: Any) -> None:
-        self._lines: list[str] = []
-        # llama.cpp keeps the pointer for good, so the callback must outlive this object too.
-        _CALLBACKS.append(lib.llama_log_callback(self._take))
-        lib.llama_log_set(_CALLBACKS[-1], ctypes.c_void_p(0))
-
-    def _take(self, level: int, text: bytes, _data: Any) -> None:
-        if level == 3:  # GGML_LOG_LEVEL_ERROR
-            self._lines.append(text.decode(errors="replace").strip())
-
-    def last(self) -> str:
-        """The first error that was logged: the later ones only repeat that loading failed."""
-        return self._lines[0] if self._lines else "no reason given"
+def silence(lib: Any) -> None:
+    """Keep llama.cpp's log off the terminal; its errors are kept for our own messages."""
+    _logged.clear()
+    if not _callbacks:
+        _callbacks.append(lib.llama_log_callback(_log))
+    lib.llama_log_set(_callbacks[0], ctypes.c_void_p(0))
 
 
-_CALLBACKS: list[Any] = []
+def _log(level: int, text: bytes, _data: Any) -> None:
+    if level == 3:  # GGML_LOG_LEVEL_ERROR
+        _logged.append(text.decode(errors="replace").strip())
+
+
+def _first_error() -> str:
+    """The reason that llama.cpp gave: its first error, the later ones only repeat that loading failed."""
+    return _logged[0] if _logged else "no reason given"
 
 
 def _check_file(path: Path) -> None:
@@ -195,15 +220,6 @@ def _check_file(path: Path) -> None:
         with path.open("rb") as file:
             magic = file.read(4)
     except OSError as error:
-        raise InferenceError(f"model file {path}: {error.strerror}; give the path of a .gguf file") from error
+        raise InferenceError(f"model file {path}: {error.strerror}; give a .gguf file") from error
     if magic != b"GGUF":
-        raise InferenceError(f"model file {path} starts with {magic!r}, not b'GGUF'; give the path of a .gguf file")
-
-
-def _physical_cores() -> int:
-    """Count the cores that this process may use, hyper-threads once; at least 2, at most 8."""
-    cores = set()
-    for cpu in os.sched_getaffinity(0):
-        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-        cores.add(siblings.read_text() if siblings.exists() else str(cpu))
-    return min(max(len(cores), 2), 8)
+        raise InferenceError(f"model file {path} starts with {magic!r}, not b'GGUF'; give a .gguf file")

@@ -1,0 +1,205 @@
+"""The kernel behind an OpenAI-compatible server: llama-server, vLLM, Ollama, llama-cpp-python, OpenRouter."""
+
+import base64
+import json
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request as HttpRequest
+from urllib.request import urlopen
+
+from ._schema import violation
+from ._types import Answer, DeadlineExpired, InferenceError, Request, Schema
+
+_LONGEST_REPLY = 1 << 20  # bytes; an answer is a few hundred
+_REFUSED = (400, 404, 422, 501)  # what servers say to a response_format that they do not know
+
+
+def open_openai(url: str) -> "OpenAIKernel":
+    """Open the server at a base URL such as `http://127.0.0.1:8000/v1`, with an optional `#MODEL`."""
+    base, _, model = url.partition("#")
+    if urlsplit(base).scheme not in ("http", "https") or not urlsplit(base).hostname:
+        raise InferenceError(
+            f"openai:{url} has no http address; write it as openai:http://HOST:PORT/v1#MODEL"
+        )
+    return OpenAIKernel(base.rstrip("/"), model)
+
+
+class OpenAIKernel:
+    """Asks a server over HTTP; the key is taken from the environment's OPENAI_API_KEY.
+
+    Servers differ in how they take a schema. The first form that this one does not refuse is kept; one that
+    refuses all of them is asked without, and an answer that breaks the schema is an error then as well.
+    """
+
+    vision = True
+
+    def __init__(self, base: str, model: str) -> None:
+        """Connect once to learn the models, so that a server that is not there is an error now."""
+        self.name = f"openai:{base}" + (f"#{model}" if model else "")
+        self._base = base
+        self._formats = [_json_schema, _json_object, _no_format]
+        self._model = model or self._first_model()
+
+    def close(self) -> None:
+        """Nothing is held: every call makes its own connection."""
+
+    def __call__(self, request: Request) -> Answer:
+        """Answer a request; see `Kernel`."""
+        started = time.monotonic()
+        reply = self._complete(request, started + request.deadline_s)
+        try:
+            text = reply["choices"][0]["message"]["content"]
+            usage = reply.get("usage") or {}
+            cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+            answer = Answer(
+                text=_checked(self.name, text, request.schema),
+                tokens_in=int(usage.get("prompt_tokens", 0)),
+                tokens_out=int(usage.get("completion_tokens", 0)),
+                tokens_cached=int(cached),
+                seconds=time.monotonic() - started,
+            )
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise InferenceError(
+                f"{self.name} gave a reply without an answer: {str(reply)[:200]!r}"
+            ) from error
+        return answer
+
+    def _complete(self, request: Request, deadline: float) -> Any:
+        """Post the request with the first response format that the server takes."""
+        while True:
+            body = {**_body(request, self._model), **self._formats[0](request.schema)}
+            try:
+                return self._exchange("/chat/completions", body, deadline)
+            except HTTPError as error:
+                if error.code not in _REFUSED or request.schema is None or len(self._formats) == 1:
+                    raise InferenceError(f"{self.name}: {_http_reason(error)}") from error
+                self._formats.pop(0)
+
+    def _first_model(self) -> str:
+        """Name the server's first model."""
+        try:
+            reply = self._exchange("/models", None, time.monotonic() + 10.0)
+            return str(reply["data"][0]["id"])
+        except HTTPError as error:
+            raise InferenceError(f"{self.name}/models: {_http_reason(error)}") from error
+        except (KeyError, IndexError, TypeError) as error:
+            raise InferenceError(f"{self.name} lists no model; name one as {self.name}#MODEL") from error
+
+    def _exchange(self, path: str, body: dict[str, Any] | None, deadline: float) -> Any:
+        """Send a request and parse the JSON reply; raise `HTTPError` where the server refuses."""
+        data = None if body is None else json.dumps(body).encode()
+        request = HttpRequest(self._base + path, data)  # noqa: S310  # http or https: see open_openai
+        request.add_header("Content-Type", "application/json")
+        key = os.environ.get("OPENAI_API_KEY")
+        if key:  # never passed on where the server redirects to another
+            request.add_unredirected_header("Authorization", f"Bearer {key}")
+        reply = self._bounded(request, deadline)
+        try:
+            return json.loads(reply)
+        except ValueError as error:
+            raise InferenceError(f"{self.name} replied with {reply[:60]!r}, which is not JSON") from error
+
+    def _bounded(self, request: HttpRequest, deadline: float) -> bytes:
+        """Run the exchange in a thread of its own: a socket's timeout bounds each step, never their sum."""
+        done: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+        threading.Thread(target=_fetch, args=(request, deadline, done), daemon=True).start()
+        try:
+            result = done.get(timeout=max(deadline - time.monotonic(), 0))
+        except queue.Empty:
+            result = TimeoutError()
+        if isinstance(result, bytes):
+            return result
+        if isinstance(result, HTTPError):
+            raise result
+        reason = getattr(result, "reason", result)
+        if isinstance(reason, TimeoutError):
+            raise DeadlineExpired(f"{self.name} did not answer within the deadline") from result
+        raise InferenceError(f"{self.name} cannot be reached ({reason}); is the server running?") from result
+
+
+def _fetch(request: HttpRequest, deadline: float, done: "queue.SimpleQueue[bytes | Exception]") -> None:
+    """Put the reply's bytes, or what went wrong, into the queue."""
+    try:
+        with urlopen(request, timeout=max(deadline - time.monotonic(), 0.001)) as reply:  # noqa: S310
+            done.put(b"".join(_pieces(reply, deadline)))
+    except HTTPError as error:
+        error.detail = error.read(2000)  # type: ignore[attr-defined]
+        done.put(error)
+    except (URLError, OSError, ValueError) as error:
+        done.put(error)
+
+
+def _pieces(reply: Any, deadline: float) -> Iterator[bytes]:
+    """Read a reply as it comes, at most to its longest length and until the deadline."""
+    left = _LONGEST_REPLY
+    while left > 0 and time.monotonic() < deadline:
+        piece = reply.read1(left)
+        if not piece:
+            return
+        left -= len(piece)
+        yield piece
+    raise TimeoutError if left > 0 else ValueError("the reply has no end")
+
+
+def _http_reason(error: HTTPError) -> str:
+    detail = getattr(error, "detail", b"").decode(errors="replace")
+    remedy = "; set OPENAI_API_KEY" if error.code in (401, 403) else ""
+    return f"HTTP {error.code} {error.reason}: {' '.join(detail.split())[:200]}{remedy}"
+
+
+def _body(request: Request, model: str) -> dict[str, Any]:
+    return {
+        "model": model,
+        "messages": [
+            {"role": "system", "content": request.system},
+            {"role": "user", "content": _user_content(request)},
+        ],
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "seed": request.seed,
+    }
+
+
+def _user_content(request: Request) -> Any:
+    if not request.images:
+        return request.user
+    urls = ("data:image/png;base64," + base64.b64encode(image).decode() for image in request.images)
+    images = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    return [*images, {"type": "text", "text": request.user}]
+
+
+def _json_schema(schema: Schema | None) -> dict[str, Any]:
+    """The form of OpenAI, vLLM, Ollama, llama-server and OpenRouter."""
+    if schema is None:
+        return {}
+    wrapped = {"name": "answer", "strict": True, "schema": schema}
+    return {"response_format": {"type": "json_schema", "json_schema": wrapped}}
+
+
+def _json_object(schema: Schema | None) -> dict[str, Any]:
+    """The form of llama-cpp-python's server, and of llama-server."""
+    return {} if schema is None else {"response_format": {"type": "json_object", "schema": schema}}
+
+
+def _no_format(_schema: Schema | None) -> dict[str, Any]:
+    return {}
+
+
+def _checked(name: str, text: str, schema: Schema | None) -> str:
+    """Give the text on, with a schema as JSON without white space, or raise `InferenceError`."""
+    if schema is None:
+        return text
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InferenceError(f"{name} answered {text[:60]!r}, which is not JSON ({error})") from error
+    broken = violation(value, schema)
+    if broken:
+        raise InferenceError(f"{name} answered against the schema: {broken}")
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
