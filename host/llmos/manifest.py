@@ -1,20 +1,20 @@
 """The robot's manifest: what the robot is, and the integer limits that its verifier works with."""
 
 import math
-import struct
 import tomllib
-import zlib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from llmbytecode._isa import Chan, Limits
+from llmbytecode import Chan, Limits, manifest_hash
 from llmos.errors import LlmosError
 from llmos.resources import system_volume
 
+__all__ = ["Manifest", "ManifestError", "load_manifest", "manifest_hash"]
+
 Positive = Annotated[float, Field(gt=0, le=1e6)]
-Count = Annotated[int, Field(gt=0, le=2**30 - 1)]
+Count = Annotated[int, Field(gt=0, lt=2**30 - 1)]
 Pins = Annotated[list[int], Field(min_length=4, max_length=4)]
 
 RANGE_CHANNELS = ("front", "front_left", "front_right", "left", "right", "rear")
@@ -107,6 +107,14 @@ class Manifest(Part):
     link: Link
     budget: Budget
 
+    @model_validator(mode="after")
+    def _divisors(self) -> "Manifest":
+        """Refuse what the verifier would divide by zero with."""
+        for name in ("top_speed", "accel", "turn_accel", "base_mm"):
+            if getattr(self.limits, name) < 1:
+                raise ValueError(f"drive: {name} rounds to less than 1: give a faster or wider drive")
+        return self
+
     @property
     def range_angles(self) -> tuple[float, ...]:
         """The range channels' directions in rad, in channel order, counter-clockwise from straight ahead."""
@@ -162,11 +170,6 @@ class Manifest(Part):
             lease_ms=self.link.lease_ms,
             latch_ms=self.link.latch_ms,
         )
-
-
-def manifest_hash(limits: Limits) -> int:
-    """Return the CRC-32 over the limits' little-endian encoding."""
-    return zlib.crc32(struct.pack(f"<{len(limits)}i", *limits))
 
 
 def load_manifest(name: str = "cube") -> Manifest:
