@@ -109,7 +109,8 @@ def _fetch_from(mirror: str, option: str, folder: Path) -> Path | None:
         "Dir::State::status": state / "status",
     }
     apt = ["apt-get", "-q", *(word for key, value in settings.items() for word in ("-o", f"{key}={value}"))]
-    print(f"    fetching the source of MicroPython 1.25 from {mirror}", flush=True)
+    unsigned = " by its SHA-256, as the keyring is too old" if option == "trusted=yes" else ""
+    print(f"    fetching the source of MicroPython 1.25 from {mirror}{unsigned}", flush=True)
     for command in (["update", "--error-on=any"], ["source", "--download-only", "micropython"]):
         done = subprocess.run([*apt, *command], cwd=folder, capture_output=True, text=True)
         if done.returncode:

@@ -11,14 +11,23 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("bytecode", "firmware", "host", "tools")
 FUNCTION_LIMIT = 60  # lines, decorators left out
 FILE_LIMIT = 500
-CYTHON_DEF = re.compile(r"^(\s*)(?:def|cdef|cpdef)\b.*\)[^()]*:\s*(?:#.*)?$")
+# The interpreter is one viper function by design: a call for each instruction would cost more than it does.
+FUNCTION_LIMITS = {"firmware/llmvm/vm.py run": 250}
+CYTHON_DEF = re.compile(r"^(\s*)(?:def|cdef|cpdef)\b.*?(\w+)\(.*\)[^()]*:\s*(?:#.*)?$")
 
 
 class Function(NamedTuple):
     """A function and how many lines it has."""
 
-    where: str
+    file: str
+    line: int
+    name: str
     lines: int
+
+    @property
+    def limit(self) -> int:
+        """How many lines it may have."""
+        return FUNCTION_LIMITS.get(f"{self.file} {self.name}", FUNCTION_LIMIT)
 
 
 def main() -> int:
@@ -32,8 +41,8 @@ def main() -> int:
         print(_budget(folder, list(sizes.values()), [function.lines for function in functions]))
         violations += [f"{_name(path)}: {size} lines, the limit is {FILE_LIMIT}"
                        for path, size in sizes.items() if size > FILE_LIMIT]  # fmt: skip
-        violations += [f"{where}: {lines} lines, the limit is {FUNCTION_LIMIT}"
-                       for where, lines in functions if lines > FUNCTION_LIMIT]  # fmt: skip
+        violations += [f"{f.file}:{f.line} {f.name}: {f.lines} lines, the limit is {f.limit}"
+                       for f in functions if f.lines > f.limit]  # fmt: skip
     print(*violations, sep="\n", end="\n" if violations else "")
     return 1 if violations else 0
 
@@ -52,7 +61,7 @@ def functions_of(path: Path) -> list[Function]:
         return _cython_functions(path, text.splitlines())
     tree = ast.walk(ast.parse(text, str(path)))
     nodes = [node for node in tree if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    return [Function(f"{_name(path)}:{node.lineno} {node.name}", _length(node)) for node in nodes]
+    return [Function(_name(path), node.lineno, node.name, _length(node)) for node in nodes]
 
 
 def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -70,7 +79,7 @@ def _cython_functions(path: Path, lines: list[str]) -> list[Function]:
                 if text.strip() and len(text) - len(text.lstrip()) <= len(head[1]):
                     break
                 body = last if text.strip() else body
-            found.append(Function(f"{_name(path)}:{number + 1} {line.strip()[:40]}", body + 1))
+            found.append(Function(_name(path), number + 1, head[2], body + 1))
     return found
 
 
