@@ -1,0 +1,1 @@
+# LLMVM: the robot's half of LLMos.

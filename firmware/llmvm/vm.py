@@ -39,6 +39,7 @@ _OP_WAITR = const(43)
 _OP_MODE = const(44)
 _OP_GETV = const(45)
 _OP_SETV = const(46)
+_CH_REAR = const(5)
 _STEP_DISTANCE_MAX = const(10)
 _STEP_ANGLE_MAX = const(50)
 _STEP_RATE = const(10)
@@ -285,3 +286,26 @@ def run(state: ptr32, words: ptr32, constants: ptr32, senses: ptr32) -> int:
     state[FUEL] -= budget
     state[BUDGET] = budget
     return code
+
+
+# The number of the lowest armed guard whose condition holds, plus 1; 0 where none does. A range channel without a valid
+# reading counts as tripped.
+@micropython.viper
+def tripped(state: ptr32, senses: ptr32) -> int:
+    one = 1
+    sign = one << 31
+    guard = 0
+    while guard < 4:
+        watch = state[WATCH + guard] - 1
+        guard += 1
+        if watch >= 0:
+            value = (senses[watch >> 4] ^ sign) - sign
+            threshold = (state[THRESHOLD - 1 + guard] ^ sign) - sign
+            if watch & 4:
+                if value > threshold:
+                    return guard
+            elif value < threshold:
+                return guard
+            if (watch >> 4) <= _CH_REAR and value == 0xFFFF:
+                return guard
+    return 0

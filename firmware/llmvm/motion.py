@@ -1,0 +1,108 @@
+# What a move means in steps, where the wheels have brought the robot, and when the reflex must stop it.
+from math import cos, sin, sqrt
+
+from llmvm import _isa
+
+_NONE = 65535  # a range channel without a valid reading
+_SIDE_MM = 10  # how much wider than the body its way must be free
+
+
+# Turns distances into wheel steps. Steps are rounded down, so that no move is longer than was certified; rates are rounded
+# up, so that none takes longer.
+class Gear:
+    def __init__(self, limits):
+        self._per_m = limits[_isa.LIM_STEPS_PER_M]
+        self._per_10rad = limits[_isa.LIM_STEPS_PER_10RAD]
+        self._most = limits[_isa.LIM_MAX_STEPS_S]
+        self.accel = limits[_isa.LIM_ACCEL_STEPS_S2]
+        self.left = self.right = self.rate = 0
+
+    # `mm` straight ahead at `speed` mm/s.
+    def move(self, mm, speed):
+        steps = abs(mm) * self._per_m // 1000
+        self.left = self.right = steps if mm > 0 else -steps
+        self.rate = self._rate(speed * self._per_m, 1000)
+
+    # `mrad` on the spot at `rate` mrad/s.
+    def turn(self, mrad, rate):
+        steps = abs(mrad) * self._per_10rad // 10000
+        self.right = steps if mrad > 0 else -steps
+        self.left = -self.right
+        self.rate = self._rate(rate * self._per_10rad, 10000)
+
+    # Both wheels at their own speed in mm/s for `ms`.
+    def drive(self, left, right, ms):
+        steps = abs(left) * ms * self._per_m // 1000000
+        self.left = steps if left > 0 else -steps
+        steps = abs(right) * ms * self._per_m // 1000000
+        self.right = steps if right > 0 else -steps
+        self.rate = self._rate(max(abs(left), abs(right)) * self._per_m, 1000)
+
+    def _rate(self, numerator, denominator):
+        return min((numerator + denominator - 1) // denominator, self._most)
+
+
+# The pose since the session began, and the way since the block began, from the wheels' steps.
+class Odometry:
+    def __init__(self, drive, limits):
+        self._drive = drive
+        self._mm = 500 / limits[_isa.LIM_STEPS_PER_M]  # the robot's way per step of one wheel
+        self._mrad = 5000 / limits[_isa.LIM_STEPS_PER_10RAD]  # its turn per step of one wheel
+        self.begin()
+        self.begin_block()
+
+    def begin(self):
+        self._left = self._first_left = self._drive.left
+        self._right = self._first_right = self._drive.right
+        self.x = self.y = self.heading = 0.0  # mm, mm, mrad
+
+    def begin_block(self):
+        self.path = self.rotation = 0.0  # mm, mrad
+
+    # Follow the wheels. The heading comes from the steps since the session began, so that no rounding adds up.
+    def update(self):
+        left, right = self._drive.left, self._drive.right
+        way = (left - self._left + right - self._right) * self._mm
+        heading = ((right - self._first_right) - (left - self._first_left)) * self._mrad
+        middle = (self.heading + heading) / 2000
+        self.x += way * cos(middle)
+        self.y += way * sin(middle)
+        self.path += abs(way)
+        self.rotation += abs(heading - self.heading)
+        self.heading = heading
+        self._left, self._right = left, right
+
+
+# Stops a move before it brings the body nearer to an obstacle than the manifest's stop distance.
+class Reflex:
+    def __init__(self, limits, angles_mrad):
+        self._radius = limits[_isa.LIM_RADIUS_MM]
+        self._stop = limits[_isa.LIM_STOP_MM]
+        self._tick = limits[_isa.LIM_TICK_MS]
+        self._mm = 1000 / limits[_isa.LIM_STEPS_PER_M]
+        present = limits[_isa.LIM_CHANNELS]
+        ahead = (_isa.CH_FRONT, _isa.CH_FRONT_LEFT, _isa.CH_FRONT_RIGHT)
+        self._ahead = [self._beam(c, angles_mrad[c] / 1000, 1) for c in ahead if present >> c & 1]
+        self._behind = [self._beam(c, angles_mrad[c] / 1000, -1) for c in (_isa.CH_REAR,) if present >> c & 1]
+
+    # A sensor as (channel, cosine along the way, sine across it).
+    def _beam(self, channel, angle, way):
+        return channel, way * cos(angle), abs(sin(angle))
+
+    # Whether the way ahead (forward > 0) or behind (< 0) is not free for a robot that moves at `rate` steps/s, can brake
+    # with `accel` steps/s², and has `left` steps to go. A reading that is not there counts as an obstacle.
+    def blocked(self, forward, rate, accel, left, senses, ages):
+        speed = rate * self._mm
+        brake = speed * rate / (2 * accel)
+        for channel, along, across in self._ahead if forward > 0 else self._behind:
+            reading = senses[channel]
+            if reading == _NONE:
+                return True
+            side = reading * across
+            if side < self._radius + _SIDE_MM:
+                body = sqrt(self._radius * self._radius - side * side) if side < self._radius else 0
+                # the robot has come nearer since the reading was taken, and will come nearer until the next poll
+                late = speed * (ages[channel] + self._tick) / 1000
+                if reading * along - body < self._stop + min(brake + late, left * self._mm):
+                    return True
+        return False
