@@ -1,13 +1,26 @@
 """The errors that people meet, one line each; `llmos.__main__` prints them.
 
 LlmosError                  anything that LLMos refuses or cannot do
-├── LinkError               the port or the robot at its end             (llmos.link.errors)
-│   ├── BlockRefused        the robot's verifier refuses a block
-│   ├── HashMismatch        another SPEC or another manifest
-│   ├── LinkTimeout         no answer in time
-│   └── RobotFault          the robot cannot do what it is asked now
-├── MicroPythonNotFound     no MicroPython to run the firmware on        (llmos.micropython)
-└── ResourceMissing         a file that ships with LLMos is not there    (llmos.resources)
+├── ArenaError              an arena that is wrong or cannot be solved       (llmos.sim.arena)
+├── BoardError              a virtual robot that cannot be started           (llmos.sim.board)
+├── EvaluationError         an evaluation that cannot be run                 (llmos.evaluation)
+├── FaultError              a fault that cannot be switched on               (llmos.sim.faults)
+├── FirmwareDied            the MicroPython behind a virtual robot ended     (llmos.sim.child)
+├── GoalError               a goal that cannot be understood                 (llmos.kernel.goal)
+├── InferenceError          a model that cannot be had or does not answer    (llmos.inference)
+│   └── DeadlineExpired     no answer in time
+├── InvalidDecision         an answer that is no legal decision              (llmos.kernel.decision)
+├── LinkError               a robot that cannot be reached                   (llmos.link.errors)
+│   ├── BlockRefused        the robot refused a block
+│   ├── HashMismatch        host and robot speak different dictionaries
+│   ├── LinkTimeout         the robot did not answer in time
+│   └── RobotFault          the robot reports a fault
+├── ManifestError           a robot's manifest that is wrong                 (llmos.manifest)
+├── MicroPythonNotFound     no MicroPython to run the firmware on            (llmos.micropython)
+├── PlanningError           costs or cells that no path can be planned on    (llmos.planning.astar)
+├── PromptError             the kernel's own text is missing or broken       (llmos.kernel.prompt)
+├── ResourceMissing         a folder that ships with LLMos is not there      (llmos.resources)
+└── StateError              the state folder cannot be used                  (llmos.state)
 """
 
 
