@@ -24,9 +24,6 @@ def _status(arguments: list[str]) -> int:
     except click.UsageError as error:
         error.show()
         return 2
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
         if os.environ.get("LLMOS_TRACEBACK"):
             raise
