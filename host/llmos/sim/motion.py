@@ -6,9 +6,9 @@ import math
 class Motion:
     """The wheels to standstill, exactly `left` and `right` half-steps further.
 
-    The wheel with more steps leads: it ramps from `speed` to at most `rate` (steps/s) with `accel`
-    (steps/s²), and brakes with it; where it is too fast to end in time, it brakes harder. The other wheel keeps
-    its proportion, so that both end together.
+    The wheel with more steps leads: it ramps from `speed` to at most `rate` (steps/s) with `accel` (steps/s²)
+    and brakes with it; where it is too fast to end in time, it brakes harder. The other wheel keeps its
+    proportion, so that both end together.
     """
 
     __slots__ = (
