@@ -268,20 +268,23 @@ def host_module(tables: Tables, digest: int, version: tuple[str, str]) -> str:
     return "\n".join(out) + "\n"
 
 
+RETIRED = b"\xff" * 4
+
+
 def form_bytes(tables: Tables) -> bytes:
-    """Return, for each code, the numbers of the kinds of its fields a, b, c and i; 0 stands for no kind."""
+    """Return, for each code, the numbers of the kinds of its fields a, b, c and i; 0 stands for no kind, RETIRED for no instruction."""
     number = {row["kind"]: n for n, row in enumerate(tables["kinds"], 1)}
     out = bytearray()
     for row in tables["instructions"]:
         kinds = dict(operand.split(":") for operand in row["operands"].split())
-        out += bytes(number[kinds[field]] if field in kinds else 0 for field in "abci")
+        out += bytes(number[kinds[field]] if field in kinds else 0 for field in "abci") if row in live([row]) else RETIRED
     return bytes(out)
 
 
 def form_lines(tables: Tables) -> list[str]:
     """Return the robot's tables for the operand rule."""
     return [
-        "# code * 4 + (0 a, 1 b, 2 c, 3 i in the place of b and c): the field's kind; 0: the field is unused",
+        "# code * 4 + (0 a, 1 b, 2 c, 3 i in the place of b and c): the field's kind; 0: the field is unused; 255: no instruction",
         f"FORMS = {form_bytes(tables)!r}",
         "# a kind's least and greatest number; a field whose least number is negative is signed",
         f"KIND_LO = (0, {', '.join(row['lo'] for row in tables['kinds'])})",
