@@ -5,7 +5,9 @@ from llmbytecode.assembler import assemble
 from llmbytecode.container import Container, block_hash, manifest_hash, read_container, write_container
 from llmbytecode.disassembler import disassemble
 from llmbytecode.errors import AssemblyError, LLMBytecodeError, Problem, Refusal
+from llmbytecode.machine import Machine, World
 from llmbytecode.program import Program
+from llmbytecode.room import EmptyRoom
 from llmbytecode.verify import compiled, verify
 
 __all__ = [
@@ -14,8 +16,10 @@ __all__ = [
     "Certificate",
     "Chan",
     "Container",
+    "EmptyRoom",
     "LLMBytecodeError",
     "Limits",
+    "Machine",
     "Mode",
     "Op",
     "Outcome",
@@ -23,6 +27,7 @@ __all__ = [
     "Program",
     "Refusal",
     "Rule",
+    "World",
     "assemble",
     "block_hash",
     "compiled",
