@@ -230,6 +230,8 @@ class LockstepHost:
 
     def wake(self, now_ms: int) -> None:
         """Tell the host the time, and wait until it waits again."""
+        if self.gone_ms != NEVER:
+            return
         with contextlib.suppress(BrokenPipeError):  # listening finds its end, too
             os.write(self._writer, b"T %d %d\n" % (now_ms, self._board.port.sent))
         self._listen()
