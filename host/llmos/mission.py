@@ -150,7 +150,7 @@ class Report:
             grid=belief.grid if belief else Grid(arena.size_m),
             planned=[step.path for step in self.steps if step.path],
             believed=belief.trail if belief else [],
-            truth=[(x, y) for _, x, y, _ in self.truth.poses] if self.truth else [],
+            truth=self.truth.way if self.truth else [],
             candidates=[candidate for step in self.steps for candidate in step.candidates],
             stops=[
                 (step.pose[:2], step.acted.details) for step in self.steps if stopped(step) and step.acted
