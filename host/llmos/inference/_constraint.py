@@ -3,6 +3,7 @@
 import ctypes
 import json
 import re
+import warnings
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -153,5 +154,7 @@ def best_constraint(session: Session) -> Callable[[Schema, Sampler], Constraint]
     if find_spec("llguidance") is None:
         return partial(Gbnf, session)
     # Reads the whole vocabulary once: about 0.1 s for 50,000 tokens.
-    tokenizer = import_module("llguidance.llamacpp").lltokenizer_from_vocab(session.vocab)
+    with warnings.catch_warnings():  # it calls a function that llama_cpp deprecates, once for each token
+        warnings.simplefilter("ignore", DeprecationWarning)
+        tokenizer = import_module("llguidance.llamacpp").lltokenizer_from_vocab(session.vocab)
     return partial(Guided, tokenizer)

@@ -17,7 +17,6 @@ from ._schema import violation
 from ._types import Answer, DeadlineExpired, InferenceError, Request, Schema
 
 _LONGEST_REPLY = 1 << 20  # bytes; an answer is a few hundred
-_REFUSED = (400, 404, 422, 501)  # what servers say to a response_format that they do not know
 
 
 def open_openai(url: str) -> "OpenAIKernel":
@@ -30,11 +29,15 @@ def open_openai(url: str) -> "OpenAIKernel":
     return OpenAIKernel(base.rstrip("/"), model)
 
 
+class _FormatRefusedError(InferenceError):
+    """The server may not know this form of response_format."""
+
+
 class OpenAIKernel:
     """Asks a server over HTTP; the key is taken from the environment's OPENAI_API_KEY.
 
     Servers differ in how they take a schema. The first form that this one does not refuse is kept; one that
-    refuses all of them is asked without, and an answer that breaks the schema is an error then as well.
+    refuses both is asked without. An answer that breaks the schema is an error in every case.
     """
 
     vision = True
@@ -43,7 +46,7 @@ class OpenAIKernel:
         """Connect once to learn the models, so that a server that is not there is an error now."""
         self.name = f"openai:{base}" + (f"#{model}" if model else "")
         self._base = base
-        self._formats = [_json_schema, _json_object, _no_format]
+        self._formats = [_json_schema, _json_object]
         self._model = model or self._first_model()
 
     def close(self) -> None:
@@ -54,11 +57,13 @@ class OpenAIKernel:
         started = time.monotonic()
         reply = self._complete(request, started + request.deadline_s)
         try:
-            text = reply["choices"][0]["message"]["content"]
+            choice = reply["choices"][0]
+            if choice.get("finish_reason") == "length" and request.schema is not None:
+                raise InferenceError(f"{self.name}: no end after {request.max_tokens} tokens; allow more")
             usage = reply.get("usage") or {}
             cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
             answer = Answer(
-                text=_checked(self.name, text, request.schema),
+                text=_checked(self.name, choice["message"]["content"], request.schema),
                 tokens_in=int(usage.get("prompt_tokens", 0)),
                 tokens_out=int(usage.get("completion_tokens", 0)),
                 tokens_cached=int(cached),
@@ -71,15 +76,28 @@ class OpenAIKernel:
         return answer
 
     def _complete(self, request: Request, deadline: float) -> Any:
-        """Post the request with the first response format that the server takes."""
-        while True:
-            body = {**_body(request, self._model), **self._formats[0](request.schema)}
+        """Post the request, with the first response format that the server takes where there is a schema."""
+        body = _body(request, self._model)
+        if request.schema is None:
+            return self._posted(body, deadline)
+        for index, response_format in enumerate(self._formats):
             try:
-                return self._exchange("/chat/completions", body, deadline)
-            except HTTPError as error:
-                if error.code not in _REFUSED or request.schema is None or len(self._formats) == 1:
-                    raise InferenceError(f"{self.name}: {_http_reason(error)}") from error
-                self._formats.pop(0)
+                reply = self._posted({**body, **response_format(request.schema)}, deadline)
+            except _FormatRefusedError:
+                continue
+            self._formats = self._formats[index:]
+            return reply
+        reply = self._posted(body, deadline)
+        self._formats = []
+        return reply
+
+    def _posted(self, body: dict[str, Any], deadline: float) -> Any:
+        try:
+            return self._exchange("/chat/completions", body, deadline)
+        except HTTPError as error:
+            refused = "response_format" in body and _refuses_format(error)
+            failure = _FormatRefusedError if refused else InferenceError
+            raise failure(f"{self.name}: {_http_reason(error)}") from error
 
     def _first_model(self) -> str:
         """Name the server's first model."""
@@ -102,7 +120,7 @@ class OpenAIKernel:
         reply = self._bounded(request, deadline)
         try:
             return json.loads(reply)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InferenceError(f"{self.name} replied with {reply[:60]!r}, which is not JSON") from error
 
     def _bounded(self, request: HttpRequest, deadline: float) -> bytes:
@@ -147,8 +165,17 @@ def _pieces(reply: Any, deadline: float) -> Iterator[bytes]:
     raise TimeoutError if left > 0 else ValueError("the reply has no end")
 
 
+def _refuses_format(error: HTTPError) -> bool:
+    """Whether a server may mean the response format; llama-cpp-python's calls that an error of its own."""
+    return error.code in (400, 404, 422, 501) or "response_format" in _detail(error)
+
+
+def _detail(error: HTTPError) -> str:
+    return getattr(error, "detail", b"").decode(errors="replace")
+
+
 def _http_reason(error: HTTPError) -> str:
-    detail = getattr(error, "detail", b"").decode(errors="replace")
+    detail = _detail(error)
     remedy = "; set OPENAI_API_KEY" if error.code in (401, 403) else ""
     return f"HTTP {error.code} {error.reason}: {' '.join(detail.split())[:200]}{remedy}"
 
@@ -174,21 +201,15 @@ def _user_content(request: Request) -> Any:
     return [*images, {"type": "text", "text": request.user}]
 
 
-def _json_schema(schema: Schema | None) -> dict[str, Any]:
+def _json_schema(schema: Schema) -> dict[str, Any]:
     """The form of OpenAI, vLLM, Ollama, llama-server and OpenRouter."""
-    if schema is None:
-        return {}
     wrapped = {"name": "answer", "strict": True, "schema": schema}
     return {"response_format": {"type": "json_schema", "json_schema": wrapped}}
 
 
-def _json_object(schema: Schema | None) -> dict[str, Any]:
+def _json_object(schema: Schema) -> dict[str, Any]:
     """The form of llama-cpp-python's server, and of llama-server."""
-    return {} if schema is None else {"response_format": {"type": "json_object", "schema": schema}}
-
-
-def _no_format(_schema: Schema | None) -> dict[str, Any]:
-    return {}
+    return {"response_format": {"type": "json_object", "schema": schema}}
 
 
 def _checked(name: str, text: str, schema: Schema | None) -> str:
@@ -197,7 +218,7 @@ def _checked(name: str, text: str, schema: Schema | None) -> str:
         return text
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InferenceError(f"{name} answered {text[:60]!r}, which is not JSON ({error})") from error
     broken = violation(value, schema)
     if broken:

@@ -1,0 +1,216 @@
+"""A real server answers under the schema; one that is slow, broken or gone is an ordinary error."""
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from llmos.inference import DeadlineExpired, InferenceError, conforms, open_kernel
+from llmos.inference._weights import packaged_weights
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The server that llama-cpp-python ships, with SmolLM2, on a free port."""
+    for package in (
+        "llama_cpp",
+        "fastapi",
+        "uvicorn",
+        "sse_starlette",
+        "starlette_context",
+        "pydantic_settings",
+    ):
+        pytest.importorskip(package)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "llama_cpp.server",
+        "--model",
+        str(packaged_weights()),
+        "--port",
+        str(port),
+    ]
+    process = subprocess.Popen(
+        [*command, "--n_ctx", "1024", "--n_threads", "1"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    ready = next((line for line in process.stderr if b"Uvicorn running" in line), None)
+    assert ready, "the server ended before it was ready"
+    threading.Thread(target=process.stderr.read, daemon=True).start()  # so that its log cannot fill the pipe
+    yield f"http://127.0.0.1:{port}/v1"
+    process.terminate()
+    process.wait()
+
+
+def test_a_real_server_answers_under_the_schema(server, ask):
+    """The schema is enforced there, the counts come back, and the answer is compact."""
+    kernel = open_kernel(f"openai:{server}")
+    for case in range(2):
+        request = ask(case, max_tokens=250)
+        answer = kernel(request)
+        assert conforms(json.loads(answer.text), request.schema)
+        assert answer.text == json.dumps(json.loads(answer.text), separators=(",", ":"), ensure_ascii=False)
+        assert answer.tokens_in > 50 < answer.tokens_in + answer.tokens_out
+
+
+def test_a_real_server_that_is_too_slow_misses_the_deadline(server, ask):
+    """The caller waits no longer than it said."""
+    kernel = open_kernel(f"openai:{server}#any")
+    with pytest.raises(DeadlineExpired):
+        kernel(ask(deadline_s=0.01))
+
+
+class Scripted(BaseHTTPRequestHandler):
+    """Answers each chat request with the next reply of the server's script."""
+
+    def do_GET(self):
+        self._send(200, {"data": [{"id": "scripted"}]})
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append((body, dict(self.headers)))
+        self._send(*self.server.script.pop(0))
+
+    def _send(self, status, reply):
+        if status == 0:  # one byte at a time, without an end
+            self.send_response(200)
+            self.end_headers()
+            while not self.server.stopped.wait(0.01):
+                self.wfile.write(b" ")
+            return
+        data = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_args):
+        """Stay quiet."""
+
+
+@pytest.fixture
+def scripted():
+    """A server on a free port whose replies the test writes."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Scripted)
+    server.script, server.asked, server.stopped = [], [], threading.Event()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    server.url = f"openai:http://127.0.0.1:{server.server_address[1]}/v1"
+    yield server
+    server.stopped.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def said(text):
+    return {
+        "choices": [{"message": {"content": text}}],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 5}},
+    }
+
+
+COLOUR = {
+    "type": "object",
+    "properties": {"a": {"enum": ["red", "blue"]}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
+
+
+def test_the_request_carries_everything(scripted, ask, monkeypatch):
+    """Model, texts, schema, seed, picture and key."""
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    scripted.script = [(200, said('{ "a": "red" }'))]
+    answer = open_kernel(f"{scripted.url}#small")(
+        ask(schema=COLOUR, seed=7, system="S", user="U", images=(b"png",))
+    )
+    assert (answer.text, answer.tokens_in, answer.tokens_out, answer.tokens_cached) == (
+        '{"a":"red"}',
+        9,
+        4,
+        5,
+    )
+    body, headers = scripted.asked[0]
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,cG5n"}}
+    assert body["messages"] == [
+        {"role": "system", "content": "S"},
+        {"role": "user", "content": [picture, {"type": "text", "text": "U"}]},
+    ]
+    assert (body["model"], body["seed"], body["temperature"]) == ("small", 7, 0.0)
+    assert body["response_format"]["json_schema"]["schema"] == COLOUR
+    assert headers["Authorization"] == "Bearer secret"
+
+
+def test_the_form_that_a_server_takes_is_kept(scripted, ask):
+    """One that refuses `json_schema` is asked with `json_object`, and never again otherwise."""
+    scripted.script = [(422, {}), (200, said('{"a":"red"}')), (200, said('{"a":"blue"}'))]
+    kernel = open_kernel(scripted.url)
+    assert kernel(ask(schema=COLOUR)).text == '{"a":"red"}'
+    assert kernel(ask(schema=COLOUR)).text == '{"a":"blue"}'
+    forms = [body.get("response_format", {}).get("type") for body, _ in scripted.asked]
+    assert forms == ["json_schema", "json_object", "json_object"]
+
+
+@pytest.mark.parametrize(
+    ("status", "reply", "message"),
+    [
+        (200, said("I would go left."), "'I would go left.', which is not JSON"),
+        (200, said('{"a":"green"}'), "against the schema: $.a: 'green' is not one of"),
+        (200, said(None), "reply without an answer"),
+        (200, {"error": "overloaded"}, "reply without an answer"),
+        (200, [], "reply without an answer"),
+        (200, b"<html>", "which is not JSON"),
+        (200, b"\xff" * 100, "which is not JSON"),
+        (200, b"[" * 100_000, "which is not JSON"),
+        (200, b" " * (1 << 20), "the reply has no end"),
+        (401, {"error": "no\nkey"}, "set OPENAI_API_KEY"),
+        (500, b"out of memory", "HTTP 500 Internal Server Error: out of memory"),
+    ],
+)
+def test_a_bad_reply_is_one_line(scripted, ask, status, reply, message):
+    """Whatever a server says."""
+    scripted.script = [(status, reply)]
+    with pytest.raises(InferenceError, match=re.escape(message)) as caught:
+        open_kernel(scripted.url)(ask(schema=COLOUR))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_reply_in_drops_misses_the_deadline(scripted, ask):
+    """The deadline bounds the whole call, not each read."""
+    scripted.script = [(0, None)]
+    with pytest.raises(DeadlineExpired):
+        open_kernel(scripted.url)(ask(deadline_s=0.3))
+
+
+def test_a_server_that_went_away_is_told(scripted, ask):
+    """Between two calls."""
+    kernel = open_kernel(scripted.url)
+    scripted.shutdown()
+    scripted.server_close()
+    with pytest.raises(InferenceError, match="is the server running"):
+        kernel(ask())
+
+
+def test_a_server_that_takes_no_form_is_asked_without(scripted, ask):
+    """Its answer is checked all the same."""
+    scripted.script = [(400, {}), (500, b"unknown response_format"), (200, said('{"a":"red"}'))]
+    assert open_kernel(scripted.url)(ask(schema=COLOUR)).text == '{"a":"red"}'
+    assert "response_format" not in scripted.asked[-1][0]
+
+
+def test_another_refusal_loses_no_form(scripted, ask):
+    """A prompt that is too long is refused in every form; the next request starts with the first again."""
+    scripted.script = [(400, b"too long")] * 3 + [(200, said('{"a":"red"}'))]
+    kernel = open_kernel(scripted.url)
+    with pytest.raises(InferenceError, match="too long"):
+        kernel(ask(schema=COLOUR))
+    kernel(ask(schema=COLOUR))
+    assert scripted.asked[-1][0]["response_format"]["type"] == "json_schema"
