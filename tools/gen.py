@@ -268,23 +268,25 @@ def host_module(tables: Tables, digest: int, version: tuple[str, str]) -> str:
     return "\n".join(out) + "\n"
 
 
-RETIRED = b"\xff" * 4
+RETIRED = b"\xff" * 4  # where a code is no instruction
 
 
 def form_bytes(tables: Tables) -> bytes:
-    """Return, for each code, the numbers of the kinds of its fields a, b, c and i; 0 stands for no kind, RETIRED for no instruction."""
+    """Return, for each code, the numbers of the kinds of its fields a, b, c and i; 0 stands for no kind."""
     number = {row["kind"]: n for n, row in enumerate(tables["kinds"], 1)}
     out = bytearray()
     for row in tables["instructions"]:
         kinds = dict(operand.split(":") for operand in row["operands"].split())
-        out += bytes(number[kinds[field]] if field in kinds else 0 for field in "abci") if row in live([row]) else RETIRED
+        fields = bytes(number[kinds[field]] if field in kinds else 0 for field in "abci")
+        out += fields if live([row]) else RETIRED
     return bytes(out)
 
 
 def form_lines(tables: Tables) -> list[str]:
     """Return the robot's tables for the operand rule."""
     return [
-        "# code * 4 + (0 a, 1 b, 2 c, 3 i in the place of b and c): the field's kind; 0: the field is unused; 255: no instruction",
+        "# code * 4 + (0 a, 1 b, 2 c, 3 i in the place of b and c): the field's kind",
+        "# 0: the field is unused; 255: the code is no instruction",
         f"FORMS = {form_bytes(tables)!r}",
         "# a kind's least and greatest number; a field whose least number is negative is signed",
         f"KIND_LO = (0, {', '.join(row['lo'] for row in tables['kinds'])})",
@@ -337,12 +339,20 @@ def robot_module(tables: Tables, digest: int, version: tuple[str, str]) -> str:
     return "\n".join(out) + "\n"
 
 
+def cython_numbers(tables: Tables, digest: int, version: tuple[str, str]) -> str:
+    """Return the source of the numbers that the Cython twin includes: those of the robot's module."""
+    robot = robot_module(tables, digest, version)
+    numbers = re.findall(r"^([A-Z]\w*) = const\((\d+)\)$", robot, re.M)
+    return f"# {BANNER}\ncdef enum:\n" + "".join(f"    {name} = {number}\n" for name, number in numbers)
+
+
 TARGETS: dict[Path, Callable[[Tables, int, tuple[str, str]], str]] = {
     ROOT / "bytecode/llmbytecode/_isa.py": host_module,
+    ROOT / "bytecode/llmbytecode/_isa.pxi": cython_numbers,
     ROOT / "firmware/llmvm/_isa.py": robot_module,
 }
 # MicroPython folds a const() only into the module that holds it: these files get the numbers that they use.
-FOLDED = (ROOT / "firmware/llmvm/vm.py", ROOT / "firmware/llmvm/verify.py")
+FOLDED = tuple(ROOT / "firmware/llmvm" / name for name in ("vm.py", "verify.py", "certify.py"))
 REGION = re.compile(
     r"(?<=\n# numbers of the SPEC, written by tools/gen.py\n).*?(?=# end of the SPEC's numbers\n)", re.S
 )

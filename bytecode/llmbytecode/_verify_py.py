@@ -36,14 +36,11 @@ class Block:
     autonomous_ms: int
     limits: Limits
     steps: list[Step] = field(default_factory=list)  # by rule opcode
+    ops: list[tuple[int, int, dict[str, int]]] = field(default_factory=list)  # (word, code, fields), as well
     last: list[int] = field(default_factory=list)  # by rule region: the last word of each word's part
     body: list[int] = field(default_factory=list)  # by rule nesting: head of the loop body that a word is in
     end: dict[int, int] = field(default_factory=dict)  # by rule nesting: a loop's head -> its ENDLOOP
     cost: Cost = (0, 0, 0, 0, 0)  # by rule fuel
-
-    def ops(self) -> list[tuple[int, int, dict[str, int]]]:
-        """Return (word's number, code, numbers of its fields) for each word."""
-        return [(at, instruction.code, values) for at, (instruction, values) in enumerate(self.steps)]
 
     def target(self, at: int) -> int:
         """Return the word that a branch, CALL or EXIT at a word goes on at."""
@@ -82,6 +79,7 @@ def opcode(block: Block) -> None:
         if step is None:
             raise Refusal(Rule.OPCODE, at, word & OPCODE_MASK, max(INSTRUCTIONS))
         block.steps.append(step)
+        block.ops.append((at, step[0].code, step[1]))
 
 
 def operand(block: Block) -> None:
@@ -98,7 +96,7 @@ def operand(block: Block) -> None:
 
 
 def constant(block: Block) -> None:
-    for at, code, values in block.ops():
+    for at, code, values in block.ops:
         if code == Op.LDK and values["i"] >= block.constants:
             raise Refusal(Rule.CONSTANT, at, values["i"], block.constants)
 
@@ -107,20 +105,20 @@ def constant(block: Block) -> None:
 
 
 def region(block: Block) -> None:
-    starts = [0, *(at for at, code, _ in block.ops() if code == Op.PROC and at), len(block.words)]
+    starts = [0, *(at for at, code, _ in block.ops if code == Op.PROC and at), len(block.words)]
     for start, stop in pairwise(starts):
         block.last += [stop - 1] * (stop - start)
     procedure = False
-    for at, code, _ in block.ops():
+    for at, code, _ in block.ops:
         procedure = procedure or code == Op.PROC
         ends = code in PART_ENDS or (procedure and code == Op.RET)
-        if (at == block.last[at] or code == Op.RET) and not ends:
+        if ((at == block.last[at] or code == Op.RET) and not ends) or (at == 0 and code == Op.PROC):
             raise Refusal(Rule.REGION, at, code, Op.END)
 
 
 def nesting(block: Block) -> None:
     heads: list[int] = []
-    for at, code, values in block.ops():
+    for at, code, values in block.ops:
         block.body.append(heads[-1] if heads else NO_LOOP)
         if code in HEADS:
             if len(heads) == MAX_LOOPS:
@@ -147,7 +145,7 @@ def _close(block: Block, at: int, distance: int, heads: list[int]) -> None:
 
 
 def target(block: Block) -> None:
-    for at, code, _ in block.ops():
+    for at, code, _ in block.ops:
         if code == Op.EXIT:
             right = block.end[block.body[at]] + 1 if block.body[at] != NO_LOOP else 0
             if block.target(at) != right:
@@ -166,7 +164,7 @@ def _check_branch(block: Block, at: int) -> None:
 def call(block: Block) -> None:
     depths: dict[int, int] = {}  # PROC -> how deep it is called
     depth = 0
-    for at, code, _ in block.ops():
+    for at, code, _ in block.ops:
         if code == Op.PROC:
             depth = depths.get(at, 0)
         elif code == Op.CALL:
@@ -189,7 +187,7 @@ def channel(block: Block) -> None:
 
 
 def actuator(block: Block) -> None:
-    for at, code, _ in block.ops():
+    for at, code, _ in block.ops:
         needed = ACTUATORS.get(code, 0)
         if needed & ~block.limits.actuators:
             raise Refusal(Rule.ACTUATOR, at, needed, block.limits.actuators)
@@ -374,7 +372,7 @@ def _names(block: Block) -> dict[int, int]:
     """Return, for each loop's head and each PROC, the guards that it names."""
     names: dict[int, int] = {}
     open_sets = [0]  # the part's, then one for each loop that is open on the way up
-    for at, code, values in reversed(block.ops()):
+    for at, code, values in reversed(block.ops):
         if code == Op.ENDLOOP:
             open_sets.append(0)
         elif code in (Op.GUARD, Op.UNGUARD):
@@ -394,7 +392,7 @@ def _guarded(block: Block) -> int:
     names = _names(block)
     sets = [ALL_GUARDS | UNREACHED] * len(block.words)  # the guards that count at each word
     sets[0] = 0
-    for at, code, values in block.ops():
+    for at, code, values in block.ops:
         if code == Op.PROC:
             sets[at] = 0
         if sets[at] & UNREACHED:
