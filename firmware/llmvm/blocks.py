@@ -1,4 +1,5 @@
-# The two slots for blocks: an upload goes to the one that does not run, and counts only when it has been verified.
+# The two slots for blocks: an upload goes to the one that does not run, and counts only when it has been
+# verified.
 from array import array
 from hashlib import sha256
 from struct import calcsize
@@ -74,7 +75,8 @@ class Blocks:
         self._got += size
         return True
 
-    # Check the upload. Returns the verifier, which holds the verdict, or None where the upload is not what was announced.
+    # Check the upload. Returns the verifier, which holds the verdict, or None where the upload is not what
+    # was announced.
     def commit(self, block):
         slot, self._target = self._target, None
         if slot is None or self._got != self._size or block != self._block:

@@ -20,16 +20,20 @@ _KEPT = const(32)  # bytes kept of a reliable frame: its size, its type, its pay
 _FIRST = const(2)
 
 
-# The frames that the host may send, and the size of each one's payload; DATA's is the least.
-def _host_frames():
+_HOST_FRAMES = "IDENTIFY HEARTBEAT STATUS BEGIN DATA COMMIT RUN STOP ESTOP CLEAR ACK"
+
+
+# The size of each host frame's payload, by type; DATA's is the least, and -1 stands for what no host sends.
+def _payload_sizes():
     sizes = [-1] * (_isa.F_ACK + 1)
-    for name in ("IDENTIFY", "HEARTBEAT", "STATUS", "BEGIN", "DATA", "COMMIT", "RUN", "STOP", "ESTOP", "CLEAR", "ACK"):
+    for name in _HOST_FRAMES.split():
         sizes[getattr(_isa, "F_" + name)] = calcsize(getattr(_isa, name + "_FORMAT", ""))
     return sizes
 
 
-# Copy bytes from chunk[at:size] to the frame until a zero. Returns the place behind the last byte taken, which was the zero
-# unless that place is `size` and state[1] is 0. state[0] counts the frame's bytes; those beyond its room are only counted.
+# Copy bytes from chunk[at:size] to the frame until a zero. Returns the place behind the last byte taken,
+# which was the zero unless that place is `size` and state[1] is 0. state[0] counts the frame's bytes; those
+# beyond its room are only counted.
 @micropython.viper
 def _collect(chunk: ptr8, at: int, size: int, frame: ptr8, state: ptr32) -> int:
     n = state[0]
@@ -90,12 +94,12 @@ def _stuff(data: ptr8, size: int, out: ptr8) -> int:
 
 
 class Link:
-    # `handlers` has a function (payload's size) or None for each type; the payload is in `link.frame` from HEADER on.
-    # `queue` is the number of reliable frames that can wait to be acknowledged.
+    # `handlers` has a function (payload's size) or None for each type; the payload is in `link.frame` from
+    # HEADER on. `queue` is the number of reliable frames that can wait to be acknowledged.
     def __init__(self, serial, handlers, queue):
         self._serial = serial
         self._handlers = handlers
-        self._sizes = _host_frames()
+        self._sizes = _payload_sizes()
         self._chunk = bytearray(256)
         self.frame = bytearray(_STUFFED)
         self._frame_view = memoryview(self.frame)
@@ -108,13 +112,13 @@ class Link:
         self._kept_view = memoryview(self._kept)
         self.session = -1  # none
         self.heard = 0  # ms when the last valid frame came
-        self.bad = self.strange = self.repeated = 0  # broken frames, frames of another session or number, retransmissions
+        self.bad = self.strange = self.repeated = 0  # frames broken, of another session or number, sent again
         self._restart()
 
     def _restart(self):
         self._expected = 0  # the host's next reliable frame
         self._owing = False  # an acknowledgement
-        self._base = self._next = 0  # the first frame that is not acknowledged, the next one to send; not modulo 256
+        self._base = self._next = 0  # the first frame not acknowledged, the next one to send; not modulo 256
         self._sent = self._end = 0  # the first one that was never sent, the first one that is not there
         self._in_flight = 0  # bytes
         self._room = 0  # the host's credit
@@ -161,7 +165,8 @@ class Link:
         else:
             self.strange += 1
 
-    # A repeated IDENTIFY is answered again but begins nothing: the handler tells by the nonce, and calls `begin`.
+    # A repeated IDENTIFY is answered again but begins nothing: the handler tells by the nonce, and calls
+    # `begin`.
     def _identify(self, session, credit, size, now):
         self.heard = now
         self.asked = session
@@ -220,8 +225,8 @@ class Link:
         self._rto = min(max((self._rtt >> 3) + self._deviation, _RTO_LEAST), _RTO_MOST)
         self._timed = -1
 
-    # Keep a reliable frame, whose payload is in `payload`, until it is acknowledged; False where the queue has fewer
-    # than `spare` places left.
+    # Keep a reliable frame, whose payload is in `payload`, until it is acknowledged; False where the queue
+    # has fewer than `spare` places left.
     def keep(self, code, payload, size, spare=1):
         if self._end - self._base > self._queue - spare:
             return False
@@ -232,7 +237,8 @@ class Link:
         self._end += 1
         return True
 
-    # Send every reliable frame that the window and the host's credit allow, again where the time is over, and what is owed.
+    # Send every reliable frame that the window and the host's credit allow, again where the time is over, and
+    # what is owed.
     def flush(self, now):
         if self.deadline is not None and now >= self.deadline:
             self._rto = min(2 * self._rto, _RTO_MOST)
@@ -272,6 +278,7 @@ class Link:
         out = self.out
         pack_into(_isa.FRAME_FORMAT, out, 0, code, self.session, seq, self._expected, self._serial.room)
         size += HEADER
-        pack_into("<I", out, size, crc32(self._out_view[:size], 0 if code == _isa.F_HELLO else _isa.SPEC_HASH))
+        seed = 0 if code == _isa.F_HELLO else _isa.SPEC_HASH
+        pack_into("<I", out, size, crc32(self._out_view[:size], seed))
         self._serial.write(self._wire, _stuff(out, size + _CRC, self._wire))
         self._owing = False

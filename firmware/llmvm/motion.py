@@ -7,8 +7,8 @@ _NONE = 65535  # a range channel without a valid reading
 _SIDE_MM = 10  # how much wider than the body its way must be free
 
 
-# Turns distances into wheel steps. Steps are rounded down, so that no move is longer than was certified; rates are rounded
-# up, so that none takes longer.
+# Turns distances into wheel steps. Steps are rounded down, so that no move is longer than was certified;
+# rates are rounded up, so that none takes longer.
 class Gear:
     def __init__(self, limits):
         self._per_m = limits[_isa.LIM_STEPS_PER_M]
@@ -59,7 +59,8 @@ class Odometry:
     def begin_block(self):
         self.path = self.rotation = 0.0  # mm, mrad
 
-    # Follow the wheels. The heading comes from the steps since the session began, so that no rounding adds up.
+    # Follow the wheels. The heading comes from the steps since the session began, so that no rounding adds
+    # up.
     def update(self):
         left, right = self._drive.left, self._drive.right
         way = (left - self._left + right - self._right) * self._mm
@@ -89,8 +90,9 @@ class Reflex:
     def _beam(self, channel, angle, way):
         return channel, way * cos(angle), abs(sin(angle))
 
-    # Whether the way ahead (forward > 0) or behind (< 0) is not free for a robot that moves at `rate` steps/s, can brake
-    # with `accel` steps/s², and has `left` steps to go. A reading that is not there counts as an obstacle.
+    # Whether the way ahead (forward > 0) or behind (< 0) is not free for a robot that moves at `rate`
+    # steps/s, can brake with `accel` steps/s², and has `left` steps to go. A reading that is not there counts
+    # as an obstacle.
     def blocked(self, forward, rate, accel, left, senses, ages):
         speed = rate * self._mm
         brake = speed * rate / (2 * accel)
@@ -101,7 +103,8 @@ class Reflex:
             side = reading * across
             if side < self._radius + _SIDE_MM:
                 body = sqrt(self._radius * self._radius - side * side) if side < self._radius else 0
-                # the robot has come nearer since the reading was taken, and will come nearer until the next poll
+                # the robot has come nearer since the reading was taken, and will come nearer until the next
+                # poll
                 late = speed * (ages[channel] + self._tick) / 1000
                 if reading * along - body < self._stop + min(brake + late, left * self._mm):
                     return True

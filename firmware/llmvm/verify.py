@@ -1,4 +1,5 @@
-# The robot's verifier: it repeats the SPEC's rules in their order and recomputes the certificate, without allocating.
+# The robot's verifier: it repeats the SPEC's rules in their order and compares the certificate with the one
+# it computes.
 from array import array
 from binascii import crc32
 from struct import calcsize, unpack_from
@@ -7,6 +8,7 @@ import micropython
 from micropython import const
 
 from llmvm import _isa
+from llmvm.certify import Certifier
 
 # numbers of the SPEC, written by tools/gen.py
 _OP_END = const(1)
@@ -24,7 +26,6 @@ _OP_RET = const(14)
 _OP_LDK = const(16)
 _OP_SENSE = const(31)
 _OP_GUARD = const(32)
-_OP_UNGUARD = const(33)
 _OP_MOVE = const(35)
 _OP_MOVER = const(36)
 _OP_TURN = const(37)
@@ -32,10 +33,6 @@ _OP_TURNR = const(38)
 _OP_DRIVE = const(39)
 _OP_LED = const(40)
 _OP_TONE = const(41)
-_OP_WAIT = const(42)
-_OP_WAITR = const(43)
-_OP_REPORT = const(47)
-_CH_FRONT = const(0)
 _RULE_LENGTH = const(1)
 _RULE_CONSTANTS = const(2)
 _RULE_OPCODE = const(3)
@@ -60,30 +57,13 @@ _LIM_MAX_FUEL = const(2)
 _LIM_MAX_AUTONOMOUS_MS = const(7)
 _LIM_TOP_SPEED = const(8)
 _LIM_TOP_RATE = const(9)
-_LIM_ACCEL = const(10)
-_LIM_TURN_ACCEL = const(11)
-_LIM_BASE_MM = const(12)
-_LIM_INSTRUCTION_US = const(13)
-_LIM_TICK_MS = const(14)
 _LIM_CHANNELS = const(15)
 _LIM_ACTUATORS = const(16)
 _CERT_FUEL = const(0)
-_CERT_MS = const(1)
 _CERT_REPORTS = const(4)
-_CERT_REGISTERS = const(5)
-_CERT_VARIABLES = const(6)
-_CERT_SENSORS = const(7)
-_CERT_ACTUATORS = const(8)
 _CERT_GUARDED = const(9)
-_K_REG = const(1)
-_K_VAR = const(2)
 _K_WATCH = const(4)
-_K_PAIR = const(5)
-_K_CHANNEL = const(16)
-_STEP_DISTANCE_MAX = const(10)
-_STEP_ANGLE_MAX = const(50)
 _STEP_RATE = const(10)
-_STEP_TIME100 = const(100)
 # end of the SPEC's numbers
 
 _HEADER = calcsize(_isa.HEADER_FORMAT)
@@ -91,11 +71,8 @@ _CRC = _HEADER - 4
 _WORDS = const(6)  # places in the unpacked header
 _CERTIFICATE = const(8)
 _RESERVED = const(18)
-_LOOPS = const(4)  # loops that may be nested in a part
 _CALLS = const(4)  # calls that may be nested
-_CAP = const(0x3FFFFFFF)  # costs saturate here
-_ALL = const(15)  # guards
-_UNREACHED = const(16)  # no way leads to this word
+_LOOPS = const(4)  # loops that may be nested in a part
 
 
 # Each rule below answers 1 where it is broken, with the word, the value and the limit in `out`.
@@ -340,211 +317,13 @@ def _bad_robot(words: ptr32, n: int, rule: int, limits: ptr32, out: ptr32) -> in
     return 0
 
 
-# The costs from each word, five for each: fuel, ms, mm, mrad, reports. One pass from the last word to the first.
-@micropython.viper
-def _add_costs(words: ptr32, n: int, ends: ptr16, limits: ptr32, costs: ptr32):
-    accel = limits[_LIM_ACCEL]
-    tick = limits[_LIM_TICK_MS]
-    at = n
-    while at:
-        at -= 1
-        w = words[at]
-        code = w & 0xFF
-        a = (w >> 8) & 0xFF
-        b = (w >> 16) & 0xFF
-        c = (w >> 24) & 0xFF
-        i = (w >> 16) & 0xFFFF
-        ms = 0
-        way = 0
-        angle = 0
-        # what follows: rounds times the costs from `first`, then those from `second`; n stands for nothing
-        rounds = 1
-        first = at + 1
-        second = n
-        if code >= _OP_MOVE:
-            if code <= _OP_DRIVE:
-                way = (i ^ 0x8000) - 0x8000
-                if way < 0:
-                    way = 0 - way
-                v = a
-                if code == _OP_MOVER:
-                    way = b * _STEP_DISTANCE_MAX
-                    v = c
-                elif code == _OP_TURN:
-                    v = a * _STEP_RATE
-                elif code == _OP_TURNR:
-                    way = b * _STEP_ANGLE_MAX
-                    v = c * _STEP_RATE
-                if code == _OP_DRIVE:
-                    ms = c * _STEP_TIME100
-                    way = (b * ms + 999) // 1000 + (b * b + accel - 1) // accel
-                    angle = (2000 * way + limits[_LIM_BASE_MM] - 1) // limits[_LIM_BASE_MM]
-                    ms += (1000 * b + accel - 1) // accel + tick
-                elif way:
-                    rate = accel if code < _OP_TURN else limits[_LIM_TURN_ACCEL]
-                    ms = (1000 * way + v - 1) // v + (1000 * v + rate - 1) // rate + tick
-                    if code >= _OP_TURN:
-                        angle = way
-                        way = 0
-            elif code == _OP_WAIT or code == _OP_WAITR:
-                ms = i + tick
-        elif code == _OP_END or code == _OP_FAIL or code == _OP_RET or code == _OP_EXIT or code == _OP_ENDLOOP:
-            first = n
-        elif code == _OP_LOOP or code == _OP_LOOPR:
-            rounds = i if code == _OP_LOOP else c
-            second = int(ends[at]) + 1
-        elif code == _OP_JMP:
-            first = at + i
-        elif code == _OP_CALL:
-            second = at + i
-        elif code >= _OP_BEQ and code <= _OP_BGE:
-            second = at + c
-        measure = 0
-        while measure < 5:
-            cost = 0
-            if first < n:
-                cost = costs[first * 5 + measure]
-                cost = _CAP if cost > _CAP // rounds else cost * rounds
-            if second < n:
-                other = costs[second * 5 + measure]
-                if code >= _OP_BEQ and code <= _OP_BGE:
-                    cost = other if other > cost else cost
-                else:
-                    cost = _CAP if other > _CAP - cost else cost + other
-            if measure == 0:
-                own = 1
-            elif measure == 1:
-                own = ms
-            elif measure == 2:
-                own = way
-            elif measure == 3:
-                own = angle
-            else:
-                own = 1 if code == _OP_REPORT else 0
-            costs[at * 5 + measure] = _CAP if own > _CAP - cost else cost + own
-            measure += 1
-
-
-# The bits of the registers, variables, channels and actuators that are named, from certificate[_CERT_REGISTERS] on.
-@micropython.viper
-def _add_names(words: ptr32, n: int, forms: ptr8, certificate: ptr32):
-    registers = 0
-    variables = 0
-    channels = 0
-    actuators = 0
-    at = 0
-    while at < n:
-        w = words[at]
-        code = w & 0xFF
-        field = 0
-        while field < 3:
-            kind = int(forms[code * 4 + field])
-            value = (w >> (8 + 8 * field)) & 0xFF
-            if kind == _K_REG:
-                registers |= 1 << value
-            elif kind == _K_PAIR:
-                registers |= (1 << (value >> 4)) | (1 << (value & 15))
-            elif kind == _K_VAR:
-                variables |= 1 << value
-            elif kind == _K_CHANNEL:
-                channels |= 1 << value
-            elif kind == _K_WATCH:
-                channels |= 1 << (value >> 4)
-            field += 1
-        if code >= _OP_MOVE and code <= _OP_TONE:
-            actuators |= 4 if code == _OP_TONE else (2 if code == _OP_LED else 1)
-        at += 1
-    certificate[_CERT_REGISTERS] = registers
-    certificate[_CERT_VARIABLES] = variables
-    certificate[_CERT_SENSORS] = channels
-    certificate[_CERT_ACTUATORS] = actuators
-
-
-# The guards that each loop's head and each PROC names. open: a set for the part and for each loop that is open.
-@micropython.viper
-def _add_guard_names(words: ptr32, n: int, names: ptr8, opened: ptr8):
-    depth = 0
-    opened[0] = 0
-    at = n
-    while at:
-        at -= 1
-        w = words[at]
-        code = w & 0xFF
-        bits = int(opened[depth])
-        if code == _OP_GUARD or code == _OP_UNGUARD:
-            opened[depth] = bits | (1 << ((w >> 8) & 3))
-        elif code == _OP_CALL:
-            opened[depth] = bits | int(names[at + ((w >> 16) & 0xFFFF)])
-        elif code == _OP_ENDLOOP:
-            depth += 1
-            opened[depth] = 0
-        elif code == _OP_LOOP or code == _OP_LOOPR:
-            names[at] = bits
-            depth -= 1
-            opened[depth] = int(opened[depth]) | bits
-        elif code == _OP_PROC:
-            names[at] = bits
-            opened[0] = 0
-
-
-# 1 when a guard on front with < counts at every forward move. sets: the guards that count at each word.
-@micropython.viper
-def _guarded(words: ptr32, n: int, ends: ptr16, names: ptr8, sets: ptr8) -> int:
-    at = 0
-    while at < n:
-        sets[at] = _ALL | _UNREACHED
-        at += 1
-    at = 0
-    while at < n:
-        w = words[at]
-        code = w & 0xFF
-        a = (w >> 8) & 0xFF
-        i = (w >> 16) & 0xFFFF
-        if at == 0 or code == _OP_PROC:
-            sets[at] = 0
-        guards = int(sets[at])
-        passed = guards
-        first = at + 1
-        second = 0  # word 0 never follows
-        if guards & _UNREACHED:
-            first = n
-        elif code == _OP_MOVER or code == _OP_DRIVE or (code == _OP_MOVE and i and i < 0x8000):
-            if guards == 0:
-                return 0
-        elif code == _OP_GUARD:
-            passed |= 1 << (a & 3)
-            if a >> 2 != _CH_FRONT << 2:
-                passed ^= 1 << (a & 3)
-        elif code == _OP_UNGUARD:
-            passed = (passed | (1 << a)) ^ (1 << a)
-        elif code == _OP_LOOP or code == _OP_LOOPR:
-            passed = (passed | int(names[at])) ^ int(names[at])
-            if code == _OP_LOOPR:
-                second = int(ends[at]) + 1
-        elif code == _OP_CALL:
-            bits = int(names[at + i])
-            passed = (passed | bits) ^ bits
-        elif code == _OP_JMP or code == _OP_EXIT:
-            first = at + i
-        elif code >= _OP_BEQ and code <= _OP_BGE:
-            second = at + ((w >> 24) & 0xFF)
-        elif code == _OP_END or code == _OP_FAIL or code == _OP_RET:
-            first = n
-        if first < n:
-            sets[first] = int(sets[first]) & passed
-        if second:
-            sets[second] = int(sets[second]) & guards
-        at += 1
-    return 1
-
-
 # The signed reading of a 32-bit number, as VERDICT carries it.
 def _signed(number):
     return number - 0x100000000 if number >= 0x80000000 else number
 
 
-# Checks containers for a robot with these limits. After `check`, `rule`, `word`, `value` and `limit` hold the verdict;
-# for an accepted block also `certificate`, `words`, `constants` and `autonomous_ms`.
+# Checks containers for a robot with these limits. After `check`, `rule`, `word`, `value` and `limit` hold the
+# verdict; for an accepted block also `certificate`, `words`, `constants` and `autonomous_ms`.
 class Verifier:
     def __init__(self, limits, manifest):
         self._limits = array("i", limits)
@@ -555,12 +334,10 @@ class Verifier:
         self._last = array("H", bytes(2 * most))
         self._body = array("H", bytes(2 * most))
         self._ends = array("H", bytes(2 * most))
-        self._marks = bytearray(most)
-        self._names = bytearray(most)
-        self._opened = bytearray(_LOOPS + 1)
-        self._costs = array("i", bytes(20 * most))
+        self._depths = bytearray(most)
         self._out = array("i", (0, 0, 0))
-        self.certificate = array("i", bytes(4 * (_CERT_GUARDED + 1)))
+        self._certifier = Certifier(self._limits)
+        self.certificate = self._certifier.certificate
 
     # Check a whole container and return the rule that it breaks, or 0.
     def check(self, data):
@@ -637,25 +414,13 @@ class Verifier:
             return _RULE_NESTING
         if _bad_target(words, n, self._last, self._body, self._ends, out):
             return _RULE_TARGET
-        if _bad_call(words, n, self._marks, out):
+        if _bad_call(words, n, self._depths, out):
             return _RULE_CALL
         for rule in (_RULE_CHANNEL, _RULE_ACTUATOR, _RULE_SPEED):
             if _bad_robot(words, n, rule, limits, out):
                 return rule
-        self._certify(words, n)
+        self._certifier.certify(words, n, self._ends)
         for row in range(_CERT_FUEL, _CERT_REPORTS + 1):
             if self.certificate[row] > limits[_LIM_MAX_FUEL + row]:
                 return self._refuse(_RULE_FUEL + row, 0, self.certificate[row], limits[_LIM_MAX_FUEL + row])
         return 0
-
-    def _certify(self, words, n):
-        limits, certificate, costs = self._limits, self.certificate, self._costs
-        _add_costs(words, n, self._ends, limits, costs)
-        for row in range(_CERT_FUEL, _CERT_REPORTS + 1):
-            certificate[row] = costs[row]
-        fuel = costs[_CERT_FUEL]
-        ms = costs[_CERT_MS] + (fuel * limits[_LIM_INSTRUCTION_US] + 999) // 1000
-        certificate[_CERT_MS] = min(ms, _CAP)
-        _add_names(words, n, _isa.FORMS, certificate)
-        _add_guard_names(words, n, self._names, self._opened)
-        certificate[_CERT_GUARDED] = _guarded(words, n, self._ends, self._names, self._marks)

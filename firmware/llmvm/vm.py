@@ -62,11 +62,12 @@ STACK = const(49)  # 24 entries: a loop's rounds left, or a call's return addres
 STATE = const(73)
 
 
-# Execute words until one needs the supervisor, and return that word's code; 0 when the budget is used up.
-# A code that is returned has been executed as far as the machine goes: its arguments are in ARGS, PC is behind it.
+# Execute words until one needs the supervisor, and return that word's code; 0 when the budget is used up. A
+# code that is returned has been executed as far as the machine goes: its arguments are in ARGS, PC is behind
+# it.
 #
-# A word loaded through ptr32 is zero-extended on a 64-bit build, so a number is made signed by (x ^ sign) - sign, which
-# changes nothing on a 32-bit build. No step computes an intermediate result outside 32 bits.
+# A word loaded through ptr32 is zero-extended on a 64-bit build, so a number is made signed by (x ^ sign) -
+# sign, which changes nothing on a 32-bit build. No step computes an intermediate result outside 32 bits.
 @micropython.viper
 def run(state: ptr32, words: ptr32, constants: ptr32, senses: ptr32) -> int:
     pc = state[PC]
@@ -288,8 +289,8 @@ def run(state: ptr32, words: ptr32, constants: ptr32, senses: ptr32) -> int:
     return code
 
 
-# The number of the lowest armed guard whose condition holds, plus 1; 0 where none does. A range channel without a valid
-# reading counts as tripped.
+# The number of the lowest armed guard whose condition holds, plus 1; 0 where none does. A range channel
+# without a valid reading counts as tripped.
 @micropython.viper
 def tripped(state: ptr32, senses: ptr32) -> int:
     one = 1

@@ -1,4 +1,5 @@
-# A small world for the firmware's tests, run by MicroPython: ports over a simulated clock, and a host at the other end.
+# A small world for the firmware's tests, run by MicroPython: ports over a simulated clock, and a host at the
+# other end.
 import sys
 from binascii import crc32
 from struct import calcsize, pack, unpack, unpack_from
@@ -9,14 +10,16 @@ from hashlib import sha256
 
 from llmvm import _isa
 from llmvm.supervisor import Supervisor
+from llmvm.verify import Verifier
 
 # the cube's limits, in the SPEC's order
-LIMITS = [1024, 64, 200000, 120000, 5000, 50265, 64, 10000, 47, 942, 23, 471, 100, 50, 50, 8191, 7, 21730, 10865, 1024,
-          512, 75, 60, 2000, 300, 4400, 300, 2000]  # fmt: skip
+LIMITS = [1024, 64, 200000, 120000, 5000, 50265, 64, 10000, 47, 942, 23, 471, 100, 50, 50, 8191, 7]
+LIMITS += [21730, 10865, 1024, 512, 75, 60, 2000, 300, 4400, 300, 2000]
 ANGLES = [0, 524, -524, 1571, -1571, 3142]
-MANIFEST = crc32(pack("<%di" % len(LIMITS), *LIMITS))
+MANIFEST = crc32(pack(f"<{len(LIMITS)}i", *LIMITS))
 
 failures = 0
+verifier = Verifier(LIMITS, MANIFEST)
 
 
 # Say whether a law holds.
@@ -173,13 +176,21 @@ def frames(stream):
     return out
 
 
-def container(words, constants=(), certificate=None, autonomous=0, **other):
-    certificate = certificate or (100000, 100000, 5000, 50000, 64, 0, 0, 0, 0, 0)
-    values = [b"LLMB", _isa.MAJOR, _isa.MINOR, autonomous, _isa.SPEC_HASH, MANIFEST, len(words), len(constants)]
-    head = pack(_isa.HEADER_FORMAT, *values, *certificate, 0, 0)[:-4]
-    body = pack("<%dI" % len(words), *[x & 0xFFFFFFFF for x in words])
-    body += pack("<%di" % len(constants), *constants)
-    return head + pack("<I", crc32(head + body)) + body
+# A container, with the certificate that the robot's own verifier computes unless another is given.
+def container(words, constants=(), certificate=None, autonomous=0):
+    if certificate is None:
+        if verifier.check(container(words, constants, (0,) * 10, autonomous)) not in (0, _isa.RULE_CERTIFICATE):
+            raise ValueError(f"rule {verifier.rule} at word {verifier.word}")
+        certificate = verifier.certificate
+    head = [b"LLMB", _isa.MAJOR, _isa.MINOR, autonomous, _isa.SPEC_HASH, MANIFEST, len(words), len(constants)]
+    body = pack(f"<{len(words)}I", *[x & 0xFFFFFFFF for x in words])
+    body += pack(f"<{len(constants)}i", *constants)
+    return sealed(pack(_isa.HEADER_FORMAT, *head, *certificate, 0, 0) + body)
+
+
+def sealed(data):
+    at = calcsize(_isa.HEADER_FORMAT)
+    return data[: at - 4] + pack("<I", crc32(data[at:], crc32(data[: at - 4]))) + data[at:]
 
 
 def block_of(data):
@@ -215,7 +226,8 @@ class Host:
         if owing and self.alive:
             self.send(_isa.F_ACK)
 
-    # Let the robot work until `ms`, or until it has sent a frame of type `code`; returns that frame's payload.
+    # Let the robot work until `ms`, or until it has sent a frame of type `code`; returns that frame's
+    # payload.
     def until(self, ms, code=None):
         seen = len(self.got)
         if (self.world.ms, self._beat) not in self.world.events and self.alive and not self.world.events:
@@ -262,7 +274,7 @@ class Host:
         data = container(words, constants, **options)
         verdict = self.upload(data)
         if verdict[1]:
-            raise ValueError("refused: %s" % (verdict,))
+            raise ValueError(f"refused: {verdict}")
         return self.run(data)
 
     def telemetry(self):

@@ -1,23 +1,25 @@
-# The ports between the supervisor and a robot's parts. A set of ports is an object with these attributes; the supervisor
-# cannot tell which set it has. All numbers are integers; `clock.advance` brings every attribute up to date.
+# The ports between the supervisor and a robot's parts. A set has these attributes, and nobody can tell which
+# set it is. All numbers are integers; `clock.advance` brings all of them up to date.
 #
-#   clock.ms                      monotonic milliseconds
-#   clock.advance(until)          let time pass until then, or until bytes arrive or the wheels come to rest, if that is earlier
-#   clock.feed()                  feed the watchdog
-#   drive.left, drive.right       half-steps done since power-on, signed
-#   drive.moving                  1 while the wheels turn
-#   drive.move(left, right, rate, accel)  begin a finite motion: half-steps of each wheel, and steps/s, steps/s² of the one
-#                                 that has more; the other keeps in proportion. It ends by itself, even if nothing here runs any more.
-#   drive.halt(at_once)           0: ramp down to standstill, 1: stop at once, coils off
-#   range.mm, range.ages          six readings in mm in channel order (65535: none), and their ages in ms
-#   imu.mrad                      heading in mrad, counter-clockwise, or None where the wheels must do
-#   battery.mv                    millivolts
-#   led.set(red, green, blue)     0…255 each
-#   led.tone(hz, ms)              begin a tone
-#   serial.readinto(buffer)       take what has arrived without waiting; returns the number of bytes
-#   serial.write(buffer, size)    send the buffer's first bytes
-#   serial.room                   bytes that the receive buffer holds
-#   nonce()                       a number of 32 bits that has not been given before
+#   clock.ms                 monotonic milliseconds
+#   clock.advance(until)     let time pass until then, or, if that is earlier, until bytes arrive or the
+#                            wheels come to rest
+#   clock.feed()             feed the watchdog
+#   drive.left, drive.right  half-steps done since power-on, signed
+#   drive.moving             1 while the wheels turn
+#   drive.move(left, right, rate, accel)
+#                            begin a finite motion: half-steps of each wheel, and steps/s and steps/s² of
+#                            the one that has more; the other keeps in proportion. It ends by itself.
+#   drive.halt(at_once)      0: ramp down to standstill, 1: stop at once, coils off
+#   range.mm, range.ages     six readings in mm in channel order (65535: none), and their ages in ms
+#   imu.mrad                 heading in mrad, counter-clockwise, or None where the wheels must do
+#   battery.mv               millivolts
+#   led.set(red, green, blue)    0…255 each
+#   led.tone(hz, ms)         begin a tone
+#   serial.readinto(buffer)  take what has arrived without waiting; returns the number of bytes
+#   serial.write(buffer, size)   send the buffer's first bytes
+#   serial.room              bytes that the receive buffer holds
+#   nonce()                  a number of 32 bits that has not been given before
 
 
 # Return the set that the robot's configuration names.

@@ -14,7 +14,8 @@ _TONE = const(5)
 
 _REQUEST = "<B3xiiii"  # operation and four parameters
 _REQUEST_SIZE = const(20)
-_REPLY = "<IIiiBBH"  # ms, bytes sent to us so far, left, right, moving, reserved, mV; then six mm and six ages
+# ms, bytes sent to us so far, left, right, moving, reserved, mV; then six mm and six ages
+_REPLY = "<IIiiBBH"
 _REPLY_SIZE = const(44)
 _RANGES = const(20)
 _AGES = const(32)
