@@ -8,6 +8,7 @@ where both are due, the firmware is first.
 import contextlib
 import os
 import pty
+import re
 import select
 import struct
 import time
@@ -268,10 +269,10 @@ class LockstepHost:
 
 
 def _read_wait(line: bytes) -> tuple[int, int]:
-    word, *numbers = line.split()
-    if word != b"W" or len(numbers) != 2 or not all(number.isdigit() for number in numbers):
-        raise BoardError(f"clock channel: {line!r} is not `W until_ms tx_total`")
-    return int(numbers[0]), int(numbers[1])
+    match = re.fullmatch(rb"W (\d{1,15}) (\d{1,15})", line)
+    if match is None:
+        raise BoardError(f"clock channel: {line[:40]!r} is not `W until_ms tx_total`")
+    return int(match[1]), int(match[2])
 
 
 class FreeHost:

@@ -12,6 +12,7 @@ from llmos.sim.motion import Motion
 
 SUBSTEP_MS = 10  # longest time between two looks for a collision
 NO_READING = 65535  # mm
+APART_M = 0.005  # this far from every obstacle a contact is over
 IDLE_MV_S = 0.02  # what the battery loses at rest, mV per second
 DRIVE_MV_S = 0.1  # and while the wheels turn
 _NOISE_ROWS = 4096  # noise repeats after so many readings of all sensors, 205 s at 50 ms
@@ -189,7 +190,8 @@ class World:
                 self.collisions += not self._touching
                 self._touching = True
                 return
-            self.x, self.y, self._touching = x, y, False
+            self.x, self.y = x, y
+            self._touching = self._touching and self._free_m < APART_M
         self.heading += turn
 
     def _is_free(self, x: float, y: float, way: float) -> bool:

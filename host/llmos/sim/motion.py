@@ -71,10 +71,10 @@ class Motion:
         return Motion(now_ms, left, right, rate, accel, max(0.0, math.copysign(1, lead) * was))
 
     def ramped_down(self, now_ms: int) -> "Motion":
-        """The shortest motion to standstill with this motion's acceleration."""
+        """The motion to standstill with this motion's acceleration, a little harder for a whole last step."""
         left, right = self.speeds(now_ms)
         lead = max(abs(left), abs(right))
-        way = min(math.ceil(lead * lead / (2 * self.accel)), self._left_over(now_ms))
+        way = min(int(lead * lead / (2 * self.accel)), self._left_over(now_ms))
         if not lead or not way:
             return Motion(now_ms, 0, 0, 1, self.accel)
         return Motion(now_ms, round(way * left / lead), round(way * right / lead), lead, self.accel, lead)
