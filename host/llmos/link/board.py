@@ -38,6 +38,7 @@ class VirtualBoard:
         faults: Sequence[str] = (),
         truth_path: str | Path | None = None,
         bits: int = 64,
+        firmware: str | Path | None = None,
     ) -> None:
         """Start the board; `speed` 0 is as fast as possible, `faults` are values such as `cut@1500`.
 
@@ -48,6 +49,7 @@ class VirtualBoard:
         command += ["--arena", str(arena), "--robot", robot, "--seed", str(seed)]
         command += ["--speed", str(speed), "--bits", str(bits)]
         command += ["--truth", str(truth_path)] if truth_path else []
+        command += ["--firmware", str(firmware)] if firmware else []
         command += [word for fault in faults for word in ("--fault", fault)]
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the board
         # A session of its own: Ctrl-C in the terminal reaches the host alone, which stops the robot first.

@@ -1,6 +1,5 @@
 """The robot as the host sees it: the client over a port and a clock."""
 
-import hashlib
 import random
 import struct
 import threading
@@ -21,6 +20,7 @@ from llmbytecode._isa import (
     Header,
     State,
 )
+from llmbytecode.container import HEADER_SIZE, block_hash
 from llmos.link.clock import Clock
 from llmos.link.errors import BlockRefused, HashMismatch, LinkError, LinkTimeout, RobotFault
 from llmos.link.frames import MAX_PAYLOAD, Frame
@@ -74,7 +74,7 @@ class Robot:
         self._random = random.SystemRandom() if seed is None else random.Random(seed)
         self._transcript = transcript
         self._transport = Transport(0, self.stats)
-        self._held: deque[bytes] = deque(maxlen=SLOTS)
+        self._held: deque[bytes] = deque(maxlen=SLOTS)  # the one used last is last
         self._verdict: Verdict | None = None
         self._done: Done | None = None
         self._fault: FaultNotice | None = None
@@ -137,7 +137,7 @@ class Robot:
         if len(container) > 0xFFFF:
             raise LinkError(f"a block of {len(container)} bytes is too long for the link; split it")
         block = block_hash(container)
-        while len(self._held) >= SLOTS or block in self._held:
+        if len(self._held) == SLOTS:
             self._held.popleft()  # its slot takes the new block, even if that is refused
         self._request(FrameType.BEGIN, block, len(container))
         for offset in range(0, len(container), CHUNK):
@@ -150,7 +150,7 @@ class Robot:
         if self._verdict is None:
             raise self._timeout("VERDICT", UPLOAD_MS)
         if self._verdict.rule == 0:
-            self._held.append(block)
+            self._used(block)
         return self._verdict
 
     def run(self, container: bytes, on_telemetry: Callable[[Telemetry], None] | None = None) -> Done:
@@ -167,7 +167,9 @@ class Robot:
         self.events.clear()
         try:
             return self._run(container, block_hash(container))
-        except KeyboardInterrupt:
+        except LinkError:
+            raise
+        except BaseException:  # Ctrl-C, or what `on_telemetry` raises
             self._halt()
             raise
         finally:
@@ -233,6 +235,7 @@ class Robot:
             if not held:
                 self._accepted(self.upload(container))
             self._done = None
+            self._used(block)
             self._request(FrameType.RUN, block)
             limit = certified_ms(container) + GRACE_MS
             if not self._pump(limit, lambda: self._done or self._fault):
@@ -245,6 +248,12 @@ class Robot:
             if self._fault.code != Fault.UNKNOWN_BLOCK or not held:
                 raise _fault_error(self._fault)
             self._held.clear()  # the robot has forgotten it
+
+    def _used(self, block: bytes) -> None:
+        """Note that the other slot is the one that the next upload takes."""
+        if block in self._held:
+            self._held.remove(block)
+        self._held.append(block)
 
     def _accepted(self, verdict: Verdict) -> None:
         if verdict.rule == 0:
@@ -362,14 +371,9 @@ class Robot:
             self._transcript.write(b"%d %s %s\n" % (now, direction, data.hex().encode()))
 
 
-def block_hash(container: bytes) -> bytes:
-    """Return the name of a block on the link: the first eight bytes of its container's SHA-256."""
-    return hashlib.sha256(container).digest()[:8]
-
-
 def certified_ms(container: bytes) -> int:
     """Return the worst-case duration that a container's header states, in ms; 0 where it has no header."""
-    if len(container) < struct.calcsize(HEADER_FORMAT):
+    if len(container) < HEADER_SIZE:
         return 0
     return Header._make(struct.unpack_from(HEADER_FORMAT, container)).ms
 

@@ -76,7 +76,7 @@ def test_another_dictionary_is_understood_only_at_the_introduction() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"\x0e", bytes([FrameType.STOP, *bytes(7)]), bytes([99, *bytes(6)]), bytes([FrameType.DATA, *bytes(7)])],
+    [b"", b"\x0e", *(bytes([type_, *bytes(size)]) for type_, size in ((FrameType.STOP, 7), (99, 6), (7, 7)))],
 )
 def test_a_layout_that_the_spec_does_not_know_is_refused(body: bytes) -> None:
     with pytest.raises(FrameError):
