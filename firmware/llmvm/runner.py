@@ -75,7 +75,7 @@ class Runner:
     def go_on(self, now):
         if self._phase != _COMPUTES:
             self._poll(now)
-        if self._phase == _COMPUTES:
+        if self.slot and self._phase == _COMPUTES:
             self._compute(now)
         if self.slot and now - self.began > self.slot.certificate[_isa.CERT_MS]:
             self.stop(_isa.OUT_FAULT)
