@@ -202,6 +202,14 @@ class Unit(NamedTuple):
     factor: str
 
 
+class Measure(NamedTuple):
+    """One row of the certificate's table."""
+
+    name: str
+    unit: str
+    meaning: str
+
+
 class Frame(NamedTuple):
     """One row of the frame table; `fields` follow `format`, a last `bytes` takes the rest."""
 
@@ -234,6 +242,7 @@ ROWS: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
         "rules",
         table_row("RuleText", "number", ("number", "name", "holds when", "value", "limit", "hint")),
     ),
+    ("MEASURES", "certificate", table_row("Measure", "name", ("name", "unit", "meaning"))),
     ("FRAMES", "frames", frame_row),
 )
 

@@ -61,6 +61,14 @@ class Unit(NamedTuple):
     factor: str
 
 
+class Measure(NamedTuple):
+    """One row of the certificate's table."""
+
+    name: str
+    unit: str
+    meaning: str
+
+
 class Frame(NamedTuple):
     """One row of the frame table; `fields` follow `format`, a last `bytes` takes the rest."""
 
@@ -437,7 +445,7 @@ CHANNELS = {
 
 RULES = {
     0: RuleText(0, 'ok', 'the block is accepted', '', '', ''),
-    1: RuleText(1, 'length', 'there is at least one word and at most max_words', 'words', 'max_words', 'split the program into several blocks'),
+    1: RuleText(1, 'length', 'there is at least one word and at most max_words', 'words', 'max_words', 'write at least END; split a long program into several blocks'),
     2: RuleText(2, 'constants', 'there are at most max_constants constants', 'constants', 'max_constants', 'reuse constants, or compute them'),
     3: RuleText(3, 'opcode', "the word's code is an instruction", 'code', 'greatest code', 'assemble the program again with this version'),
     4: RuleText(4, 'operand', 'each field holds a number that its kind allows, and unused fields are zero', 'field', 'nearest number allowed', 'assemble the program again; the word is damaged'),
@@ -459,6 +467,19 @@ RULES = {
     20: RuleText(20, 'container', "the container's magic, version, sizes and CRC-32 are right", 'found', 'expected', 'assemble the block again; the file is damaged'),
     21: RuleText(21, 'spec', 'the block was made for this SPEC', "header's hash", 'hash here', 'update the host or the robot, so that both speak the same version'),
     22: RuleText(22, 'manifest', "the block was made for this robot's manifest", "header's hash", 'hash here', "certify the block again with this robot's manifest"),
+}
+
+MEASURES = {
+    'fuel': Measure('fuel', 'instructions', 'worst-case number of executed words'),
+    'ms': Measure('ms', 'ms', 'worst-case duration'),
+    'path_mm': Measure('path_mm', 'mm', 'worst-case length of the driven path'),
+    'rotation_mrad': Measure('rotation_mrad', 'mrad', 'worst-case sum of the absolute turns'),
+    'reports': Measure('reports', '', 'worst-case number of reports'),
+    'registers': Measure('registers', 'bits', 'registers that are named'),
+    'variables': Measure('variables', 'bits', 'variables that are named'),
+    'sensors': Measure('sensors', 'bits', 'channels that are named'),
+    'actuators': Measure('actuators', 'bits', '1 drive, 2 led, 4 tone'),
+    'guarded': Measure('guarded', '', '1 when every forward move is guarded, else 0'),
 }
 
 FRAMES = {

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from llmbytecode._isa import UNITS
 
 LONGEST_NUMBER = 24  # characters
+LONGEST_LINE = 1000
 BLANKS = " \t\r\f\v"
 TOKEN = re.compile(
     r"[ \t\r\f\v]*(?:"
@@ -57,9 +58,11 @@ def tokenize(line: str) -> list[Token]:
     """Return a line's tokens, an end token last; a comment is left out.
 
     Raises:
-        Bad: a character that no token begins with.
+        Bad: a character that no token begins with, or a line of more than 1000 characters.
     """
     text = COMMENT.split(line, maxsplit=1)[0].rstrip(BLANKS)
+    if len(text) > LONGEST_LINE:
+        raise Bad(LONGEST_LINE + 1, f"a line of {len(text)} characters is too long", "one instruction a line")
     tokens, at = [], 0
     while at < len(text):
         match = TOKEN.match(text, at)

@@ -10,7 +10,7 @@ from llmbytecode.errors import AssemblyError, Problem
 from llmbytecode.program import BY_NAME, Program, encode
 
 MAX_PROBLEMS = 20
-MAX_WORDS = 65535  # what the container's header can count
+MAX_WORDS = MAX_CONSTANTS = 65535  # what the container's header can count
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 COMPARISONS = ("<", ">")
 RESERVED = re.compile(r"(?:[rvgk]\d+|max)", re.I)
@@ -49,6 +49,8 @@ class Source:
 
     def add_constant(self, value: int) -> int:
         """Append a constant and return its number."""
+        if len(self.constants) >= MAX_CONSTANTS:
+            raise Bad(1, f"more than {MAX_CONSTANTS} constants", "compute some of them")
         self.constants.append(value)
         return self.numbers.setdefault(value, len(self.constants) - 1)
 

@@ -7,6 +7,7 @@ from llmbytecode.assembler import COMPARISONS
 from llmbytecode.program import OPCODE_MASK, Program, decode, encode
 
 INDENT = "        "
+ROW = 8  # constants on a line
 Decoded = tuple[Instruction, dict[str, int]]
 
 
@@ -18,12 +19,16 @@ def disassemble(program: Program) -> str:
     labels = _labels(program, words)
     lines = [f".autonomous {program.autonomous_ms}ms"] if program.autonomous_ms else []
     if not natural and program.constants:
-        lines.append(f".constants {', '.join(map(str, program.constants))}")
+        lines += [f".constants {', '.join(map(str, row))}" for row in _rows(program.constants)]
     for index, decoded in enumerate(words):
         if index in labels:
             lines.append(f"{labels[index]}:")
         lines.append(INDENT + _line(program, index, decoded, labels, natural))
     return "\n".join(lines) + "\n"
+
+
+def _rows(numbers: list[int]) -> list[list[int]]:
+    return [numbers[at : at + ROW] for at in range(0, len(numbers), ROW)]
 
 
 def _natural_constants(program: Program) -> bool:

@@ -9,6 +9,7 @@ LlmosError                  anything that LLMos refuses or cannot do
 ├── GoalError               a goal that cannot be understood                 (llmos.kernel.goal)
 ├── InferenceError          a model that cannot be had or does not answer    (llmos.inference)
 │   └── DeadlineExpired     no answer in time
+├── InputError              a block's file that cannot be read              (llmos.cli.bytecode)
 ├── InvalidDecision         an answer that is no legal decision              (llmos.kernel.decision)
 ├── LinkError               a robot that cannot be reached                   (llmos.link.errors)
 │   ├── BlockRefused        the robot refused a block

@@ -8,6 +8,10 @@ import llmos
 
 # name -> (module of this package, attribute, one line for `llmos --help`)
 COMMANDS = {
+    "run": ("run", "run", "Give the robot a goal and watch it drive."),
+    "eval": ("eval", "evaluate", "Run arenas by kernels by seeds, and print the table."),
+    "board": ("board", "board", "Start a virtual robot behind a serial port, for any tool."),
+    "bytecode": ("bytecode", "bytecode", "Assemble, disassemble, validate and run LLMBytecode."),
     "doctor": ("doctor", "doctor", "Say what is installed, what is missing, and what to do about it."),
 }
 
