@@ -31,6 +31,7 @@ REPLY = struct.Struct("<IIiiBBH6H6H")
 ALONE_MS = 5000  # how long the board goes on without its host, so that the log shows the lease and the latch
 PATIENCE = 100_000  # requests without any time passing, after which a firmware counts as hung
 LONGEST_NAP_MS = 60_000
+_WAIT = re.compile(rb"W (\d{1,15}) (\d{1,15})")
 
 
 class BoardError(LlmosError):
@@ -269,7 +270,7 @@ class LockstepHost:
 
 
 def _read_wait(line: bytes) -> tuple[int, int]:
-    match = re.fullmatch(rb"W (\d{1,15}) (\d{1,15})", line)
+    match = _WAIT.fullmatch(line)
     if match is None:
         raise BoardError(f"clock channel: {line[:40]!r} is not `W until_ms tx_total`")
     return int(match[1]), int(match[2])

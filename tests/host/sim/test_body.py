@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from llmos.manifest import load_manifest
 from llmos.sim.arena import Arena, clearance, load_arena
-from llmos.sim.body import NO_READING, World
+from llmos.sim.body import World
 from llmos.sim.faults import parse_faults
+from llmos.sim.ranging import NO_READING
 
 CUBE = load_manifest("cube")
 PER_M = CUBE.drive.steps_per_m
@@ -83,7 +84,7 @@ def test_time_is_the_trapezoid_s(steps: int, rate: int, accel: int, seconds: flo
     st.integers(0, 3),
 )
 def test_speed_and_position_never_jump(legs: list[tuple[int, int, int]], seed: int) -> None:
-    """No wheel is ever faster than the top speed, however motions replace one another, and each ends exactly."""
+    """No wheel is ever faster than the top speed, whatever replaces what, and each motion ends exactly."""
     world = World(room(), CUBE, seed)
     for left, right, ms in legs:
         before = world.left_pos, world.right_pos
@@ -175,6 +176,12 @@ def test_disc_is_seen_at_its_rim() -> None:
     world = World(room(discs=((1.0, 0.0, 0.3),), noise_mm=0.0), CUBE)
     front, front_left, *_ = world.ranges()
     assert (front, front_left) == (700, 2000)
+
+
+def test_wall_seen_along_its_own_line_is_no_obstacle_at_the_robot() -> None:
+    """A ray in a wall's own direction, on its line, is not answered with nothing."""
+    world = World(room(walls=((0.5, 0.0, 1.0, 0.0),), noise_mm=0.0), CUBE)
+    assert world.ranges()[0] >= 500
 
 
 def test_noise_has_the_arena_s_width_and_no_bias() -> None:
