@@ -156,7 +156,7 @@ python_parts() {
     local sources
     once package "$PWD $(digest pyproject.toml setup.py)" \
         "installing LLMos and its tools into $VENV" install_package
-    sources=$(find bytecode host -name '*.pyx' -o -name '*.pxd' | LC_ALL=C sort)
+    sources=$(find bytecode host -name '*.p[xy][dix]' | LC_ALL=C sort)
     [ -z "$(uncompiled)" ] || rm -f "$STAMPS/extensions"
     # shellcheck disable=SC2086  # a list of files without blanks
     once extensions "$(digest setup.py $sources)" "compiling the Cython extensions" compile_extensions
