@@ -2,7 +2,7 @@
 
 LlmosError                  anything that LLMos refuses or cannot do
 ├── ArenaError              an arena that is wrong or cannot be solved       (llmos.sim.arena)
-├── BoardError              a virtual robot that cannot be started           (llmos.sim.board)
+├── BoardError              a host that breaks the clock channel's protocol (llmos.sim.board)
 ├── EvaluationError         an evaluation that cannot be run                 (llmos.evaluation)
 ├── FaultError              a fault that cannot be switched on               (llmos.sim.faults)
 ├── FirmwareDied            the MicroPython behind a virtual robot ended     (llmos.sim.child)
@@ -11,6 +11,7 @@ LlmosError                  anything that LLMos refuses or cannot do
 │   └── DeadlineExpired     no answer in time
 ├── InputError              a block's file that cannot be read              (llmos.cli.bytecode)
 ├── InvalidDecision         an answer that is no legal decision              (llmos.kernel.decision)
+├── JudgeError              a truth log that cannot be read                  (llmos.sim.judge)
 ├── LinkError               a robot that cannot be reached                   (llmos.link.errors)
 │   ├── BlockRefused        the robot refused a block
 │   ├── HashMismatch        host and robot speak different dictionaries
