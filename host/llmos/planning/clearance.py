@@ -34,7 +34,7 @@ def costmap(
     distance = 0.5 * np.sqrt(core.clearance_squared(occupied.view(np.uint8)))
     cost = np.where(occupancy == UNKNOWN, unknown_cost, 1.0)
     if clearance_cells > 0:
-        cost += clearance_weight * np.maximum(0.0, 1.0 - distance / clearance_cells)
+        cost += clearance_weight * np.maximum(0.0, clearance_cells - distance) / clearance_cells
     cost[occupied | (distance < radius_cells)] = np.inf
     return cost.astype(np.float32)
 
