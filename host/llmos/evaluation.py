@@ -11,7 +11,8 @@ from typing import Any
 
 from llmos.errors import LlmosError
 from llmos.inference import Kernel, open_kernel
-from llmos.mission import GOOD, Order, run_mission
+from llmos.mission import run_mission
+from llmos.report import GOOD, Order
 from llmos.sim.arena import list_arenas
 
 Row = dict[str, Any]
@@ -30,11 +31,19 @@ class Plan:
     kernels: tuple[str, ...]
     seeds: int
     deadline_s: float = 10.0
+    shuffle: bool = False
 
     def orders(self) -> Iterator[Order]:
         """Return an order for each mission, kernels outermost so that a model is loaded once."""
         for kernel, arena, seed in product(self.kernels, self.arenas, range(self.seeds)):
-            yield Order(goal=GOAL, arena=arena, kernel=kernel, seed=seed, deadline_s=self.deadline_s)
+            yield Order(
+                goal=GOAL,
+                arena=arena,
+                kernel=kernel,
+                seed=seed,
+                deadline_s=self.deadline_s,
+                shuffle=self.shuffle,
+            )
 
 
 def arenas_of(names: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import sys
 from typing import TextIO
 
 from llmos.kernel.mind import Mind, Step
-from llmos.mission import Report
+from llmos.report import Report
 from llmos.world.draw import live_map
 
 MAP_WIDTH = 40  # columns

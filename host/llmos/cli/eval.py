@@ -4,7 +4,7 @@ import click
 
 from llmos.evaluation import Plan, Row, arenas_of, as_json, as_text, table
 from llmos.evaluation import evaluate as run_all
-from llmos.mission import GOOD
+from llmos.report import GOOD
 
 EXAMPLE = """\b
 Example:
@@ -36,6 +36,7 @@ Example:
     type=click.FloatRange(0, min_open=True),
     help="Seconds for one decision; then the rule decides.",
 )
+@click.option("--shuffle", is_flag=True, help="Offer the candidates in random order.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object instead.")
 @click.pass_context
 def evaluate(
@@ -45,10 +46,11 @@ def evaluate(
     seeds: int,
     jobs: int,
     deadline: float,
+    shuffle: bool,
     json_wanted: bool,
 ) -> None:
     """Run every arena with every kernel and every seed, and print what came of it."""
-    plan = Plan(arenas_of(arenas), tuple(kernels.split(",")), seeds, deadline)
+    plan = Plan(arenas_of(arenas), tuple(kernels.split(",")), seeds, deadline, shuffle)
     rows = run_all(plan, jobs, tell)
     click.echo(as_json(rows) if json_wanted else as_text(table(rows)))
     context.exit(0 if all(row["outcome"] in GOOD and row["collisions"] == 0 for row in rows) else 1)

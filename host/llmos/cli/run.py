@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from llmos.mission import GOOD, Order, Report, run_mission
+from llmos.mission import run_mission
+from llmos.report import GOOD, Order, Report
 from llmos.show import Screen, closing
 from llmos.state import new_run_folder
 from llmos.world.draw import run_svg
@@ -62,6 +63,12 @@ Example:
 )
 @click.option(
     "--picture", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the picture (SVG)."
+)
+@click.option("--shuffle", is_flag=True, help="Offer the candidates in random order.")
+@click.option("--predict", is_flag=True, help="Continue straight walls into the unknown when planning.")
+@click.option("--show-map", is_flag=True, help="Put a map in letters into the prompt, for larger models.")
+@click.option(
+    "--port", help="Drive the robot at this serial port or pyserial URL instead of the virtual one."
 )
 @click.option(
     "--transcript",

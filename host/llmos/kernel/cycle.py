@@ -1,6 +1,7 @@
 """The kernel cycle: thirteen steps from what the robot knows to what it does next."""
 
 import math
+import random
 from dataclasses import replace
 from typing import Literal
 
@@ -27,7 +28,7 @@ from llmos.planning import astar, nearest_passable, reachable_costs
 from llmos.planning.route import clear_length, cut, length, straighten
 from llmos.world.candidates import Candidate, candidates
 from llmos.world.draw import map_png
-from llmos.world.serialize import rle, symbolic
+from llmos.world.serialize import ascii_map, rle, symbolic
 
 Ending = Literal["reached", "explored", "unreachable", "stuck", "failed"]
 ARRIVED_M = 0.05  # the goal counts as reached this far inside its tolerance
@@ -84,7 +85,7 @@ def find_candidates(mind: Mind) -> list[Candidate]:
     mind.cost = belief.costs()
     mind.here = standing(mind)
     mind.avoid = {cell: last for cell, last in mind.avoid.items() if last >= mind.cycle}
-    return candidates(
+    found = candidates(
         belief.grid,
         mind.cost,
         reachable_costs(mind.cost, mind.here),
@@ -93,6 +94,13 @@ def find_candidates(mind: Mind) -> list[Candidate]:
         stuck=mind.stuck >= STUCK_CYCLES,
         blacklist=mind.avoid,
     )
+    return shuffled(found, mind) if mind.settings.shuffle else found
+
+
+def shuffled(found: list[Candidate], mind: Mind) -> list[Candidate]:
+    """Return the candidates in a random order that the seed and the cycle fix, renamed in that order."""
+    order = random.Random(mind.settings.seed * 100_003 + mind.cycle).sample(found, len(found))
+    return [replace(candidate, id=f"c{number}") for number, candidate in enumerate(order, 1)]
 
 
 def standing(mind: Mind) -> tuple[int, int]:
@@ -119,7 +127,6 @@ def serialize_world(mind: Mind) -> tuple[WorldModel, SymbolicLayer]:
     share = np.bincount(grid.occupancy().ravel(), minlength=3) * (100.0 / grid.logodds.size)
     unknown, free, occupied = (round(float(part), 1) for part in share[:3])
     world = WorldModel(
-        kind="full",
         cell_m=grid.cell_m,
         shape=grid.shape,
         free_pct=free,
@@ -173,7 +180,7 @@ def assemble_frame(mind: Mind, step: Step, world: WorldModel, objects: SymbolicL
 def infer(mind: Mind, step: Step, images: tuple[bytes, ...]) -> Answer:
     """Step 7: ask the model; when it does not answer in time, the rule decides and the record says so."""
     frame = frame_of(step)
-    step.prompt = frame.text()
+    step.prompt = frame.text(map_text(mind) if mind.settings.show_map else "")
     request = Request(
         system=system_prompt(),
         user=step.prompt,
@@ -191,6 +198,11 @@ def infer(mind: Mind, step: Step, images: tuple[bytes, ...]) -> Answer:
         answer = mind.rule(request)
     mind.robot.wait(thinking_ms(mind, answer))
     return answer
+
+
+def map_text(mind: Mind) -> str:
+    """Return the map in letters, two by two cells each."""
+    return ascii_map(mind.belief.grid, mind.belief.pose, mind.goal.place_m, [], 2)
 
 
 def frame_of(step: Step) -> NavigationFrame:

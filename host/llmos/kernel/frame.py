@@ -60,14 +60,13 @@ class HistoryEntry(Part):
 class WorldModel(Part):
     """The occupancy grid in a form of bounded size."""
 
-    kind: Literal["full", "patch"]
+    kind: Literal["full"] = "full"
     cell_m: float
     shape: tuple[int, int]
     free_pct: float
     occupied_pct: float
     unknown_pct: float
-    rle: str = ""
-    patches: list[tuple[int, int, str]] = []
+    rle: str
 
 
 class SymbolicLayer(Part):

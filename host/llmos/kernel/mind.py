@@ -33,6 +33,8 @@ class Settings:
     deadline_s: float = 10.0
     block_m: float = 1.5  # longest way in one block
     seed: int = 0
+    shuffle: bool = False  # offer the candidates in random order, so that their order tells nothing
+    show_map: bool = False  # put an ASCII map into the text that the model reads
     predict: bool = False  # continue walls into the unknown when planning
     prefill_per_s: float = 500.0  # modelled speed of thinking, charged to the simulated clock
     decode_per_s: float = 100.0

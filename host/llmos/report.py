@@ -1,0 +1,169 @@
+"""What is asked of a robot, and what came of it."""
+
+import math
+import statistics
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llmos.kernel.belief import Belief
+from llmos.kernel.goal import Goal
+from llmos.kernel.mind import Step
+from llmos.manifest import load_manifest
+from llmos.sim import judge
+from llmos.sim.arena import Arena
+from llmos.world.draw import RunRecord
+from llmos.world.grid import Grid
+
+REASONS = {
+    "reached": "the goal is reached",
+    "covered": "everything that can be reached has been seen",
+    "unreachable": "no way leads to the goal, and nothing is left to explore",
+    "stuck": "the robot got nowhere for many cycles",
+    "failed": "the cycles were used up",
+    "stopped": "stopped from outside",
+}
+GOOD = ("reached", "covered")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a user asks for."""
+
+    goal: str
+    arena: str = "simple"
+    kernel: str = "smollm2"
+    robot: str = "cube"
+    seed: int = 0
+    speed: float = 0.0  # 0: as fast as the machine can; 1: the wall clock's pace
+    deadline_s: float = 10.0
+    max_cycles: int | None = None
+    shuffle: bool = False
+    predict: bool = False
+    show_map: bool = False
+    port: str | None = None  # a real robot's serial port, on the wall clock; else the virtual one
+    faults: tuple[str, ...] = ()
+    bits: int = 64
+    transcript: Path | None = None
+
+
+@dataclass
+class Report:
+    """What came of a mission."""
+
+    order: Order
+    arena: Arena
+    goal: Goal
+    outcome: str = "failed"
+    reason: str = ""
+    steps: list[Step] = field(default_factory=list)
+    belief: Belief | None = None
+    truth: judge.Truth | None = None
+    sim_s: float = 0.0
+    wall_s: float = 0.0
+
+    def summary(self) -> dict[str, Any]:
+        """Return the mission's result as the command line's --json prints it."""
+        shortest = judge.shortest_m(self.arena, self.radius_m) if self.goal.place_m else None
+        driven = self.driven_m()
+        return {
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "arena": self.arena.name,
+            "kernel": self.order.kernel,
+            "seed": self.order.seed,
+            "cycles": len(self.steps),
+            "collisions": self.truth.collisions if self.truth else None,
+            "path_m": round(driven, 3),
+            "shortest_m": None if shortest is None else round(shortest, 3),
+            "spl": None if shortest is None else spl(self.outcome == "reached", shortest, driven),
+            "coverage": round(self.coverage(), 4),
+            "sim_s": round(self.sim_s, 3),
+            "wall_s": round(self.wall_s, 3),
+            "blocks": self.blocks(),
+            "llm": self.model(),
+            "stops": self.stops(),
+        }
+
+    @property
+    def radius_m(self) -> float:
+        """The robot's footprint."""
+        return self.belief.manifest.radius_m if self.belief else load_manifest(self.order.robot).radius_m
+
+    def driven_m(self) -> float:
+        """Return the way driven: the true one, or where nobody knows it the sum of what the robot says."""
+        if self.truth:
+            return self.truth.path_m
+        return sum(step.acted.done.path_mm for step in self.steps if step.acted and step.acted.done) / 1000
+
+    def coverage(self) -> float:
+        """Return the share of the visible free area that the robot has seen, by the judge."""
+        return judge.coverage(self.arena, self.radius_m, self.belief.grid) if self.belief else 0.0
+
+    def blocks(self) -> dict[str, int]:
+        """Count the blocks that were run, their words, and the refusals."""
+        sent = [step for step in self.steps if step.block and step.acted and step.acted.done]
+        lost = [step for step in self.steps if step.acted and step.acted.result == "refused"]
+        return {
+            "sent": len(sent),
+            "words": sum(step.block.words for step in sent if step.block),
+            "refused": len(lost),
+        }
+
+    def model(self) -> dict[str, Any]:
+        """Sum up the model's calls; times are measured, in ms of the wall clock."""
+        asked = [step for step in self.steps if step.answer]
+        times = sorted(step.answer.seconds * 1000 for step in asked if step.answer)
+        return {
+            "calls": len(asked),
+            "valid": sum(
+                step.decision is not None and not step.note.startswith("deadline") for step in asked
+            ),
+            "p50_ms": round(statistics.median(times), 1) if times else 0.0,
+            "p95_ms": round(times[math.ceil(0.95 * len(times)) - 1], 1) if times else 0.0,
+            "tokens_in": sum(step.answer.tokens_in for step in asked if step.answer),
+            "tokens_out": sum(step.answer.tokens_out for step in asked if step.answer),
+        }
+
+    def stops(self) -> list[dict[str, Any]]:
+        """List what stopped the robot before it had done what it meant to."""
+        return [
+            {"cycle": step.cycle, "ms": step.ms, "result": step.acted.result, "why": step.acted.details}
+            for step in self.steps
+            if stopped(step) and step.acted
+        ]
+
+    def picture(self) -> RunRecord:
+        """Return what the picture of the run shows."""
+        belief, arena = self.belief, self.arena
+        start = (arena.start.x, arena.start.y, math.radians(arena.start.heading_deg))
+        return RunRecord(
+            title=f"{self.goal.text} — {arena.name}, {self.order.kernel}, seed {self.order.seed}",
+            outcome=f"{self.outcome}: {self.reason}",
+            size_m=arena.size_m,
+            walls=arena.walls,
+            discs=arena.discs,
+            start=start,
+            goal=self.goal.place_m,
+            tolerance_m=arena.criteria.goal_tolerance_m,
+            radius_m=self.radius_m,
+            grid=belief.grid if belief else Grid(arena.size_m),
+            planned=[step.path for step in self.steps if step.path],
+            believed=belief.trail if belief else [],
+            truth=self.truth.way if self.truth else [],
+            candidates=[candidate for step in self.steps for candidate in step.candidates],
+            stops=[
+                (step.pose[:2], step.acted.details) for step in self.steps if stopped(step) and step.acted
+            ],
+            end=belief.pose if belief else None,
+        )
+
+
+def stopped(step: Step) -> bool:
+    """Tell whether a step ended before it had done what it meant to."""
+    return step.acted is not None and step.acted.result != "success"
+
+
+def spl(reached: bool, shortest_m: float, driven_m: float) -> float:
+    """Return success weighted by path length (Anderson et al. 2018, arXiv 1807.06757)."""
+    return round(shortest_m / max(shortest_m, driven_m), 4) if reached else 0.0
