@@ -52,6 +52,7 @@ class Supervisor:
     def _handlers(self):
         handlers = [None] * (_isa.F_ACK + 1)
         handlers[_isa.F_IDENTIFY] = self._on_identify
+        handlers[_isa.F_HEARTBEAT] = self._on_status  # so that both ends wake at the same moments
         handlers[_isa.F_STATUS] = self._on_status
         handlers[_isa.F_BEGIN] = self._on_begin
         handlers[_isa.F_DATA] = self._on_data
@@ -81,7 +82,7 @@ class Supervisor:
     def _fail(self, error):
         sys.print_exception(error, sys.stderr)
         self._latch(_isa.OUT_FAULT)
-        self._fault(_isa.FAULT_INTERNAL, getattr(error, "errno", None) or 0)
+        self._fault(_isa.FAULT_INTERNAL, (error.errno or 0) if isinstance(error, OSError) else 0)
 
     # One round: let time pass, then do what is due.
     def step(self):

@@ -155,6 +155,8 @@ def _bad_region(words: ptr32, n: int, last: ptr16, out: ptr32) -> int:
             procedure = 1
         if code == _OP_RET:
             good = procedure
+        elif code == _OP_PROC and at == 0:
+            good = 0
         else:
             good = 1 if code == _OP_END or code == _OP_FAIL or at != int(last[at]) else 0
         if good == 0:
