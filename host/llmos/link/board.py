@@ -128,13 +128,17 @@ class VirtualBoard:
             self._kill()
 
     def _kill(self) -> None:
-        """Kill the board's whole process group; its number is nobody else's until the board is reaped."""
+        """End the board if it still lives, then its whole process group, whatever it does."""
         atexit.unregister(self.close)
         process = self._process
-        if process.returncode is None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        try:
+            process.terminate()  # it has a folder to remove
+            self._drain(_LAST_WORDS_S)
+        finally:
+            if process.returncode is None:  # not reaped: the group's number is still its own
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
         if hasattr(self, "port"):
             self.port.close()
         for stream in (process.stdin, process.stdout, self._errors):

@@ -43,6 +43,7 @@ _FAULTS: dict[int, str] = {
     Fault.BUSY: "a block is running already; stop it first",
     Fault.BATTERY: "its battery is at {value} mV, too low to start; charge it",
     Fault.UPLOAD: "the uploaded bytes do not fit their announcement; upload the block again",
+    Fault.INTERNAL: "its firmware failed ({value}) and has latched; connect again, and report this bug",
     Fault.LATCHED: "its e-stop is latched; see that the way is free, then clear it",
 }
 _Result = TypeVar("_Result")
@@ -238,16 +239,19 @@ class Robot:
             self._used(block)
             self._request(FrameType.RUN, block)
             limit = certified_ms(container) + GRACE_MS
-            if not self._pump(limit, lambda: self._done or self._fault):
+            if not self._pump(limit, lambda: self._ended(block) or self._fault):
                 self.stop()
-                self._pump(GRACE_MS, lambda: self._done)
-            if self._done:
+                self._pump(GRACE_MS, lambda: self._ended(block))
+            if self._done and self._ended(block):
                 return self._done
             if self._fault is None:
                 raise self._timeout("DONE", limit + GRACE_MS)
             if self._fault.code != Fault.UNKNOWN_BLOCK or not held:
                 raise _fault_error(self._fault)
             self._held.clear()  # the robot has forgotten it
+
+    def _ended(self, block: bytes) -> bool:
+        return self._done is not None and self._done.block == block
 
     def _used(self, block: bytes) -> None:
         """Note that the other slot is the one that the next upload takes."""

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from llmbytecode import Outcome, Rule, assemble, block_hash, read_container
-from llmbytecode._isa import HEADER_FORMAT, SPEC_HASH, FrameType, Header
+from llmbytecode._isa import HEADER_FORMAT, SPEC_HASH, Fault, FrameType, Header
 from llmbytecode.container import CRC_OFFSET, pack_container, seal
 from llmbytecode.verify import verify
 from llmos.link import BlockRefused, HashMismatch, LinkError, LinkTimeout, Robot, RobotFault, Telemetry
 from llmos.link.messages import pack
+from llmos.link.robot import certified_ms
+from llmos.micropython import word_size
 from llmos.resources import firmware_dir
 
 from .conftest import LIMITS, MakeDesk, block, standstill
@@ -99,31 +101,31 @@ PROGRAM = assemble("LDK r1, 100000\nMOVE 100mm, 40mm/s\nEND")
 GOOD = pack_container(PROGRAM, verify(PROGRAM, LIMITS), LIMITS)
 
 
-@pytest.mark.parametrize(
-    ("container", "rule"),
-    [
-        (b"", Rule.CONTAINER),
-        (GOOD[:20], Rule.CONTAINER),
-        (GOOD[:-1], Rule.CONTAINER),
-        (GOOD + b"\0", Rule.CONTAINER),
-        (_changed(GOOD, magic=b"LLMC"), Rule.CONTAINER),
-        (_changed(GOOD, major=9), Rule.CONTAINER),
-        (_changed(GOOD, words=4), Rule.CONTAINER),
-        (_changed(GOOD, spec_hash=SPEC_HASH ^ 1), Rule.SPEC),
-        (_changed(GOOD, manifest_hash=1), Rule.MANIFEST),
-        (_changed(GOOD, autonomous_ms=60000), Rule.AUTONOMY),
-        (_changed(GOOD, fuel=2), Rule.CERTIFICATE),
-        (_changed(GOOD, path_mm=99), Rule.CERTIFICATE),
-        (_changed(GOOD, guarded=1), Rule.CERTIFICATE),
-        (seal(GOOD[: CRC_OFFSET + 4] + b"\0" + GOOD[CRC_OFFSET + 5 :]), Rule.OPCODE),
-    ],
+BAD = (
+    (b"", Rule.CONTAINER),
+    (GOOD[:20], Rule.CONTAINER),
+    (GOOD[:-1], Rule.CONTAINER),
+    (GOOD + b"\0", Rule.CONTAINER),
+    (_changed(GOOD, magic=b"LLMC"), Rule.CONTAINER),
+    (_changed(GOOD, major=9), Rule.CONTAINER),
+    (_changed(GOOD, words=4), Rule.CONTAINER),
+    (_changed(GOOD, spec_hash=SPEC_HASH ^ 1), Rule.SPEC),
+    (_changed(GOOD, manifest_hash=1), Rule.MANIFEST),
+    (_changed(GOOD, autonomous_ms=60000), Rule.AUTONOMY),
+    (_changed(GOOD, fuel=2), Rule.CERTIFICATE),
+    (_changed(GOOD, path_mm=99), Rule.CERTIFICATE),
+    (_changed(GOOD, guarded=1), Rule.CERTIFICATE),
+    (seal(GOOD[: CRC_OFFSET + 4] + b"\0" + GOOD[CRC_OFFSET + 5 :]), Rule.OPCODE),
 )
-def test_a_bad_container_is_refused_by_the_robot_itself(desk: MakeDesk, container: bytes, rule: Rule) -> None:
+
+
+def test_a_bad_container_is_refused_by_the_robot_itself(desk: MakeDesk) -> None:
     robot = desk().robot
     robot.connect()
-    assert robot.upload(container).rule == rule
-    with pytest.raises(BlockRefused, match=f"rule {rule.name.lower()}"):
-        robot.run(container)
+    for container, rule in BAD:
+        assert robot.upload(container).rule == rule
+        with pytest.raises(BlockRefused, match=f"rule {rule.name.lower()}"):
+            robot.run(container)
     assert robot.run(GOOD).outcome == Outcome.COMPLETED
 
 
@@ -272,6 +274,77 @@ def test_a_robot_that_loses_its_power_can_be_connected_again(desk: MakeDesk) -> 
         robot.run(LONG)
     robot.connect()
     assert robot.run(GOOD).outcome == Outcome.COMPLETED
+
+
+def test_a_new_session_stops_what_runs_and_forgets_the_blocks(desk: MakeDesk) -> None:
+    robot = desk().robot
+    robot.connect()
+    assert robot.upload(LONG).rule == Rule.OK
+    robot._request(FrameType.RUN, block_hash(LONG))
+    robot.wait(3000)
+    assert not robot.at_rest
+    robot.connect()
+    robot.wait(RAMP_MS + SLACK_MS)
+    assert robot.at_rest
+    robot._request(FrameType.RUN, block_hash(LONG))
+    robot.wait(100)
+    assert robot._fault == (Fault.UNKNOWN_BLOCK, 0)
+
+
+def test_requests_that_make_no_sense_are_answered_with_a_fault(desk: MakeDesk) -> None:
+    robot = desk().robot
+    robot.connect()
+    for type_, values, tail, fault in (
+        (FrameType.RUN, (b"nonsense",), b"", Fault.UNKNOWN_BLOCK),
+        (FrameType.DATA, (0,), b"LLMB", Fault.UPLOAD),
+        (FrameType.BEGIN, (b"nonsense", 0xFFFF), b"", Fault.UPLOAD),
+    ):
+        robot._request(type_, *values, tail=tail)
+        robot.wait(100)
+        assert robot._fault
+        assert robot._fault.code == fault
+    robot.upload(LONG)
+    robot._request(FrameType.RUN, block_hash(LONG))
+    with pytest.raises(RobotFault, match="running already"):
+        robot.run(LONG)
+    robot.stop()
+    assert robot.run(GOOD).outcome == Outcome.COMPLETED
+
+
+def test_a_silent_host_latches_the_robot(desk: MakeDesk) -> None:
+    table = desk()
+    table.robot.connect()
+    table.board.clock.wait(table.board.clock.now() + 50)
+    end = table.board.clock.now() + LIMITS.latch_ms + 200
+    while table.board.clock.now() < end:
+        table.board.clock.wait(end)
+    table.robot.connect()
+    assert table.robot.latched
+    with pytest.raises(RobotFault, match="latched"):
+        table.robot.run(GOOD)
+    table.robot.clear()
+    assert table.robot.run(GOOD).outcome == Outcome.COMPLETED
+
+
+def test_a_block_that_outlives_its_certificate_is_stopped(
+    desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmos.link.robot.GRACE_MS", 3000 - certified_ms(LONG))  # patience for 3 s in all
+    robot = desk().robot
+    robot.connect()
+    done = robot.run(LONG)
+    assert done.outcome == Outcome.STOPPED
+    assert done.ms < 3000 + RAMP_MS + SLACK_MS
+
+
+def test_both_word_sizes_compute_the_same(desk: MakeDesk, micropython: Path) -> None:
+    bits = word_size(micropython)
+    robot = desk(bits=bits).robot
+    robot.connect()
+    done = robot.run(block("LDK r1, -2000000000\nADD r1, r1, r1\nREPORT 1, r1\nMOVE 50mm, 40mm/s\nEND"))
+    assert done.outcome == Outcome.COMPLETED
+    assert 48 <= done.path_mm <= 50
+    assert robot.events[0].value == -(2**31)
 
 
 def test_the_same_seed_gives_the_same_bytes(desk: MakeDesk) -> None:
