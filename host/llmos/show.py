@@ -76,9 +76,10 @@ def closing(report: Report) -> str:
     way = f"drove {result['path_m']:.2f} m"
     if shortest is not None:
         way += f", shortest {shortest:.2f} m, SPL {result['spl']:.2f}"
+    hits = "unknown" if result["collisions"] is None else result["collisions"]
     lines = [
         f"{result['outcome']}: {result['reason']}",
-        f"  {way}, {result['collisions']} collisions, {result['coverage']:.0%} of the free area seen",
+        f"  {way}, {hits} collisions, {result['coverage']:.0%} of the free area seen",
         f"  {result['cycles']} cycles, {result['sim_s']:.1f} s of robot time in {result['wall_s']:.1f} s",
         f"  {sent['sent']} blocks of {sent['words']} words run, {sent['refused']} refused",
         f"  {report.order.kernel}: {model['calls']} decisions, {model['valid']} valid, "

@@ -24,7 +24,8 @@ def test_a_way_ends_a_clearance_before_the_wall(clearance: float) -> None:
 
 
 def test_a_robot_that_stands_too_near_may_leave_but_not_come_nearer() -> None:
-    """From inside the clearance the way out is open and the way in is not."""
+    """From inside the clearance, or from inside a cell, the way out is open and the way in is not."""
+    assert clear_length([(1.0, 0.0), (0.0, 0.0)], WALL, CELL, 0.095, 3.0) == pytest.approx(1.0)
     assert clear_length([(0.9, 0.0), (0.0, 0.0)], WALL, CELL, 0.095, 3.0) == pytest.approx(0.9)
     assert clear_length([(0.9, 0.0), (1.5, 0.0)], WALL, CELL, 0.095, 3.0) < 0.05
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Point = tuple[float, float]
 SAMPLE_M = 0.02  # spacing at which a leg is checked
-LEAST_CLEARANCE_M = 0.02  # a robot that already stands nearer than this to a blocked cell may still leave
+SLACK_M = 0.001
 
 
 def length(points: Sequence[Point]) -> float:
@@ -59,13 +59,13 @@ def clear_length(
 ) -> float:
     """Return how far along a polyline a robot keeps `clearance_m` to every blocked cell.
 
-    Where the robot already stands nearer than that, it must not come nearer still.
+    Where the robot already stands nearer than that, it may only get away, never come nearer again.
     """
     table = samples(points, limit_m)
     distance = clearances(table, blocked, cell_m, clearance_m)
-    needed = min(clearance_m, max(distance[0] - 1e-3, LEAST_CLEARANCE_M))
-    bad = np.flatnonzero(distance[1:] < needed)
-    return float(table[bad[0], 2] if len(bad) else table[-1, 2])
+    needed = np.minimum(clearance_m, np.maximum.accumulate(distance)) - SLACK_M
+    bad = np.flatnonzero(distance < needed)
+    return float(table[bad[0] - 1, 2] if len(bad) else table[-1, 2])
 
 
 def cut(points: Sequence[Point], limit_m: float) -> list[Point]:
