@@ -205,7 +205,8 @@ def _operands(source: Source, statement: Statement, instruction: Instruction) ->
     for name, kind_name in instruction.operands:
         kind = KINDS[kind_name]
         if kind.form == "implied":
-            values[name] = _in_range(statement.implied, kind, statement.column, "words of this loop")
+            known = statement.implied or kind.lo  # 0: a loop that is not closed, which is reported already
+            values[name] = _in_range(known, kind, statement.column, "words of this loop")
             continue
         if comma:
             statement.cursor.expect(",", usage(instruction))
