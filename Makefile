@@ -19,6 +19,7 @@ lint: setup
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	$(PY) tools/size.py
+	$(PY) tools/gen.py --check
 
 gen: setup
 	$(PY) tools/gen.py
