@@ -11,7 +11,6 @@ LlmosError                  anything that LLMos refuses or cannot do
 │   └── DeadlineExpired     no answer in time
 ├── InputError              a block's file that cannot be read              (llmos.cli.bytecode)
 ├── InvalidDecision         an answer that is no legal decision              (llmos.kernel.decision)
-├── JudgeError              a truth log that cannot be read                  (llmos.sim.judge)
 ├── LinkError               a robot that cannot be reached                   (llmos.link.errors)
 │   ├── BlockRefused        the robot refused a block
 │   ├── HashMismatch        host and robot speak different dictionaries
@@ -22,7 +21,8 @@ LlmosError                  anything that LLMos refuses or cannot do
 ├── PlanningError           costs or cells that no path can be planned on    (llmos.planning.astar)
 ├── PromptError             the kernel's own text is missing or broken       (llmos.kernel.prompt)
 ├── ResourceMissing         a folder that ships with LLMos is not there      (llmos.resources)
-└── StateError              the state folder cannot be used                  (llmos.state)
+├── StateError              the state folder cannot be used                  (llmos.state)
+└── TruthError              a truth log that cannot be written or read       (llmos.sim.truth)
 """
 
 

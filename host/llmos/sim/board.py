@@ -29,7 +29,7 @@ from llmos.sim.uart import Wire
 ADVANCE, DRIVE, HALT, LED, TONE = range(1, 6)
 REPLY = struct.Struct("<IIiiBBH6H6H")
 ALONE_MS = 5000  # how long the board goes on without its host, so that the log shows the lease and the latch
-PATIENCE = 100_000  # requests without any time passing, after which a firmware counts as hung
+PATIENCE = 10_000  # looks at the clock without any time passing, after which a firmware counts as hung
 LONGEST_NAP_MS = 60_000
 _WAIT = re.compile(rb"W (\d{1,15}) (\d{1,15})")
 
@@ -174,20 +174,19 @@ class Board:
     def _firmware_turn(self) -> None:
         """Let the firmware compute until it waits."""
         for _ in range(PATIENCE):
-            operation, first, second, third, fourth = self.firmware.request()
-            if operation != ADVANCE:
-                self._obey(operation, first, second, third, fourth)
-                continue
-            data = self.firmware.written(second)
+            while (request := self.firmware.request())[0] != ADVANCE:
+                self._obey(*request)
+            _, until_ms, total, _, _ = request
+            data = self.firmware.written(total)
             if data:
                 self.to_host.send(data, self.world.now)
-            if first > self.world.now:
-                self._until_ms = first
+            if until_ms > self.world.now:
+                self._until_ms = until_ms
                 self.truth.note()
                 return
             self._reply()
         at = f"at {self.world.now} ms"
-        raise FirmwareDied(f"the firmware made {PATIENCE} requests {at} without waiting; it hangs")
+        raise FirmwareDied(f"the firmware asked {PATIENCE} times for the time {at} without waiting; it hangs")
 
     def _obey(self, operation: int, first: int, second: int, third: int, fourth: int) -> None:
         if operation == DRIVE:

@@ -14,18 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from llmos.errors import LlmosError
 from llmos.sim.arena import Arena, ground
 from llmos.sim.ground import Grid
 from llmos.sim.route import Point, route
+from llmos.sim.truth import TruthError
 from llmos.world.grid import Grid as Belief
 
 VIEW_M = 2.0  # how far one looks from reachable ground
 _DIRECTIONS = 64
-
-
-class JudgeError(LlmosError):
-    """A truth log that cannot be read."""
 
 
 class Sample(NamedTuple):
@@ -70,15 +66,15 @@ def read_truth(path: Path | str) -> Truth:
     """Read a board's truth log; a last line that was cut off is left out.
 
     Raises:
-        JudgeError: the file cannot be read, or is no truth log.
+        TruthError: the file cannot be read, or is no truth log.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
-        raise JudgeError(f"truth log {path}: {error.strerror}") from None
+        raise TruthError(f"truth log {path}: {error.strerror}") from None
     records = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
     if not records or "arena" not in records[0]:
-        raise JudgeError(f"truth log {path}: its first line does not name an arena")
+        raise TruthError(f"truth log {path}: its first line does not name an arena")
     truth = Truth(**records[0])
     for record in records[1:]:
         if "x" in record:

@@ -1,19 +1,23 @@
 """The truth log: where the robot really was, one JSON object a line, for the judge."""
 
 import json
-from typing import Any
+from typing import Any, TextIO
 
+from llmos.errors import LlmosError
 from llmos.sim.body import World
 
 EVERY_MS = 100  # while the robot moves
+
+
+class TruthError(LlmosError):
+    """A truth log that cannot be written or read."""
 
 
 class TruthLog:
     """Writes the log; without a path it writes nothing."""
 
     def __init__(self, path: str | None, world: World, seed: int) -> None:
-        # line by line, so that a board that is killed leaves what it knew
-        self._file = open(path, "w", encoding="utf-8", buffering=1) if path else None  # noqa: SIM115
+        self._file = _opened(path) if path else None
         self._world = world
         self._state: tuple[object, ...] | None = None
         self._due_ms = 0
@@ -52,3 +56,9 @@ class TruthLog:
         if self._file:
             self._file.write(json.dumps(record, separators=(",", ":")) + "\n")
 
+
+def _opened(path: str) -> TextIO:
+    try:  # line by line, so that a board that is killed leaves what it knew
+        return open(path, "w", encoding="utf-8", buffering=1)
+    except OSError as error:
+        raise TruthError(f"truth log {path}: {error.strerror}") from None

@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from llmos import micropython
+from llmos.__main__ import main
+from llmos.manifest import load_manifest
+from llmos.sim import child
 from llmos.sim.judge import Truth, read_truth
 
 SQUARE = Path(__file__).parent / "scripted" / "square"
@@ -58,8 +62,8 @@ def board(truth: Path | None = None, *options: str, firmware: Path = SQUARE) -> 
         host = Host(process)
         yield host
     finally:
-        process.kill()
-        process.wait()
+        process.terminate()
+        process.wait(PATIENCE_S)
         for stream in (process.stdin, process.stdout, process.stderr):
             assert stream
             stream.close()
@@ -195,6 +199,7 @@ def test_killed_firmware_is_told_in_one_line() -> None:
         ("this is no Python", "SyntaxError"),
         ("x = bytearray(300000)", "MemoryError"),
         ("open(4, 'wb').write(b'\\x63' + bytes(19))", "unknown operation 99"),
+        ("a, b = open(3, 'rb'), open(4, 'wb')\nwhile b.write(b'\\x01' + bytes(19)): a.read(44)", "it hangs"),
     ],
 )
 def test_firmware_that_cannot_start(tmp_path: Path, program: str, reason: str) -> None:
@@ -206,6 +211,18 @@ def test_firmware_that_cannot_start(tmp_path: Path, program: str, reason: str) -
         _, said = host.process.communicate()
     assert reason.encode() in said
     assert said.count(b"\n") == 1
+
+
+def test_firmware_that_never_waits_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has so much wall time between two looks at the arena."""
+    monkeypatch.setattr(child, "PATIENCE_S", 0.05)
+    (tmp_path / "main.py").write_text("while True:\n    pass\n")
+    firmware = child.Firmware(micropython.find(), tmp_path, load_manifest())
+    try:
+        with pytest.raises(child.FirmwareDied, match="it hangs"):
+            firmware.request()
+    finally:
+        firmware.close()
 
 
 @pytest.mark.parametrize("line", [b"hello\n", b"W 1\n", b"W x 0\n", b"W -5 0\n", b"\n"])
@@ -278,12 +295,15 @@ def test_any_tool_may_use_the_port() -> None:
         (["--fault", "melt"], "fault 'melt': unknown", 1),
         (["--speed", "0"], "--speed", 2),
         (["--bits", "16"], "--bits", 2),
+        (["--truth", "/dev/null/log"], "truth log /dev/null/log: Not a directory", 1),
     ],
 )
-def test_wrong_options_are_one_line(options: list[str], reason: str, status: int) -> None:
+def test_wrong_options_are_one_line(
+    options: list[str], reason: str, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Nothing starts, and the message says what is wrong."""
-    done = subprocess.run(
-        [sys.executable, "-m", "llmos", "board", *options], capture_output=True, text=True, check=False
-    )
-    assert (reason in done.stderr, done.returncode) == (True, status)
-    assert "Traceback" not in done.stderr
+    with pytest.raises(SystemExit) as end:
+        main(["board", *options])
+    said = capsys.readouterr().err
+    assert (reason in said, end.value.code) == (True, status)
+    assert "Traceback" not in said

@@ -9,6 +9,7 @@ import pytest
 
 from llmos.sim import judge
 from llmos.sim.arena import Arena, clearance, list_arenas, load_arena
+from llmos.sim.truth import TruthError
 from llmos.world.grid import Grid
 
 RADIUS = 0.075
@@ -118,5 +119,5 @@ def test_cut_off_last_line_is_left_out(tmp_path: Path) -> None:
 def test_no_truth_log(tmp_path: Path, text: str) -> None:
     """An empty or foreign file is refused."""
     (tmp_path / "log").write_text(text)
-    with pytest.raises(judge.JudgeError, match="does not name an arena"):
+    with pytest.raises(TruthError, match="does not name an arena"):
         judge.read_truth(tmp_path / "log")
