@@ -8,7 +8,7 @@ A case's first lines, `# …`, say what it shows. Its sections:
     constants    its constants
     header       what it asks for, `autonomous_ms 500`
     certificate  measures of its certificate, `fuel 3`
-    result       what every machine leaves: outcome, code, trip, mode, registers, variables, `report TAG VALUE`
+    result       what all machines leave: outcome, code, trip, mode, registers, variables, `report TAG VALUE`
     room         what the empty room adds: ms, path_mm, rotation_mrad, x_mm, y_mm, heading_mrad
     patch        changes to the container: `OFFSET HEX`, `cut SIZE`, or `seal`, which makes its CRC-32 right
     error        `rule NAME`, `word N`, `value N`, `limit N`, or, for text, `LINE:COLUMN: message; hint`

@@ -1,5 +1,6 @@
 """The verifier's twins, as parameters of tests."""
 
+import importlib
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -8,16 +9,19 @@ from llmbytecode import Certificate, Limits, _verify_py
 
 Check = Callable[[Sequence[int], int, int, Limits], Certificate]
 
-try:
-    from llmbytecode import _verify
-except ImportError:
-    _verify = None
 
+def compiled_check() -> Check | None:
+    """The Cython twin's entry, None where it is not compiled."""
+    try:
+        check: Check = importlib.import_module("llmbytecode._verify").check
+    except ImportError:
+        return None
+    return check
+
+
+COMPILED = compiled_check()
+NEEDS_COMPILED = pytest.mark.skipif(COMPILED is None, reason="the Cython twin is not compiled")
 TWINS = [
     pytest.param(_verify_py.check, id="plain"),
-    pytest.param(
-        getattr(_verify, "check", None),
-        id="compiled",
-        marks=pytest.mark.skipif(_verify is None, reason="the Cython twin is not compiled"),
-    ),
+    pytest.param(COMPILED, id="compiled", marks=NEEDS_COMPILED),
 ]
