@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from llmos.errors import LlmosError
-from llmos.inference import Kernel, open_kernel
+from llmos.inference import Kernel, Recorder, open_kernel
 from llmos.kernel import blocks
 from llmos.kernel.belief import Belief
 from llmos.kernel.blocks import Pace
@@ -59,6 +59,18 @@ def connected(order: Order, manifest: Manifest, truth: Path) -> Iterator[Robot]:
         yield robot
 
 
+@contextmanager
+def own_kernel(order: Order) -> Iterator[Kernel]:
+    """Open the order's kernel, recorded where the order asks for it."""
+    kernel = open_kernel(order.kernel)
+    if order.record:
+        kernel = Recorder(kernel, order.record)
+    try:
+        yield kernel
+    finally:
+        kernel.close()
+
+
 def make_mind(
     order: Order, arena: Arena, manifest: Manifest, goal: Goal, robot: Robot, kernel: Kernel
 ) -> Mind:
@@ -101,9 +113,7 @@ def run_mission(order: Order, watch: Watch = lambda mind, step: None, kernel: Ke
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="llmos-") as folder, ExitStack() as stack:
         truth = Path(folder) / "truth.jsonl"
-        mine = kernel or open_kernel(order.kernel)
-        if kernel is None:
-            stack.callback(mine.close)
+        mine = kernel or stack.enter_context(own_kernel(order))
         try:
             with connected(order, manifest, truth) as robot:
                 mind = make_mind(order, arena, manifest, report.goal, robot, mine)

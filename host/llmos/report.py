@@ -45,6 +45,7 @@ class Order:
     faults: tuple[str, ...] = ()
     bits: int = 64
     transcript: Path | None = None
+    record: Path | None = None  # where to write the answers, for replay:FILE
 
 
 @dataclass

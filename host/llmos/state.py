@@ -11,6 +11,21 @@ class StateError(LlmosError):
     """The state folder cannot be used."""
 
 
+def writable(path: Path) -> Path:
+    """Return a path after trying that a file can be written there.
+
+    Raises:
+        StateError: it cannot; said before a run instead of after it.
+    """
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise StateError(
+            f"{path} cannot be written ({error.strerror}): name a file in a folder of yours"
+        ) from None
+    return path
+
+
 def new_run_folder(label: str) -> Path:
     """Make and return a fresh folder for one run.
 

@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from llmos.mission import run_mission
 from llmos.report import GOOD, Order, Report
 from llmos.show import Screen, closing
-from llmos.state import new_run_folder
+from llmos.state import new_run_folder, writable
 from llmos.world.draw import run_svg
 
 EXAMPLE = """\b
@@ -16,6 +17,7 @@ Example:
   llmos run "drive to the far corner" --arena simple
   llmos run "explore" --arena exploration --kernel rule --json
 """
+A_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command(epilog=EXAMPLE)
@@ -61,20 +63,15 @@ Example:
 @click.option(
     "--map/--no-map", "with_map", default=None, help="A live map below the lines (default: on a terminal)."
 )
-@click.option(
-    "--picture", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the picture (SVG)."
-)
+@click.option("--picture", type=A_FILE, help="Where to write the picture (SVG).")
 @click.option("--shuffle", is_flag=True, help="Offer the candidates in random order.")
 @click.option("--predict", is_flag=True, help="Continue straight walls into the unknown when planning.")
 @click.option("--show-map", is_flag=True, help="Put a map in letters into the prompt, for larger models.")
 @click.option(
     "--port", help="Drive the robot at this serial port or pyserial URL instead of the virtual one."
 )
-@click.option(
-    "--transcript",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write every byte on the wire, with its time.",
-)
+@click.option("--record", type=A_FILE, help="Write the answers down, for --kernel replay:FILE.")
+@click.option("--transcript", type=A_FILE, help="Write down every byte on the wire, with its time.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @click.pass_context
 def run(
@@ -85,10 +82,12 @@ def run(
     picture: Path | None,
     bits: str,
     deadline: float,
-    **order: object,
+    **order: Any,
 ) -> None:
     """Drive towards GOAL, a sentence, on the virtual robot."""
-    wanted = Order(bits=int(bits), deadline_s=deadline, **order)  # type: ignore[arg-type]
+    for path in filter(None, (picture, order["record"], order["transcript"])):
+        writable(path)
+    wanted = Order(bits=int(bits), deadline_s=deadline, **order)
     report = run_mission(wanted) if as_json else run_mission(wanted, Screen(with_map=with_map))
     written = write_picture(report, picture)
     click.echo(json.dumps(report.summary()) if as_json else f"{closing(report)}\n  picture: {written}")

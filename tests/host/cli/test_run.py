@@ -79,6 +79,17 @@ def test_the_same_seed_gives_the_same_transcript(tmp_path: Path) -> None:
     assert wires[0] == wires[1] != wires[2]
 
 
+def test_a_recorded_run_is_replayed_to_the_byte(tmp_path: Path) -> None:
+    """The recorded answers of a random kernel drive the same way again."""
+    answers, first, second = tmp_path / "answers.jsonl", tmp_path / "first", tmp_path / "second"
+    llmos(
+        "run", "go", "--kernel", "random", "--record", str(answers), "--transcript", str(first), home=tmp_path
+    )
+    llmos("run", "go", "--kernel", f"replay:{answers}", "--transcript", str(second), home=tmp_path)
+    assert len(first.read_bytes()) > 10_000
+    assert first.read_bytes() == second.read_bytes()
+
+
 @pytest.mark.parametrize(("words", "part", "code"), [
     (["run", ""], "goal is empty", 1),
     (["run", "go to 9, 9"], "outside the room", 1),
@@ -88,6 +99,7 @@ def test_the_same_seed_gives_the_same_transcript(tmp_path: Path) -> None:
     (["run", "go", "--kernel", "gguf:/no/such.gguf"], "such.gguf", 1),
     (["run", "go", "--kernel", "replay:/no/such.jsonl"], "such.jsonl", 1),
     (["run", "go", "--fault", "earthquake"], "earthquake", 1),
+    (["run", "go", "--kernel", "rule", "--picture", "/no/such/folder/run.svg"], "/no/such/folder", 1),
     (["run"], "Missing argument", 2),
     (["run", "go", "--speed", "-1"], "--speed", 2),
     (["eval", "--arenas", "nowhere", "--kernels", "rule"], "nowhere", 1),
