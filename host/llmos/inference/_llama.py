@@ -1,12 +1,11 @@
 """Kernels that run a GGUF model in this process with llama.cpp."""
 
-import json
 import threading
 import time
 from pathlib import Path
 
 from ._constraint import Constraint, Free, Sampler, best_constraint
-from ._schema import violation
+from ._schema import checked_json
 from ._session import Session
 from ._types import Answer, InferenceError, Request
 from ._weights import fast_weights, packaged_weights
@@ -50,20 +49,16 @@ class LlamaKernel:
         """Answer a request; see `Kernel`."""
         started = time.monotonic()
         with self._lock:
-            answer = self._answer(request, started)
-        if request.schema is not None:
-            broken = violation(json.loads(answer.text), request.schema)
-            if broken:
-                raise InferenceError(f"{self.name} answered against the schema: {broken}")
-        return answer
+            return self._answer(request, started)
 
     def _answer(self, request: Request, started: float) -> Answer:
         prompt = self._prompt(request)
         cached = self._session.reuse(prompt)
         with self._session.until(started + request.deadline_s):
             tokens, forced = self._generate(prompt[cached:], request)
+        text = self._session.text(tokens)
         return Answer(
-            text=self._session.text(tokens),
+            text=text if request.schema is None else checked_json(self.name, text, request.schema),
             tokens_in=len(prompt),
             tokens_out=len(tokens),
             tokens_cached=cached,

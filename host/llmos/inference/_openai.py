@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request as HttpRequest
 from urllib.request import urlopen
 
-from ._schema import violation
+from ._schema import checked_json
 from ._types import Answer, DeadlineExpired, InferenceError, Request, Schema
 
 _LONGEST_REPLY = 1 << 20  # bytes; an answer is a few hundred
@@ -29,7 +29,7 @@ def open_openai(url: str) -> "OpenAIKernel":
     return OpenAIKernel(base.rstrip("/"), model)
 
 
-class _FormatRefusedError(InferenceError):
+class _FormatRefused(InferenceError):
     """The server may not know this form of response_format."""
 
 
@@ -63,7 +63,7 @@ class OpenAIKernel:
             usage = reply.get("usage") or {}
             cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
             answer = Answer(
-                text=_checked(self.name, choice["message"]["content"], request.schema),
+                text=self._text(choice["message"]["content"], request.schema),
                 tokens_in=int(usage.get("prompt_tokens", 0)),
                 tokens_out=int(usage.get("completion_tokens", 0)),
                 tokens_cached=int(cached),
@@ -75,6 +75,9 @@ class OpenAIKernel:
             ) from error
         return answer
 
+    def _text(self, content: str, schema: Schema | None) -> str:
+        return content if schema is None else checked_json(self.name, content, schema)
+
     def _complete(self, request: Request, deadline: float) -> Any:
         """Post the request, with the first response format that the server takes where there is a schema."""
         body = _body(request, self._model)
@@ -83,7 +86,7 @@ class OpenAIKernel:
         for index, response_format in enumerate(self._formats):
             try:
                 reply = self._posted({**body, **response_format(request.schema)}, deadline)
-            except _FormatRefusedError:
+            except _FormatRefused:
                 continue
             self._formats = self._formats[index:]
             return reply
@@ -96,7 +99,7 @@ class OpenAIKernel:
             return self._exchange("/chat/completions", body, deadline)
         except HTTPError as error:
             refused = "response_format" in body and _refuses_format(error)
-            failure = _FormatRefusedError if refused else InferenceError
+            failure = _FormatRefused if refused else InferenceError
             raise failure(f"{self.name}: {_http_reason(error)}") from error
 
     def _first_model(self) -> str:
@@ -210,17 +213,3 @@ def _json_schema(schema: Schema) -> dict[str, Any]:
 def _json_object(schema: Schema) -> dict[str, Any]:
     """The form of llama-cpp-python's server, and of llama-server."""
     return {"response_format": {"type": "json_object", "schema": schema}}
-
-
-def _checked(name: str, text: str, schema: Schema | None) -> str:
-    """Give the text on, with a schema as JSON without white space, or raise `InferenceError`."""
-    if schema is None:
-        return text
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InferenceError(f"{name} answered {text[:60]!r}, which is not JSON ({error})") from error
-    broken = violation(value, schema)
-    if broken:
-        raise InferenceError(f"{name} answered against the schema: {broken}")
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

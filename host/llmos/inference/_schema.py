@@ -1,5 +1,6 @@
 """The subset of JSON schema that decisions are made of: checking a value, drawing a value."""
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -31,6 +32,18 @@ def conforms(value: Any, schema: Schema) -> bool:
 def violation(value: Any, schema: Schema, where: str = "$") -> str | None:
     """Say where and how a parsed JSON value breaks the schema, or return None."""
     return next(_violations(value, schema, where), None)
+
+
+def checked_json(kernel: str, text: str, schema: Schema) -> str:
+    """Give a kernel's answer as JSON without white space, or raise an `InferenceError` that says why not."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InferenceError(f"{kernel} answered {text[:60]!r}, which is not JSON ({error})") from error
+    broken = violation(value, schema)
+    if broken:
+        raise InferenceError(f"{kernel} answered against the schema: {broken}")
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def _violations(value: Any, schema: Schema, where: str) -> Iterator[str]:
