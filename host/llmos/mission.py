@@ -140,8 +140,11 @@ def drive(mind: Mind, report: Report, watch: Watch) -> None:
             if ending is None:
                 report.steps.append(step)
                 watch(mind, step)
+        report.ended = True
         report.outcome = "covered" if ending == "explored" else ending
         report.reason = REASONS[report.outcome]
+        if ending == "stuck" and mind.last:
+            report.reason += f"; at last {mind.last.action} was {mind.last.result}: {mind.last.details}"
     except LlmosError as error:
         report.outcome, report.reason = "failed", str(error)
     finally:
@@ -149,15 +152,22 @@ def drive(mind: Mind, report: Report, watch: Watch) -> None:
 
 
 def settle(report: Report) -> None:
-    """Let the judge have the last word on an exploration: covered is what the arena's criteria say."""
-    least = report.arena.criteria.min_coverage
-    if report.goal.place_m is not None or report.outcome not in ("covered", "failed", "stuck"):
+    """Let the judge have the last word: what the robot believes is no outcome yet."""
+    if report.goal.place_m is None:
+        settle_exploration(report)
+    elif report.outcome == "reached" and report.truth and report.truth.way:
+        off = math.dist(report.truth.way[-1], report.goal.place_m)
+        if off > report.arena.criteria.goal_tolerance_m:
+            report.outcome, report.reason = "failed", f"it believes to be there, and stands {off:.2f} m away"
+
+
+def settle_exploration(report: Report) -> None:
+    """Covered is what the arena's criteria say, where the run has ended by itself."""
+    if not report.ended:
         return
-    seen = report.coverage()
-    if seen >= least and report.reason in REASONS.values():
+    least, seen = report.arena.criteria.min_coverage, report.coverage()
+    if seen >= least:
         report.outcome, report.reason = "covered", f"{seen:.0%} of the free area seen, {least:.0%} asked for"
     elif report.outcome == "covered":
-        report.outcome, report.reason = (
-            "failed",
-            f"only {seen:.0%} of the free area seen, {least:.0%} asked for",
-        )
+        report.outcome = "failed"
+        report.reason = f"only {seen:.0%} of the free area seen, {least:.0%} asked for"

@@ -56,6 +56,7 @@ class Report:
     arena: Arena
     goal: Goal
     outcome: str = "failed"
+    ended: bool = False  # by the kernel itself, not by an error or from outside
     reason: str = ""
     steps: list[Step] = field(default_factory=list)
     belief: Belief | None = None
