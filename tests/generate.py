@@ -167,7 +167,8 @@ class Writer:
         if rng.random() < 0.1 and kind.unit == "":
             return rng.choice([kind.lo, high])
         small = rng.choice([3, 30, 300])
-        return min(high, max(kind.lo, rng.randint(-small if kind.lo < 0 else kind.lo, small)))
+        low = -small if kind.lo < 0 else kind.lo
+        return min(high, rng.randint(low, max(low, small)))
 
     def _statements(self, depth: int) -> None:
         for _ in range(self.rng.randint(1, 6)):

@@ -62,7 +62,11 @@ host.send(I.F_HEARTBEAT, pack("<I", 0))
 host.until(world.ms + 120)
 check("nor does anything else", host.telemetry().state, I.STATE_LATCHED)
 hello = host.identify(nonce=99, session=9)
-check("a new session keeps the latch", (host.until(world.ms + 120), host.telemetry().state), (None, I.STATE_LATCHED))
+check(
+    "a new session keeps the latch",
+    (host.until(world.ms + 120), host.telemetry().state),
+    (None, I.STATE_LATCHED),
+)
 check("and tells the nonce", hello[5], clear)
 host.send(I.F_CLEAR, pack("<I", clear))
 host.until(world.ms + 120)
@@ -83,7 +87,10 @@ check("ESTOP stops at once", (done.outcome, world.drive.halts, world.drive.movin
 FAKES = (
     ("a broken frame", lambda host: frame(I.F_HEARTBEAT, host.session, host.seq, 0, b"\1\0\0\0", seed=1)),
     ("another session's", lambda host: frame(I.F_HEARTBEAT, host.session + 1, host.seq, 0, b"\1\0\0\0")),
-    ("an old datagram", lambda host: frame(I.F_HEARTBEAT, host.session, (host.seq - 1) & 255, 0, b"\1\0\0\0")),
+    (
+        "an old datagram",
+        lambda host: frame(I.F_HEARTBEAT, host.session, (host.seq - 1) & 255, 0, b"\1\0\0\0"),
+    ),
     ("an old request", lambda host: frame(I.F_STOP, host.session, (host.seq - 1) & 255, 0)),
     ("a request of tomorrow", lambda host: frame(I.F_STOP, host.session, host.seq + 1, 0)),
     ("a robot's own frame", lambda host: frame(I.F_TELEMETRY, host.session, host.seq, 0, bytes(46))),
@@ -96,7 +103,9 @@ for name, fake in FAKES:
     host.alive = False
     heard = robot._link.heard
     for ms in range(50, 400, 50):
-        world.events.append((heard + ms, lambda fake=fake: setattr(world, "to_robot", world.to_robot + fake(host))))
+        world.events.append(
+            (heard + ms, lambda fake=fake: setattr(world, "to_robot", world.to_robot + fake(host)))
+        )
     host.until(heard + 310)
     check(name + " does not renew the lease", world.drive.halts, [0])
 world, robot, host = moving()
@@ -119,5 +128,7 @@ world = World()
 robot = Supervisor(world, LIMITS, ANGLES)
 for _ in range(10):
     robot.step()
-check("a robot without a host waits", (world.ms >= 5000, world.from_robot, world.drive.halts), (True, b"", []))
+check(
+    "a robot without a host waits", (world.ms >= 5000, world.from_robot, world.drive.halts), (True, b"", [])
+)
 finish()

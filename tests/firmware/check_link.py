@@ -129,7 +129,11 @@ first = seen[0][1]
 times = sorted({ms for ms, _ in seen})
 gaps = [b - a for a, b in zip(times, times[1:])]
 check("a window of eight", {(seq - first) & 255 for _, seq in seen}, set(range(8)))
-check("repeats start early and back off", (gaps[0] <= 200, gaps == sorted(gaps), gaps[-1] <= 1000), (True, True, True))
+check(
+    "repeats start early and back off",
+    (gaps[0] <= 200, gaps == sorted(gaps), gaps[-1] <= 1000),
+    (True, True, True),
+)
 
 # A host without room gets nothing reliable.
 world, robot, host = start()
@@ -163,7 +167,9 @@ host.send(I.F_RUN, block_of(two))
 fault = host.until(world.ms + 100, I.F_FAULT)
 check("but does not run yet", unpack(I.FAULT_FORMAT, fault)[0], I.FAULT_BUSY)
 done = host.until(world.ms + 3000, I.F_DONE)
-check("the first ends as if nothing had been", Done(unpack(I.DONE_FORMAT, done)).fields[:2], (block_of(one), 1))
+check(
+    "the first ends as if nothing had been", Done(unpack(I.DONE_FORMAT, done)).fields[:2], (block_of(one), 1)
+)
 check("then the second runs", host.run(two).outcome, I.OUT_COMPLETED)
 check("and the first is still there", host.run(one).outcome, I.OUT_COMPLETED)
 
@@ -172,10 +178,25 @@ big = 52 + 4 * (1024 + 64)
 for name, requests, code, value in (
     ("too large", [(I.F_BEGIN, pack("<8sH", b"x" * 8, big + 1))], I.FAULT_UPLOAD, big + 1),
     ("DATA without BEGIN", [(I.F_DATA, pack("<H", 0) + b"abc")], I.FAULT_UPLOAD, 0),
-    ("a gap", [(I.F_BEGIN, pack("<8sH", b"x" * 8, 100)), (I.F_DATA, pack("<H", 4) + b"abc")], I.FAULT_UPLOAD, 4),
-    ("beyond the end", [(I.F_BEGIN, pack("<8sH", b"x" * 8, 60)), (I.F_DATA, pack("<H", 0) + bytes(61))], 4, 0),
+    (
+        "a gap",
+        [(I.F_BEGIN, pack("<8sH", b"x" * 8, 100)), (I.F_DATA, pack("<H", 4) + b"abc")],
+        I.FAULT_UPLOAD,
+        4,
+    ),
+    (
+        "beyond the end",
+        [(I.F_BEGIN, pack("<8sH", b"x" * 8, 60)), (I.F_DATA, pack("<H", 0) + bytes(61))],
+        4,
+        0,
+    ),
     ("COMMIT without BEGIN", [(I.F_COMMIT, b"x" * 8)], I.FAULT_UPLOAD, 0),
-    ("COMMIT too early", [(I.F_BEGIN, pack("<8sH", b"x" * 8, 60)), (I.F_COMMIT, b"x" * 8)], I.FAULT_UPLOAD, 0),
+    (
+        "COMMIT too early",
+        [(I.F_BEGIN, pack("<8sH", b"x" * 8, 60)), (I.F_COMMIT, b"x" * 8)],
+        I.FAULT_UPLOAD,
+        0,
+    ),
 ):
     world, robot, host = start()
     for request in requests:

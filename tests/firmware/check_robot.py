@@ -57,7 +57,8 @@ def guarded(threshold, first, later, at, *body):
     world, robot, host = fresh()
     world.mm = (first,) + (2000,) * 5
     world.events.append((at, lambda: setattr(world, "mm", (later,) + (2000,) * 5)))
-    done = host.execute([wi(I.OP_GUARD, 2, threshold)] + list(body) + [w(I.OP_TRIP, 5), w(I.OP_REPORT, 1, 5), w(I.OP_END)])
+    tell = [w(I.OP_TRIP, 5), w(I.OP_REPORT, 1, 5), w(I.OP_END)]
+    done = host.execute([wi(I.OP_GUARD, 2, threshold)] + list(body) + tell)
     return world, done, unpack(I.EVENT_FORMAT, host.of(I.F_EVENT)[-1][1])[1]
 
 
@@ -99,7 +100,11 @@ def toward(distance, channel, op, amount, speed=40, ages=(20,) * 6):
 for speed in (10, 25, 47):
     world, done, now = toward(400, 0, I.OP_MOVE, 400, speed)
     left = world.mm[0] - 75
-    check(f"the reflex stops at {speed} mm/s", (done.trip, now.flags & I.FLAG_REFLEX, world.drive.halts), (5, 2, [0]))
+    check(
+        f"the reflex stops at {speed} mm/s",
+        (done.trip, now.flags & I.FLAG_REFLEX, world.drive.halts),
+        (5, 2, [0]),
+    )
     check(f"with the stop distance left at {speed} mm/s ({left} mm)", 60 <= left <= 75, True)
 world, done, now = toward(134, 0, I.OP_MOVE, 400)
 check("no move begins within the stop distance", (done.trip, world.drive.moves), (5, []))
@@ -128,7 +133,9 @@ check("an old reading behind does not", done.trip, 0)
 # Signals, reports, state
 world, robot, host = fresh()
 reports = [w(I.OP_REPORT, tag, 1) for tag in range(64)]
-done = host.execute([wi(I.OP_LDI, 1, -3), w(I.OP_LED, 1, 2, 3), wi(I.OP_TONE, 5, 440)] + reports + [w(I.OP_END)])
+done = host.execute(
+    [wi(I.OP_LDI, 1, -3), w(I.OP_LED, 1, 2, 3), wi(I.OP_TONE, 5, 440)] + reports + [w(I.OP_END)]
+)
 events = [unpack(I.EVENT_FORMAT, payload) for _, payload in host.of(I.F_EVENT)]
 check("every report arrives, in order, before DONE", events, [(tag, -3) for tag in range(64)])
 check("LED and TONE", (world.lights, world.tones), ([(1, 2, 3)], [(440, 50)]))
@@ -145,7 +152,8 @@ check("and the mode", host.telemetry().mode, 0)
 
 # A long computation takes many slices, and the robot listens in between.
 world, robot, host = fresh()
-spin = [wi(I.OP_LOOP, 0, 300), wi(I.OP_LOOP, 0, 100), wi(I.OP_ADDI, 1, 1), wi(I.OP_ENDLOOP, 0, 2), wi(I.OP_ENDLOOP, 0, 4)]
+spin = [wi(I.OP_LOOP, 0, 300), wi(I.OP_LOOP, 0, 100), wi(I.OP_ADDI, 1, 1)]
+spin += [wi(I.OP_ENDLOOP, 0, 2), wi(I.OP_ENDLOOP, 0, 4)]
 before = world.rounds
 done = host.execute(spin + [w(I.OP_END)])
 check("fuel of 60602", done.fuel, 60602)
@@ -180,7 +188,11 @@ data = container([wi(I.OP_MOVE, 47, 500), w(I.OP_END)])
 host.upload(data)
 robot._blocks.find(block_of(data)).certificate[I.CERT_MS] = 3000
 done = host.run(data)
-check("time beyond the certificate", (done.outcome, world.drive.halts, 3000 < done.ms < 5200), (I.OUT_FAULT, [0], True))
+check(
+    "time beyond the certificate",
+    (done.outcome, world.drive.halts, 3000 < done.ms < 5200),
+    (I.OUT_FAULT, [0], True),
+)
 
 # Battery
 world, robot, host = fresh()
@@ -189,7 +201,11 @@ host.upload(data)
 world.mv = 4399
 host.until(world.ms + 200)
 host.send(I.F_RUN, block_of(data))
-check("no block starts on an empty battery", unpack(I.FAULT_FORMAT, host.until(world.ms + 100, I.F_FAULT)), (3, 4399))
+check(
+    "no block starts on an empty battery",
+    unpack(I.FAULT_FORMAT, host.until(world.ms + 100, I.F_FAULT)),
+    (3, 4399),
+)
 check("which telemetry says", host.telemetry().flags & I.FLAG_BATTERY, I.FLAG_BATTERY)
 
 # An error in the firmware stops the robot, latches it and is reported.

@@ -7,7 +7,27 @@ from llmvm import _isa as I
 from llmvm import vm
 
 HI, LO = 2147483647, -2147483648
-EDGES = [LO, LO + 1, -1073741825, -65537, -46341, -32768, -1000, -7, -2, -1, 0, 1, 2, 3, 31, 32, 33, 46340, 46341]
+EDGES = [
+    LO,
+    LO + 1,
+    -1073741825,
+    -65537,
+    -46341,
+    -32768,
+    -1000,
+    -7,
+    -2,
+    -1,
+    0,
+    1,
+    2,
+    3,
+    31,
+    32,
+    33,
+    46340,
+    46341,
+]
 EDGES += [65535, 65536, 1073741823, 1073741824, HI - 1, HI]
 
 state = array("i", [0] * vm.STATE)
@@ -97,8 +117,8 @@ loop = [wi(I.OP_LOOP, 0, 3), wi(I.OP_ADDI, 1, 1), wi(I.OP_ENDLOOP, 0, 2), w(I.OP
 check("LOOP ends with FAIL", run(loop), I.OP_FAIL)
 check("LOOP ran three rounds", (state[1], state[vm.DEPTH], state[vm.ARGS], state[vm.FUEL]), (3, 0, 9, 8))
 for value, rounds in ((-5, 0), (0, 0), (1, 1), (4, 4), (200, 4)):
-    words = [wi(I.OP_LDI, 2, value), w(I.OP_LOOPR, 2, 2, 4), wi(I.OP_ADDI, 1, 1), wi(I.OP_ENDLOOP, 0, 2), w(I.OP_END)]
-    run(words)
+    body = [wi(I.OP_ADDI, 1, 1), wi(I.OP_ENDLOOP, 0, 2)]
+    run([wi(I.OP_LDI, 2, value), w(I.OP_LOOPR, 2, 2, 4)] + body + [w(I.OP_END)])
     check(f"LOOPR of {value}", (state[1], state[vm.DEPTH]), (rounds, 0))
 exits = [wi(I.OP_LOOP, 0, 9), wi(I.OP_ADDI, 1, 1), wi(I.OP_EXIT, 0, 2), wi(I.OP_ENDLOOP, 0, 3), w(I.OP_END)]
 run(exits)
@@ -174,15 +194,18 @@ for value, ms in ((LO, 0), (-1, 0), (0, 0), (500, 500), (60001, 60000), (HI, 600
 check("REPORT", asks(wi(I.OP_LDI, 4, -9), w(I.OP_REPORT, 7, 4)), (I.OP_REPORT, 7, -9, 0))
 
 # state
-run([wi(I.OP_LDK, 1, 0), w(I.OP_SETV, 15, 1), w(I.OP_GETV, 2, 15), w(I.OP_MODE, 3), w(I.OP_MOV, 4, 2), w(I.OP_END)], (LO,))
-check("SETV, GETV, MOV, MODE", (state[2], state[4], state[vm.VARIABLES + 15], state[vm.MODE]), (LO, LO, LO, 3))
+keep = [wi(I.OP_LDK, 1, 0), w(I.OP_SETV, 15, 1), w(I.OP_GETV, 2, 15)]
+run(keep + [w(I.OP_MODE, 3), w(I.OP_MOV, 4, 2), w(I.OP_END)], (LO,))
+check(
+    "SETV, GETV, MOV, MODE", (state[2], state[4], state[vm.VARIABLES + 15], state[vm.MODE]), (LO, LO, LO, 3)
+)
 
 # no step allocates
 mixed = [
     wi(I.OP_LDK, 1, 0), wi(I.OP_LDK, 2, 1), wi(I.OP_LOOP, 0, 9), w(I.OP_MUL, 3, 1, 2), w(I.OP_ADD, 3, 1, 2),
-    w(I.OP_DIV, 4, 1, 2), w(I.OP_MOD, 5, 2, 1), w(I.OP_SHL, 6, 1, 2), w(I.OP_SUB, 7, 2, 1), w(I.OP_SENSE, 8, 3),
-    wi(I.OP_GUARD, 5, 100), w(I.OP_SETV, 3, 1), wi(I.OP_CALL, 0, 4), w(I.OP_MODE, 2), wi(I.OP_ENDLOOP, 0, 12),
-    w(I.OP_END), w(I.OP_PROC), w(I.OP_TRIP, 9), w(I.OP_BLT, 1, 2, 1), w(I.OP_RET),
+    w(I.OP_DIV, 4, 1, 2), w(I.OP_MOD, 5, 2, 1), w(I.OP_SHL, 6, 1, 2), w(I.OP_SUB, 7, 2, 1),
+    w(I.OP_SENSE, 8, 3), wi(I.OP_GUARD, 5, 100), w(I.OP_SETV, 3, 1), wi(I.OP_CALL, 0, 4), w(I.OP_MODE, 2),
+    wi(I.OP_ENDLOOP, 0, 12), w(I.OP_END), w(I.OP_PROC), w(I.OP_TRIP, 9), w(I.OP_BLT, 1, 2, 1), w(I.OP_RET),
 ]  # fmt: skip
 code, constants = array("I", [x & 0xFFFFFFFF for x in mixed]), array("i", (HI, LO))
 for i in range(vm.STATE):
