@@ -85,11 +85,13 @@ def assemble_command(ctx: click.Context, file: str, output: str | None, robot: s
         container = pack_container(given.program, verify(given.program, limits), limits)
         target = output or ("-" if file == "-" else str(Path(file).with_suffix(".llmb")))
         write_output(target, container)
+        if target == "-":
+            return {}, ""
         facts = {"file": target, "bytes": len(container), "block": block_hash(container).hex()}
         said = f"{target}: {len(given.program.words)} words, {len(container)} bytes, block {facts['block']}"
-        return facts, "" if target == "-" else said
+        return facts, said
 
-    answer(ctx, as_json and output != "-", work)
+    answer(ctx, as_json, work)
 
 
 @bytecode.command("disassemble", epilog="Example: llmos bytecode disassemble square.llmb")
@@ -163,7 +165,7 @@ def run_command(ctx: click.Context, file: str, robot: str, as_json: bool) -> Non
 
 
 def answer(ctx: click.Context, as_json: bool, work: Callable[[], Result]) -> None:
-    """Print what a command found out, or the verdict that there is nothing to find, and exit 1."""
+    """Print what a command found out, nothing where there are no facts, or a verdict of what is wrong."""
     try:
         facts, text = work()
     except (LLMBytecodeError, LlmosError) as error:
@@ -174,10 +176,8 @@ def answer(ctx: click.Context, as_json: bool, work: Callable[[], Result]) -> Non
         else:
             raise
         ctx.exit(1)
-    if as_json:
-        click.echo(json.dumps({"ok": True, **facts}))
-    elif text:
-        click.echo(text)
+    if facts:
+        click.echo(json.dumps({"ok": True, **facts}) if as_json else text)
 
 
 def error_rows(error: Exception) -> list[dict[str, Any]]:

@@ -1,0 +1,224 @@
+"""`llmos bytecode`: what it prints, its JSON and its exit codes, for good input and for any other."""
+
+import io
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple, Protocol
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from llmbytecode import assemble, read_container
+from llmbytecode._isa import MEASURES
+from llmos.__main__ import main
+from llmos.manifest import load_manifest
+from llmos.resources import system_volume
+
+SQUARE = "LOOP 4\nMOVE 10cm, 40mm/s\nTURN 90deg, 30deg/s\nENDLOOP\nEND\n"
+SKILLS = sorted((system_volume() / "skills").glob("*.lasm"))
+
+
+class Done(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Its standard output as one JSON object."""
+        return json.loads(self.out)
+
+
+class Bytecode(Protocol):
+    """Runs `llmos bytecode` with words and standard input."""
+
+    def __call__(self, *words: str, stdin: bytes = b"") -> Done: ...
+
+
+@pytest.fixture
+def bytecode(capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Bytecode:
+    """The command, in this process."""
+
+    def run(*words: str, stdin: bytes = b"") -> Done:
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as ended:
+            main(["bytecode", *words])
+        captured = capsysbinary.readouterr()
+        return Done(int(ended.value.code or 0), captured.out, captured.err.decode())
+
+    return run
+
+
+@pytest.fixture
+def square(tmp_path: Path) -> str:
+    """A file of assembly."""
+    path = tmp_path / "square.lasm"
+    path.write_text(SQUARE)
+    return str(path)
+
+
+def test_assemble_writes_a_certified_container(bytecode: Bytecode, square: str) -> None:
+    """Its name is the assembly's with .llmb, and it holds for the robot."""
+    assert bytecode("assemble", square).code == 0
+    written = Path(square).with_suffix(".llmb").read_bytes()
+    assert read_container(written, load_manifest().limits).program == assemble(SQUARE)
+
+
+def test_assemble_writes_to_standard_output(bytecode: Bytecode, square: str) -> None:
+    """So that validate can read it from a pipe."""
+    container = bytecode("assemble", square, "-o", "-").out
+    assert bytecode("validate", "-", stdin=container).code == 0
+    assert bytecode("assemble", "-", "--json", stdin=SQUARE.encode()).out == container
+
+
+def test_disassemble_gives_assembly(bytecode: Bytecode, square: str) -> None:
+    """Of a container and of assembly, in canonical form."""
+    container = bytecode("assemble", square, "-o", "-").out
+    text = bytecode("disassemble", "-", stdin=container).out
+    assert assemble(text.decode()) == assemble(SQUARE)
+    assert bytecode("disassemble", square).out == text
+    assert bytecode("disassemble", square, "--json").json == {"ok": True, "assembly": text.decode()}
+
+
+def test_validate_prints_the_certificate(bytecode: Bytecode, square: str) -> None:
+    """As a table, and as JSON with every measure."""
+    table = bytecode("validate", square)
+    assert table.code == 0
+    assert [line.split()[0] for line in table.out.decode().splitlines()] == list(MEASURES)
+    verdict = bytecode("validate", square, "--json").json
+    assert verdict["ok"] is True
+    assert list(verdict["certificate"]) == list(MEASURES)
+    assert (verdict["certificate"]["path_mm"], verdict["certificate"]["rotation_mrad"]) == (400, 6280)
+
+
+def test_validate_names_the_broken_rule(bytecode: Bytecode) -> None:
+    """With the word, the source line and what to do; the exit code is 1."""
+    text = b"; too fast\nMOVE 10mm, 200mm/s\nEND"
+    done = bytecode("validate", "-", "--json", stdin=text)
+    assert done.code == 1
+    assert done.json["ok"] is False
+    (error,) = done.json["errors"]
+    assert list(error) == ["rule", "word", "line", "message", "hint"]
+    assert (error["rule"], error["word"], error["line"], error["hint"]) == ("speed", 0, 2, "drive slower")
+    told = bytecode("validate", "-", stdin=text)
+    assert told.code == 1
+    assert told.err.startswith("llmos: bytecode: rule speed, word 0, line 2: ")
+
+
+def test_every_mistake_in_a_text_is_told(bytecode: Bytecode) -> None:
+    """One line each, file:line:column first."""
+    done = bytecode("validate", "-", stdin=b"FOO\nEND 3\n")
+    assert done.code == 1
+    assert [line.split(" ")[0] for line in done.err.splitlines()] == ["<stdin>:1:1:", "<stdin>:2:5:"]
+    errors = bytecode("validate", "-", "--json", stdin=b"FOO\nEND 3\n").json["errors"]
+    assert [(error["rule"], error["line"]) for error in errors] == [("assembly", 1), ("assembly", 2)]
+
+
+def test_run_shows_what_the_program_did(bytecode: Bytecode) -> None:
+    """Registers, variables, reports, signals, and what was used of the certificate."""
+    text = b"LDI r1, 7\nSETV v2, r1\nREPORT 5, r1\nLED 1, 2, 3\nMOVE 100mm, 40mm/s\nEND"
+    done = bytecode("run", "-", "--json", stdin=text)
+    result = done.json
+    assert (done.code, result["outcome"]) == (0, "completed")
+    assert (result["registers"][1], result["variables"][2]) == (7, 7)
+    assert result["reports"] == [[5, 7]]
+    assert result["signals"] == [["LED", 1, 2, 3]]
+    assert result["used"]["path_mm"] == 100
+    assert result["pose"] == {"x_mm": 100, "y_mm": 0, "heading_mrad": 0}
+    assert "tag 5: 7" in bytecode("run", "-", stdin=text).out.decode()
+
+
+def test_run_of_a_block_that_fails_exits_1(bytecode: Bytecode) -> None:
+    """Its code is told."""
+    done = bytecode("run", "-", stdin=b"FAIL 9")
+    assert (done.code, done.out.decode().splitlines()[0]) == (1, "failed with code 9, mode idle")
+
+
+@pytest.mark.parametrize("skill", SKILLS, ids=lambda path: path.stem)
+def test_what_ships_is_valid_and_guarded(bytecode: Bytecode, skill: Path) -> None:
+    """Every skill that ships is accepted for the reference robot, its forward moves guarded."""
+    verdict = bytecode("validate", str(skill), "--json").json
+    assert verdict["certificate"]["guarded"] == 1
+
+
+BROKEN = {
+    "nothing": (b"", "length"),
+    "no UTF-8": (b"END\nLDI \xff", "assembly"),
+    "binary": (bytes(range(256)), "assembly"),
+    "NUL": (b"\0" * 5000, "assembly"),
+    "magic alone": (b"LLMB", "container"),
+    "magic and zeros": (b"LLMB" + bytes(5000), "container"),
+    "too large": (b"END\n" * 400_000, "file"),
+    "endless line": (b"a" * 1_000_000, "assembly"),
+    "endless labels": (b"".join(b"a%d:\n" % n for n in range(100_000)), "length"),
+    "the same label": (b"a:\n" * 300_000, "assembly"),
+    "deep nesting": (b"LOOP 2\n" * 30_000 + b"ENDLOOP\n" * 30_000 + b"END", "length"),
+    "too many words": (b"END\n" * 250_000, "assembly"),
+    "a long number": (b"WAIT " + b"9" * 900 + b"ms", "assembly"),
+}
+
+
+@pytest.mark.parametrize("command", ["validate", "run", "disassemble", "assemble"])
+@pytest.mark.parametrize("name", [name for name in BROKEN if len(BROKEN[name][0]) < 10_000])
+def test_broken_input_gets_a_verdict(bytecode: Bytecode, name: str, command: str) -> None:
+    """Whatever is read, the answer is a verdict, in JSON and in lines, and never a traceback."""
+    data, rule = BROKEN[name]
+    if (name, command) == ("nothing", "disassemble"):
+        return  # no words are no text
+    told = bytecode(command, "-", stdin=data)
+    verdict = bytecode(command, "-", "--json", stdin=data)
+    assert (told.code, verdict.code) == (1, 1)
+    assert "Traceback" not in told.err
+    assert "bug" not in told.err
+    assert {error["rule"] for error in verdict.json["errors"]} == {rule}
+
+
+@pytest.mark.parametrize("name", [name for name in BROKEN if len(BROKEN[name][0]) >= 10_000])
+def test_large_broken_input_gets_a_verdict(bytecode: Bytecode, name: str) -> None:
+    """So does what is too large to be looked at closely."""
+    data, rule = BROKEN[name]
+    verdict = bytecode("validate", "-", "--json", stdin=data)
+    assert verdict.code == 1
+    assert {error["rule"] for error in verdict.json["errors"]} == {rule}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.binary(max_size=300))
+def test_random_bytes_get_a_verdict(bytecode: Bytecode, data: bytes) -> None:
+    """Random bytes are refused or accepted, and nothing else."""
+    for given_bytes in (data, b"LLMB\x01\x00" + data):
+        verdict = bytecode("validate", "-", "--json", stdin=given_bytes)
+        assert verdict.json["ok"] is (verdict.code == 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["validate", "/nowhere.lasm"], "cannot be read: No such file or directory"),
+        (["validate", "/"], "cannot be read: Is a directory"),
+        (["assemble", "-", "-o", "/nowhere/x.llmb"], "cannot be written: No such file or directory"),
+        (["validate", "-", "--robot", "nobody"], "robot 'nobody'"),
+    ],
+)
+def test_what_cannot_be_read_or_written_is_told(bytecode: Bytecode, words: list[str], said: str) -> None:
+    """In one line that says what to do."""
+    done = bytecode(*words, stdin=b"END")
+    assert (done.code, len(done.err.splitlines())) == (1, 1)
+    assert said in done.err
+
+
+def test_wrong_usage_exits_2(bytecode: Bytecode) -> None:
+    """As every command does."""
+    assert bytecode("validate").code == 2
+    assert bytecode("frobnicate").code == 2
+
+
+@pytest.mark.parametrize("command", ["assemble", "disassemble", "validate", "run"])
+def test_help_has_an_example(bytecode: Bytecode, command: str) -> None:
+    """Every command shows one."""
+    assert "Example: llmos bytecode" in bytecode(command, "--help").out.decode()
