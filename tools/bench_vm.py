@@ -1,4 +1,4 @@
-"""The interpreter in viper against the same source in plain MicroPython: the decorator and the pointer types left out."""
+"""The interpreter in viper against the same source in plain MicroPython, types left out."""
 
 import json
 import re
@@ -45,7 +45,7 @@ step:   PROC
         RET
     """,
 }
-# Each program by each interpreter in turn, the least disturbed of many rounds; both must end in the same state.
+# Each program by each interpreter in turn, the least disturbed of many rounds; both end in the same state.
 TIMER = """
 import json
 from array import array
@@ -56,7 +56,7 @@ from llmvm import vm
 
 ROUNDS = 15
 
-# The state after one run, and how long it took in µs. `kind` is 'I' where numbers must look as viper loads them.
+# How long one run takes in µs, and its last state. `kind` is 'I' where numbers must look as viper loads them.
 def once(machine, words, kind):
     state = array(kind, [0] * vm.STATE)
     state[vm.BUDGET] = 1000000
