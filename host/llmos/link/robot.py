@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import BinaryIO, TypeVar
 
 from llmbytecode._isa import (
-    FRAMES,
     HEADER_FORMAT,
     RULES,
     SPEC_HASH,
@@ -23,7 +22,7 @@ from llmbytecode._isa import (
 from llmbytecode.container import HEADER_SIZE, block_hash
 from llmos.link.clock import Clock
 from llmos.link.errors import BlockRefused, HashMismatch, LinkError, LinkTimeout, RobotFault
-from llmos.link.frames import MAX_PAYLOAD, Frame
+from llmos.link.frames import Frame
 from llmos.link.interrupts import deferred_interrupts
 from llmos.link.messages import Done, Event, FaultNotice, Hello, Telemetry, Verdict, pack, unpack
 from llmos.link.port import Port
@@ -35,7 +34,7 @@ ANSWER_MS = 3000  # no frame for this time: nobody is there
 UPLOAD_MS = 10_000
 GRACE_MS = 5000  # beyond the certificate, for a DONE
 REST_MS = 3000  # within which a stopped robot stands still
-CHUNK = (MAX_PAYLOAD - struct.calcsize(FRAMES[FrameType.DATA].format)) & ~3
+CHUNK = 116  # bytes of a container in a frame; more would fit, but on a noisy line short frames survive
 SLOTS = 2  # blocks that a robot holds
 
 _FAULTS: dict[int, str] = {

@@ -57,7 +57,7 @@ class Transport:
         self._go_back = False
         self._srtt = 0.0
         self._rttvar = 0.0
-        self._rto = FIRST_RTO_MS
+        self._estimate = self._rto = FIRST_RTO_MS
 
     @property
     def idle(self) -> bool:
@@ -150,6 +150,7 @@ class Transport:
         if count > len(self._flight):
             return  # an old ack
         self._credit = frame.credit
+        self._rto = self._estimate  # doubling is for a line that is silent
         if count:
             for _ in range(count):
                 done = self._flight.popleft()
@@ -160,12 +161,12 @@ class Transport:
             self._go_back = now_ms - self._flight[0].sent_ms >= max(self._srtt, 1)
 
     def _measure(self, done: _Flight, now_ms: int) -> None:
-        if not done.resent:  # Karn: the ack of a repeated frame has no certain beginning
-            rtt = float(now_ms - done.sent_ms)
-            if self._srtt:
-                self._rttvar += (abs(self._srtt - rtt) - self._rttvar) / 4
-                self._srtt += (rtt - self._srtt) / 8
-            else:
-                self._srtt, self._rttvar = max(rtt, 1.0), rtt / 2
-        if self._srtt:  # Jacobson's estimate; also ends the doubling
-            self._rto = min(max(self._srtt + 4 * self._rttvar, MIN_RTO_MS), MAX_RTO_MS)
+        if done.resent:
+            return  # Karn: the ack of a repeated frame has no certain beginning
+        rtt = float(now_ms - done.sent_ms)
+        if self._srtt:
+            self._rttvar += (abs(self._srtt - rtt) - self._rttvar) / 4
+            self._srtt += (rtt - self._srtt) / 8
+        else:
+            self._srtt, self._rttvar = max(rtt, 1.0), rtt / 2
+        self._estimate = min(max(self._srtt + 4 * self._rttvar, MIN_RTO_MS), MAX_RTO_MS)  # Jacobson

@@ -154,6 +154,19 @@ def test_the_wait_doubles_on_a_dead_line_and_recovers() -> None:
     assert gaps[-1] == MAX_RTO_MS + 1
 
 
+def test_the_wait_does_not_double_while_the_peer_is_heard() -> None:
+    end = Transport(7)
+    end.send(FrameType.STOP)
+    end.poll(0)
+    resent = []
+    for now in range(1, 5000):
+        if now % 100 == 0:
+            end.receive(_from_peer(FrameType.HEARTBEAT), now)
+        if end.poll(now)[0]:
+            resent.append(now)
+    assert max(later - earlier for earlier, later in itertools.pairwise(resent)) <= 301
+
+
 def _from_peer(
     type_: FrameType, seq: int = 0, ack: int = 0, credit: int = RECEIVE_BUFFER, session: int = 7
 ) -> bytes:
