@@ -15,7 +15,7 @@ from llmos.kernel.blocks import Pace
 from llmos.kernel.cycle import cycle, look
 from llmos.kernel.goal import Goal, read_goal
 from llmos.kernel.mind import Mind, Settings, Step
-from llmos.link import Clock, Port, Robot, VirtualBoard, WallClock, open_port
+from llmos.link import Clock, LinkError, Port, Robot, VirtualBoard, WallClock, open_port
 from llmos.manifest import Manifest, load_manifest, manifest_hash
 from llmos.report import REASONS, Order, Report
 from llmos.sim import judge
@@ -56,7 +56,22 @@ def connected(order: Order, manifest: Manifest, truth: Path) -> Iterator[Robot]:
         seed = None if order.port else order.seed
         robot = stack.enter_context(Robot(port, clock, code, seed=seed, transcript=transcript))
         robot.connect()
+        release(robot, order.clear)
         yield robot
+
+
+def release(robot: Robot, wanted: bool) -> None:
+    """Release a latched e-stop where that is wanted.
+
+    Raises:
+        LinkError: it is latched, and nobody has said that it may be released.
+    """
+    if robot.latched and not wanted:
+        raise LinkError(
+            "the robot's e-stop is latched: see that its way is free, then run again with --clear"
+        )
+    if robot.latched:
+        robot.clear()
 
 
 @contextmanager

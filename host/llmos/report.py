@@ -41,6 +41,7 @@ class Order:
     shuffle: bool = False
     predict: bool = False
     show_map: bool = False
+    clear: bool = False  # release a latched e-stop before driving
     port: str | None = None  # a real robot's serial port, on the wall clock; else the virtual one
     faults: tuple[str, ...] = ()
     bits: int = 64

@@ -70,6 +70,7 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--port", help="Drive the robot at this serial port or pyserial URL instead of the virtual one."
 )
+@click.option("--clear", is_flag=True, help="Release a latched e-stop first; see that the way is free.")
 @click.option("--record", type=A_FILE, help="Write the answers down, for --kernel replay:FILE.")
 @click.option("--transcript", type=A_FILE, help="Write down every byte on the wire, with its time.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
