@@ -42,10 +42,12 @@ class Gear:
         return min((numerator + denominator - 1) // denominator, self._most)
 
 
-# The pose since the session began, and the way since the block began, from the wheels' steps.
+# The pose since the session began, and the way since the block began, from the wheels' steps; the heading
+# from the IMU where there is one.
 class Odometry:
-    def __init__(self, drive, limits):
-        self._drive = drive
+    def __init__(self, hal, limits):
+        self._drive = hal.drive
+        self._imu = hal.imu
         self._mm = 500 / limits[_isa.LIM_STEPS_PER_M]  # the robot's way per step of one wheel
         self._mrad = 5000 / limits[_isa.LIM_STEPS_PER_10RAD]  # its turn per step of one wheel
         self.begin()
@@ -54,6 +56,7 @@ class Odometry:
     def begin(self):
         self._left = self._first_left = self._drive.left
         self._right = self._first_right = self._drive.right
+        self._first_mrad = self._imu.mrad
         self.x = self.y = self.heading = 0.0  # mm, mm, mrad
 
     def begin_block(self):
@@ -64,7 +67,10 @@ class Odometry:
     def update(self):
         left, right = self._drive.left, self._drive.right
         way = (left - self._left + right - self._right) * self._mm
-        heading = ((right - self._first_right) - (left - self._first_left)) * self._mrad
+        if self._first_mrad is None:
+            heading = ((right - self._first_right) - (left - self._first_left)) * self._mrad
+        else:
+            heading = self._imu.mrad - self._first_mrad
         middle = (self.heading + heading) / 2000
         self.x += way * cos(middle)
         self.y += way * sin(middle)

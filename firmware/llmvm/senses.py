@@ -12,6 +12,7 @@ class Senses:
     def __init__(self, hal, limits, odometry):
         self._hal = hal
         self._odometry = odometry
+        self._present = limits[_isa.LIM_CHANNELS]
         self._stale_ms = limits[_isa.LIM_STALE_MS]
         self._least_mv = limits[_isa.LIM_BATTERY_MIN_MV]
         self.values = array("i", [0] * 16)  # by channel
@@ -22,11 +23,13 @@ class Senses:
         hal, values, odometry = self._hal, self.values, self._odometry
         odometry.update()
         ages = hal.range.ages
-        flags = channel = 0
+        flags = channel = oldest = 0
         for mm in hal.range.mm:
-            if mm == NONE or ages[channel] > self._stale_ms:
-                mm = NONE
-                flags = _isa.FLAG_STALE
+            if self._present >> channel & 1:
+                oldest = max(oldest, ages[channel])
+                if mm == NONE or ages[channel] > self._stale_ms:
+                    mm = NONE
+                    flags = _isa.FLAG_STALE
             values[channel] = mm
             channel += 1
         values[_isa.CH_BATTERY] = hal.battery.mv
@@ -35,7 +38,7 @@ class Senses:
         values[_isa.CH_HEADING] = round(odometry.heading)
         values[_isa.CH_CLOCK] = now - began
         values[_isa.CH_TRAVELLED] = int(odometry.path)
-        values[_isa.CH_AGE] = max(ages)
+        values[_isa.CH_AGE] = oldest
         if hal.drive.moving:
             flags |= _isa.FLAG_MOVING
         if hal.battery.mv < self._least_mv:

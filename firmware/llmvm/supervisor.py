@@ -35,7 +35,7 @@ class Supervisor:
         self._latch_ms = limits[_isa.LIM_LATCH_MS]
         self._blocks = Blocks(limits, Verifier(limits, self._manifest))
         self._link = Link(hal.serial, self._handlers(), limits[_isa.LIM_MAX_REPORTS] + 2 * _SPARE)
-        self._odometry = Odometry(hal.drive, limits)
+        self._odometry = Odometry(hal, limits)
         self._senses = Senses(hal, limits, self._odometry)
         tell = self._report, self._done
         self._runner = Runner(hal, limits, angles_mrad, self._senses, self._odometry, *tell)

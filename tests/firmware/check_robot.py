@@ -130,6 +130,24 @@ check("an old reading stops a forward move", (done.trip, now.flags & I.FLAG_STAL
 world, done, now = toward(1000, 5, I.OP_MOVE, 100, ages=(0, 0, 0, 0, 0, 301))
 check("an old reading behind does not", done.trip, 0)
 
+# A channel that the robot does not have is never stale.
+world, robot, host = start([n & ~(1 << I.CH_REAR) if n == 8191 else n for n in LIMITS])
+world.mm, world.ages = (2000,) * 5 + (65535,), (20,) * 5 + (65535,)
+host.until(world.ms + 200)
+now = host.telemetry()
+check("an absent channel", (now.ranges[5], now.age, now.flags), (65535, 20, 0))
+
+# Where there is an IMU the heading is its own.
+world = World()
+world.mrad = 700
+robot = Supervisor(world, LIMITS, ANGLES)
+host = Host(world, robot)
+host.identify()
+world.mrad = 2271
+host.execute([wi(I.OP_MOVE, 40, 100), w(I.OP_END)])
+now = host.telemetry()
+check("the IMU's heading counts", (now.heading, now.x, 95 < now.y <= 100), (1571, 0, True))
+
 # Signals, reports, state
 world, robot, host = fresh()
 reports = [w(I.OP_REPORT, tag, 1) for tag in range(64)]

@@ -59,13 +59,14 @@ from llmvm.supervisor import Supervisor
 
 class Ports:
     left = right = moving = 0
+    mrad = None
     room = 4096
 
     def nonce(self):
         return 1
 
 ports = Ports()
-ports.drive = ports.serial = ports
+ports.drive = ports.serial = ports.imu = ports
 supervisor = Supervisor(ports, {limits}, [0] * 6)
 gc.collect()
 print(gc.mem_free())

@@ -12,7 +12,7 @@
 #                            the one that has more; the other keeps in proportion. It ends by itself.
 #   drive.halt(at_once)      0: ramp down to standstill, 1: stop at once, coils off
 #   range.mm, range.ages     six readings in mm in channel order (65535: none), and their ages in ms
-#   imu.mrad                 heading in mrad, counter-clockwise, or None where the wheels must do
+#   imu.mrad                 heading in mrad, counter-clockwise, not wrapped, or None where there is no IMU
 #   battery.mv               millivolts
 #   led.set(red, green, blue)    0…255 each
 #   led.tone(hz, ms)         begin a tone

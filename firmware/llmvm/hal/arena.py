@@ -120,7 +120,10 @@ class Arena:
 
     def request(self, operation, p1, p2, p3, p4):
         pack_into(_REQUEST, self._request, 0, operation, p1, p2, p3, p4)
-        self._requests.write(self._request)
+        try:
+            self._requests.write(self._request)
+        except OSError:
+            raise SystemExit("the arena has gone") from None
 
     def advance(self, until):
         self.request(_ADVANCE, until, self.serial.sent, 0, 0)
