@@ -27,7 +27,7 @@ from llmos.planning import Cell, astar, compiled, costmap
 
 SIZES = (50, 100, 256, 512, 1024)
 MAPS = 5
-SLOW_FROM = 512  # cells a side from which the plain-Python peer runs once, on one map
+LARGE = 512  # cells a side from which there are fewer rounds, and pathfinding, in plain Python, has one map
 Costs = NDArray[np.float32]
 Query = Callable[[], Any]
 
@@ -122,11 +122,13 @@ def price(path: Any, cost: Costs) -> float:
 
 def compare(name: str, case: str, trials: list[Problem]) -> Row:
     """One peer against ours on some problems."""
-    slow = name == "pathfinding" and len(trials[0].cost) >= SLOW_FROM
+    large = len(trials[0].cost) >= LARGE
+    slow = name == "pathfinding"
+    rounds = (1 if large else 3) if slow else (7 if large else 15)
     times, prices = [], []
-    for problem in trials[:1] if slow else trials:
+    for problem in trials[:1] if slow and large else trials:
         ours, theirs = partial(astar, *problem), PEERS[name](problem)
-        times.append(race({"ours": ours, name: theirs}, rounds=1 if slow else 9))
+        times.append(race({"ours": ours, name: theirs}, rounds))
         prices.append(price(theirs(), problem.cost) / price(ours().cells, problem.cost))
     mine, peers = (statistics.median(time[rival] for time in times) for rival in ("ours", name))
     return Row(case, mine, name, peers, note=_note(prices))

@@ -24,12 +24,12 @@ class Row(NamedTuple):
 
 
 def race(
-    rivals: dict[str, Callable[[], object]], rounds: int = 5, least_s: float = 0.002
+    rivals: dict[str, Callable[[], object]], rounds: int = 15, least_s: float = 2e-5
 ) -> dict[str, float]:
     """Return the milliseconds of one call of each rival, in the round that was disturbed least.
 
-    The rivals take turns in each round, so that a busy machine slows all of them. Quick calls are repeated
-    until a turn takes `least_s` seconds.
+    The rivals take turns, so that a busy machine slows all of them, and so that each finds the processor's
+    caches as the others left them. A turn is one call, or as many as take `least_s` seconds.
     """
     calls = {name: _calls_for(rival, least_s) for name, rival in rivals.items()}
     best = dict.fromkeys(rivals, math.inf)

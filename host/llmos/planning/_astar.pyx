@@ -97,11 +97,12 @@ cdef inline void push(Search *s, int row, int col, int g) noexcept nogil:
     s.ring[bucket] = index
 
 
-cdef inline Entry pop(Search *s, int bucket) noexcept nogil:
-    cdef int index = s.ring[bucket]
-    cdef Entry entry = s.entries[index]
-    s.ring[bucket] = entry.next
-    s.entries[index].next = s.free
+cdef inline Entry *pop(Search *s, int32_t *bucket) noexcept nogil:
+    """Take the top entry off a bucket; it stays readable until the next push."""
+    cdef int index = bucket[0]
+    cdef Entry *entry = &s.entries[index]
+    bucket[0] = entry.next
+    entry.next = s.free
     s.free = index
     s.open -= 1
     return entry
@@ -126,7 +127,7 @@ cdef int empty(Search *s, int longest) noexcept nogil:
     cdef void *grown
     for bucket in range(s.mask + 1):
         while s.open and s.ring[bucket] >= 0:
-            pop(s, bucket)
+            pop(s, &s.ring[bucket])
     while buckets <= (longest >> BUCKET_SHIFT) + 1:
         buckets *= 2
     if buckets > s.ring_capacity:
@@ -234,25 +235,26 @@ cdef inline void expand(Search *s, int row, int col, int g) noexcept nogil:
 
 cdef int settle(Search *s, int row, int col, const int32_t *goal_g) noexcept nogil:
     """Expand from the start by rising f, newest first within a bucket, until the goal's bucket is done."""
-    cdef int level = heuristic(s, row, col) >> BUCKET_SHIFT
-    cdef Entry entry
+    cdef int level = heuristic(s, row, col) >> BUCKET_SHIFT, g
+    cdef int32_t *bucket
+    cdef Entry *entry
     if s.entry_capacity == 0 and reserve_entries(s) != FOUND:
         return NO_MEMORY
     s.cells[<Py_ssize_t>row * s.width + col].g = 0
     push(s, row, col, 0)
-    while s.open:
-        while s.ring[level & s.mask] < 0:
-            level += 1
-        if level > goal_g[0] >> BUCKET_SHIFT:
-            break
-        entry = pop(s, level & s.mask)
-        if entry.g != s.cells[<Py_ssize_t>entry.row * s.width + entry.col].g:
-            continue
-        if entry.g > LIMIT:
-            return TOO_LONG
-        if s.open + 8 > s.entry_capacity and reserve_entries(s) != FOUND:
-            return NO_MEMORY
-        expand(s, entry.row, entry.col, entry.g)
+    while s.open and level <= goal_g[0] >> BUCKET_SHIFT:
+        bucket = &s.ring[level & s.mask]
+        while bucket[0] >= 0:
+            entry = pop(s, bucket)
+            row, col, g = entry.row, entry.col, entry.g
+            if g != s.cells[<Py_ssize_t>row * s.width + col].g:
+                continue
+            if g > LIMIT:
+                return TOO_LONG
+            if s.open + 8 > s.entry_capacity and reserve_entries(s) != FOUND:
+                return NO_MEMORY
+            expand(s, row, col, g)
+        level += 1
     return FOUND if 0 <= goal_g[0] < UNREACHED else NO_PATH
 
 
