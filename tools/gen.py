@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from gen_grammar import grammar
+
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "bytecode" / "llmbytecode" / "SPEC.md"
 BANNER = "Generated from bytecode/llmbytecode/SPEC.md by tools/gen.py; do not edit."
@@ -355,9 +357,15 @@ def cython_numbers(tables: Tables, digest: int, version: tuple[str, str]) -> str
     return f"# {BANNER}\ncdef enum:\n" + "".join(f"    {name} = {number}\n" for name, number in numbers)
 
 
+def grammar_file(tables: Tables, _digest: int, _version: tuple[str, str]) -> str:
+    """Return the grammar of what a model may write."""
+    return f"# {BANNER}\n{grammar(tables)}"
+
+
 TARGETS: dict[Path, Callable[[Tables, int, tuple[str, str]], str]] = {
     ROOT / "bytecode/llmbytecode/_isa.py": host_module,
     ROOT / "bytecode/llmbytecode/_isa.pxi": cython_numbers,
+    ROOT / "bytecode/llmbytecode/lasm.gbnf": grammar_file,
     ROOT / "firmware/llmvm/_isa.py": robot_module,
 }
 # MicroPython folds a const() only into the module that holds it: these files get the numbers that they use.
