@@ -1,6 +1,6 @@
 """LLMBytecode: a machine language for small robots whose bounds are proved before it runs. See SPEC.md."""
 
-from llmbytecode._isa import SPEC_HASH, Certificate, Chan, Limits, Mode, Op, Outcome, Rule
+from llmbytecode._isa import SPEC_HASH, Certificate, Chan, Flag, Limits, Mode, Op, Outcome, Rule
 from llmbytecode.assembler import assemble
 from llmbytecode.container import Container, block_hash, manifest_hash, read_container, write_container
 from llmbytecode.disassembler import disassemble
@@ -17,6 +17,7 @@ __all__ = [
     "Chan",
     "Container",
     "EmptyRoom",
+    "Flag",
     "LLMBytecodeError",
     "Limits",
     "Machine",

@@ -20,6 +20,7 @@ from llmos.manifest import Manifest, load_manifest, manifest_hash
 from llmos.report import REASONS, Order, Report
 from llmos.sim import judge
 from llmos.sim.arena import Arena, load_arena
+from llmos.sim.arena import Goal as ArenaGoal
 
 Watch = Callable[[Mind, Step], None]
 
@@ -74,6 +75,12 @@ def release(robot: Robot, wanted: bool) -> None:
         robot.clear()
 
 
+def with_goal(arena: Arena, goal: Goal) -> Arena:
+    """Return the arena with the goal of this mission in the place of its own, for the judge."""
+    place = ArenaGoal(x=goal.place_m[0], y=goal.place_m[1]) if goal.place_m else None
+    return arena.model_copy(update={"goal": place})
+
+
 @contextmanager
 def own_kernel(order: Order) -> Iterator[Kernel]:
     """Open the order's kernel, recorded where the order asks for it."""
@@ -124,7 +131,8 @@ def run_mission(order: Order, watch: Watch = lambda mind, step: None, kernel: Ke
     """
     arena, manifest = load_arena(order.arena), load_manifest(order.robot)
     place = (arena.goal.x, arena.goal.y) if arena.goal else None
-    report = Report(order, arena, read_goal(order.goal, place, arena.size_m))
+    goal = read_goal(order.goal, place, arena.size_m)
+    report = Report(order, with_goal(arena, goal), goal)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="llmos-") as folder, ExitStack() as stack:
         truth = Path(folder) / "truth.jsonl"
@@ -158,8 +166,9 @@ def drive(mind: Mind, report: Report, watch: Watch) -> None:
         report.ended = True
         report.outcome = "covered" if ending == "explored" else ending
         report.reason = REASONS[report.outcome]
-        if ending == "stuck" and mind.last:
-            report.reason += f"; at last {mind.last.action} was {mind.last.result}: {mind.last.details}"
+        if ending == "stuck" and mind.trouble:
+            trouble = mind.trouble
+            report.reason += f"; at last {trouble.action} was {trouble.result}: {trouble.details}"
     except LlmosError as error:
         report.outcome, report.reason = "failed", str(error)
     finally:

@@ -120,7 +120,7 @@ class Report:
         return {
             "calls": len(asked),
             "valid": sum(
-                step.decision is not None and not step.note.startswith("deadline") for step in asked
+                step.decision is not None and not step.stand_in for step in asked
             ),
             "p50_ms": round(statistics.median(times), 1) if times else 0.0,
             "p95_ms": round(times[math.ceil(0.95 * len(times)) - 1], 1) if times else 0.0,

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from llmbytecode import Certificate, Limits, LLMBytecodeError, assemble, verify, write_container
+from llmbytecode import Certificate, Flag, Limits, LLMBytecodeError, assemble, verify, write_container
 from llmbytecode import Outcome as End
 from llmos.kernel.belief import Belief
 from llmos.kernel.frame import StepResult
 from llmos.link import BlockRefused, Done, Robot
 
+BLIND = "a range sensor gives no valid reading"
 TRIPPED = {1: "guard g0: the way ahead is too short", 5: "reflex: an obstacle is too near"}
 
 
@@ -52,14 +53,15 @@ def run_block(robot: Robot, belief: Belief, block: Block) -> Acted:
         done = robot.run(block.container, belief.hear)
     except BlockRefused as error:
         return refused(error)
-    return judge(done)
+    return judge(done, bool(robot.telemetry.flags & Flag.STALE))
 
 
-def judge(done: Done) -> Acted:
-    """Return what a block's end means for the cycle."""
+def judge(done: Done, blind: bool) -> Acted:
+    """Return what a block's end means for the cycle; `blind` where a range sensor gives no valid reading."""
     moved = f"drove {done.path_mm / 1000:.2f} m"
     if done.outcome == End.COMPLETED:
         return Acted("success", moved, done)
     if done.outcome == End.FAILED:
-        return Acted("blocked", f"{moved}; {TRIPPED.get(done.trip, f'code {done.code}')}", done)
+        why = BLIND if blind else TRIPPED.get(done.trip, f"code {done.code}")
+        return Acted("blocked", f"{moved}; {why}", done)
     return Acted("timeout", f"{moved}; ended by {End(done.outcome).name.lower()}", done)

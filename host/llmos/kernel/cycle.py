@@ -193,7 +193,7 @@ def infer(mind: Mind, step: Step, images: tuple[bytes, ...]) -> Answer:
     try:
         answer = mind.robot.think(lambda: mind.kernel(request))
     except InferenceError as error:
-        step.brain = mind.rule.name
+        step.brain, step.stand_in = mind.rule.name, True
         step.note = "deadline" if isinstance(error, DeadlineExpired) else str(error)
         answer = mind.rule(request)
     mind.robot.wait(thinking_ms(mind, answer))

@@ -53,6 +53,7 @@ class Step:
     prompt: str = ""
     answer: Answer | None = None
     brain: str = "kernel"
+    stand_in: bool = False  # the rule answered in the model's place
     note: str = ""
     decision: Decision | None = None
     path: list[Point] = field(default_factory=list)
@@ -80,6 +81,7 @@ class Mind:
     confidence: float = 0.5
     stuck: int = 0
     last: LastStep | None = None
+    trouble: LastStep | None = None  # the last step that got nowhere
     history: deque[HistoryEntry] = field(default_factory=lambda: deque(maxlen=HISTORY))
     avoid: dict[tuple[int, int], int] = field(
         default_factory=dict
@@ -92,6 +94,8 @@ class Mind:
         step.acted = acted
         action = str(step.decision.action) if step.decision else "none"
         self.last = LastStep(action=action, result=acted.result, details=acted.details)
+        if acted.result != "success":
+            self.trouble = self.last
         self.history.append(HistoryEntry(cycle=step.cycle, action=action, result=acted.result))
         change = {"success": 0.1, "invalid": -0.2}.get(acted.result, -0.3)
         self.confidence = round(min(1.0, max(0.0, self.confidence + change)), 2)
