@@ -39,6 +39,7 @@ class Source:
     constants: list[int] = field(default_factory=list)
     numbers: dict[int, int] = field(default_factory=dict)  # constant -> its first place
     autonomous_ms: int = 0
+    deferred: list[tuple[Cursor, int]] = field(default_factory=list)  # directives that may use any .const
     problems: list[Problem] = field(default_factory=list)
 
     def report(self, line: int, bad: Bad) -> None:
@@ -67,6 +68,7 @@ def assemble(text: str, filename: str = "<string>") -> Program:
             _read_line(source, Cursor(tokenize(line)), number)
         except Bad as bad:
             source.report(number, bad)
+    _settle(source)
     _match_loops(source)
     words = [_encode(source, statement) for statement in source.statements]
     if source.problems:
@@ -122,12 +124,25 @@ def _const(source: Source, cursor: Cursor, _line: int) -> None:
     cursor.end()
 
 
-def _autonomous(source: Source, cursor: Cursor, _line: int) -> None:
+def _defer(source: Source, cursor: Cursor, line: int) -> None:
+    source.deferred.append((cursor, line))
+
+
+def _settle(source: Source) -> None:
+    """Read the directives that were put off."""
+    for cursor, line in source.deferred:
+        try:
+            DEFERRED[cursor.tokens[cursor.at - 1].text.lower()](source, cursor)
+        except Bad as bad:
+            source.report(line, bad)
+
+
+def _autonomous(source: Source, cursor: Cursor) -> None:
     source.autonomous_ms = _number(cursor, KINDS["time"], source)
     cursor.end()
 
 
-def _constants(source: Source, cursor: Cursor, _line: int) -> None:
+def _constants(source: Source, cursor: Cursor) -> None:
     source.add_constant(_whole(cursor, source, INT32_MIN, INT32_MAX))
     while cursor.skip(","):
         source.add_constant(_whole(cursor, source, INT32_MIN, INT32_MAX))
@@ -140,10 +155,11 @@ def _word(source: Source, cursor: Cursor, line: int) -> None:
 
 DIRECTIVES: dict[str, Callable[[Source, Cursor, int], None]] = {
     ".const": _const,
-    ".autonomous": _autonomous,
-    ".constants": _constants,
+    ".autonomous": _defer,
+    ".constants": _defer,
     ".word": _word,
 }
+DEFERRED: dict[str, Callable[[Source, Cursor], None]] = {".autonomous": _autonomous, ".constants": _constants}
 
 
 # Between the passes: the distances that loops imply.

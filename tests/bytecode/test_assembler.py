@@ -1,8 +1,12 @@
 """What assembly text may look like."""
 
+from pathlib import Path
+
 import pytest
 
-from llmbytecode import AssemblyError, Op, assemble
+import llmbytecode
+from llmbytecode import AssemblyError, Op, assemble, verify
+from llmos.manifest import load_manifest
 
 
 @pytest.mark.parametrize(
@@ -41,6 +45,19 @@ def test_the_same_program(text: str) -> None:
 def test_quantities_round_toward_zero(text: str, number: int) -> None:
     """The robot never does more than was written."""
     assert assemble(f"LDI r0, {text}\nEND").words[0] >> 16 == number & 0xFFFF
+
+
+def test_constants_count_from_anywhere() -> None:
+    """In directives, too."""
+    program = assemble(".autonomous long\n.constants far\nLDK r1, k0\nEND\n.const far 100m\n.const long 2s")
+    assert (program.autonomous_ms, program.constants) == (2000, [100_000])
+
+
+def test_the_example_of_the_specification() -> None:
+    """It is a program that the reference robot takes."""
+    spec = Path(llmbytecode.__file__).with_name("SPEC.md").read_text(encoding="utf-8")
+    example = spec.split("```\n")[1]
+    assert verify(assemble(example), load_manifest().limits).guarded == 1
 
 
 def test_lines_are_those_of_the_source() -> None:
