@@ -138,12 +138,16 @@ def host_verdict(data: bytes, limits: Limits) -> list[int]:
         return [int(refusal.rule), refusal.word, refusal.value, refusal.limit]
 
 
+def verdicts(micropython: Path, cases: list[tuple[Limits, bytes]]) -> list[list[object]]:
+    """The robot's verdicts: rule, word, value and limit, or 0 and the certificate."""
+    asked = [json.dumps([list(limits), manifest_hash(limits), data.hex()]) for limits, data in cases]
+    return ask(micropython, "verify_blocks.py", asked)
+
+
 def compare(micropython: Path, cases: list[bytes], limits: Limits) -> set[int]:
     """Hold the robot's verdicts to the host's; return the rules that came up."""
-    head = json.dumps([list(limits), manifest_hash(limits)])
-    answers = ask(micropython, "verify_blocks.py", [head, *(case.hex() for case in cases)])
     expected = [host_verdict(case, limits) for case in cases]
-    assert answers == expected
+    assert verdicts(micropython, [(limits, case) for case in cases]) == expected
     return {verdict[0] for verdict in expected}
 
 

@@ -1,5 +1,5 @@
 # Prints the robot's verdict on each container: rule, word, value and limit, or the certificate.
-# Standard input: a JSON list [limits, manifest hash], then one container a line, in hexadecimal digits.
+# Standard input: one JSON list [limits, manifest hash, container in hexadecimal digits] a line.
 import json
 import sys
 from binascii import unhexlify
@@ -8,9 +8,12 @@ sys.path.insert(0, "firmware")
 
 from llmvm.verify import Verifier
 
-verifier = Verifier(*json.loads(sys.stdin.readline()))
+robot = verifier = None
 for line in sys.stdin:
-    if verifier.check(memoryview(unhexlify(line.strip()))):
+    limits, manifest, data = json.loads(line)
+    if limits != robot:
+        robot, verifier = limits, Verifier(limits, manifest)
+    if verifier.check(memoryview(unhexlify(data))):
         print(json.dumps([verifier.rule, verifier.word, verifier.value, verifier.limit]))
     else:
         print(json.dumps([0] + list(verifier.certificate)))
