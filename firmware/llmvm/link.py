@@ -110,7 +110,7 @@ class Link:
         self._queue = queue
         self._kept = bytearray(queue * _KEPT)
         self._kept_view = memoryview(self._kept)
-        self.session = -1  # none
+        self.session = self.asked = -1  # the session, and the one that IDENTIFY asks for; -1: none
         self.heard = 0  # ms when the last valid frame came
         self.bad = self.strange = self.repeated = 0  # frames broken, of another session or number, sent again
         self._restart()

@@ -235,7 +235,7 @@ class Supervisor:
     def _on_run(self, _size):
         if self._refuse_latched():
             return
-        if self._runner.slot:
+        if self._runner.slot or self._hal.drive.moving:  # a new session may find the wheels still turning
             self._fault(_isa.FAULT_BUSY, 0)
         elif self._senses.flags & _isa.FLAG_BATTERY:
             self._fault(_isa.FAULT_BATTERY, self._senses.values[_isa.CH_BATTERY])

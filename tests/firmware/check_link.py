@@ -212,7 +212,24 @@ host.send(I.F_DATA, pack("<H", 0) + two)
 host.send(I.F_COMMIT, b"x" * 8)
 check("a wrong hash", unpack(I.FAULT_FORMAT, host.until(world.ms + 100, I.F_FAULT))[0], I.FAULT_UPLOAD)
 
+# A session that begins in the middle of a move
+world, robot, host = start()
+host.execute([w(I.OP_END)])
+far = container([wi(I.OP_MOVE, 47, 1000), w(I.OP_END)])
+host.upload(far)
+host.send(I.F_RUN, block_of(far))
+host.until(world.ms + 3000)
+host.identify(3, session=11)
+check("ends it with a ramp", (world.drive.halts, world.drive.moving), ([0], 1))
+check("takes blocks", host.upload(two)[1], 0)
+host.send(I.F_RUN, block_of(two))
+fault = host.until(world.ms + 100, I.F_FAULT)
+check("runs none while the wheels turn", unpack(I.FAULT_FORMAT, fault)[0], I.FAULT_BUSY)
+host.until(world.ms + 2100)
+check("and then does", host.run(two).outcome, I.OUT_COMPLETED)
+
 # Sessions
+world, robot, host = start()
 host.upload(two)
 nonce = 5
 hello = host.identify(nonce, session=12)
