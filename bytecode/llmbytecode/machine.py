@@ -79,13 +79,6 @@ def clamp(number: int, bound: int) -> int:
 Values = dict[str, int]
 
 
-class Loop:
-    """A running loop and the rounds that it has left, this one included."""
-
-    def __init__(self, rounds: int) -> None:
-        self.rounds = rounds
-
-
 class Machine:
     """Runs one verified block in a world.
 
@@ -105,8 +98,8 @@ class Machine:
         self.variables = [0] * 16 if variables is None else variables
         self.mode = Mode.IDLE
         self.guards: dict[int, Guard] = {}
-        self.loops: list[Loop] = []
-        self.calls: list[int] = []
+        self.loops: list[int] = []  # rounds that the running loops have left, the innermost last
+        self.calls: list[int] = []  # words to go back to
         self.pc = self.fuel = self.ms = self.path_mm = self.rotation_mrad = self.trip = self.code = 0
         self.reports: list[tuple[int, int]] = []  # (tag, value)
         self.signals: list[tuple[str, int, int, int]] = []  # ("LED", r, g, b) or ("TONE", Hz, ms, 0)
@@ -164,20 +157,20 @@ def _branch(condition: Callable[[int, int], bool]) -> "Execute":
 
 
 def _loop(m: Machine, v: Values, _here: int) -> None:
-    m.loops.append(Loop(v["i"]))
+    m.loops.append(v["i"])
 
 
 def _loopr(m: Machine, v: Values, here: int) -> None:
     rounds = max(0, min(m.registers[v["a"]], v["c"]))
     if rounds:
-        m.loops.append(Loop(rounds))
+        m.loops.append(rounds)
     else:
         m.pc = here + v["b"] + 1
 
 
 def _endloop(m: Machine, v: Values, here: int) -> None:
-    m.loops[-1].rounds -= 1
-    if m.loops[-1].rounds:
+    m.loops[-1] -= 1
+    if m.loops[-1]:
         m.pc = here - v["i"] + 1
     else:
         m.loops.pop()
