@@ -53,21 +53,19 @@ def measure(size: int, limits: Limits) -> Row:
     return Row(f"{size} words", 1000 * times["fast"], "plain twin", 1000 * times["plain"], "us", WANTED)
 
 
-def main() -> int:
-    """Print the ratios and the growth; exit 1 where a promise is missed."""
+def run() -> list[Row]:
+    """Return the twins side by side, then the time for a word of longer programs beside that of `BASE` words."""
     if not compiled():
-        print("bench_verify: the Cython twin is not compiled; run make setup", file=sys.stderr)
-        return 1
+        raise SystemExit("bench_verify: the Cython twin is not compiled; run make setup")
     rows = {size: measure(size, generous()) for size in SIZES}
     per_word = {size: 1000 * row.ours / size for size, row in rows.items()}
     growth = [
-        Row(f"{size} words", per_word[size], f"{BASE} words", per_word[BASE], "ns/word", LINEAR)
+        Row(f"a word of {size}", per_word[size], f"of {BASE}", per_word[BASE], "ns", LINEAR)
         for size in SIZES
         if size > BASE
     ]
-    good = print_table("verify: Cython against plain Python", rows.values())
-    return 0 if print_table("verify: time for a word, as the program grows", growth) and good else 1
+    return [*rows.values(), *growth]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(0 if print_table("Verifier: Cython against its plain twin", run()) else 1)
