@@ -22,7 +22,7 @@ def drawn() -> dict[str, str]:
 
 
 def defined() -> dict[str, str]:
-    """Each class of the package that is an LlmosError, with its first base."""
+    """Each public class of the package that is an LlmosError, with its first base."""
     bases: dict[str, str] = {}
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -32,7 +32,7 @@ def defined() -> dict[str, str]:
     def is_ours(name: str) -> bool:
         return name == "LlmosError" or (name in bases and is_ours(bases[name]))
 
-    return {name: base for name, base in bases.items() if is_ours(name)}
+    return {name: base for name, base in bases.items() if is_ours(name) and not name.startswith("_")}
 
 
 def test_the_tree_is_true() -> None:

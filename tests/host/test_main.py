@@ -83,13 +83,16 @@ def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_every_command_helps_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every row of the table is a command with a help page, and each page shows an example."""
-    with pytest.raises(SystemExit) as ended:
-        main([name, "--help"])
-    assert ended.value.code == 0
-    page = capsys.readouterr().out
-    assert f"Usage: llmos {name}" in page
-    assert "Example" in page
+    """Every row of the table is a command, or a group of them, and each help page shows an example."""
+    command = cli.get_command(click.Context(cli), name)
+    below = list(command.commands) if isinstance(command, click.Group) else []
+    for words in [[name, sub] for sub in below] or [[name]]:
+        with pytest.raises(SystemExit) as ended:
+            main([*words, "--help"])
+        assert ended.value.code == 0
+        page = capsys.readouterr().out
+        assert f"Usage: llmos {' '.join(words)} " in page
+        assert "Example" in page
 
 
 def test_help_imports_no_command() -> None:
