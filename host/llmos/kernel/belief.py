@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llmos.link import Telemetry
 from llmos.manifest import RANGE_CHANNELS, Manifest
 from llmos.planning import costmap
 from llmos.planning.route import Point
@@ -19,23 +19,6 @@ MARGIN_M = 0.02  # kept beyond the footprint by every planned way
 TRAIL_M = 0.05  # spacing of the remembered track
 FREE = 1
 OCCUPIED = 2
-
-
-class Reading(Protocol):
-    """The fields of a telemetry frame that the belief needs."""
-
-    @property
-    def ms(self) -> int: ...
-    @property
-    def x_mm(self) -> int: ...
-    @property
-    def y_mm(self) -> int: ...
-    @property
-    def heading_mrad(self) -> int: ...
-    @property
-    def age(self) -> int: ...
-    @property
-    def battery(self) -> int: ...
 
 
 def between(before: tuple[int, Pose], after: tuple[int, Pose], ms: int) -> Pose:
@@ -73,7 +56,7 @@ class Belief:
         """Distance from the robot's centre to a blocked cell that every planned way keeps."""
         return self.manifest.radius_m + MARGIN_M
 
-    def place(self, reading: Reading) -> Pose:
+    def place(self, reading: Telemetry) -> Pose:
         """Return a telemetry pose in the arena's frame."""
         x0, y0, h0 = self.start
         x, y = reading.x_mm / 1000, reading.y_mm / 1000
@@ -83,7 +66,7 @@ class Belief:
             h0 + reading.heading_mrad / 1000,
         )
 
-    def hear(self, reading: Reading) -> None:
+    def hear(self, reading: Telemetry) -> None:
         """Take in one telemetry frame: the pose, and the ranges at the pose where they were measured."""
         self.pose = self.place(reading)
         self.battery_mv, self.age_ms = reading.battery, reading.age
@@ -99,7 +82,7 @@ class Belief:
             self.grid.mark_visited(self.pose[0], self.pose[1], self.manifest.radius_m, reading.ms)
 
     @staticmethod
-    def ranges(reading: Reading) -> Sequence[float | None]:
+    def ranges(reading: Telemetry) -> Sequence[float | None]:
         """Return the six ranges in m, None where there is no reading."""
         values = (getattr(reading, name) for name in RANGE_CHANNELS)
         return [None if value == NO_READING else value / 1000 for value in values]
