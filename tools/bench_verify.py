@@ -54,7 +54,7 @@ def measure(size: int, limits: Limits) -> Row:
 
 
 def run() -> list[Row]:
-    """Return the twins side by side, then the time for a word of longer programs beside that of `BASE` words."""
+    """Return the twins side by side, then the time a word takes in longer programs, beside `BASE` words."""
     if not compiled():
         raise SystemExit("bench_verify: the Cython twin is not compiled; run make setup")
     rows = {size: measure(size, generous()) for size in SIZES}
