@@ -21,12 +21,12 @@ Field = NDArray[np.float32]
 
 SPACING_M = 0.5
 GOAL_REACH_M = 0.2  # a goal that the footprint does not fit on is served by a cell this near to it
-VIEW_CELLS = 5  # unknown cells this near are what a frontier promises
+VIEW_CELLS = 8  # unknown cells this near are what a frontier promises
 LEAST_VIEW = 4  # unknown cells; fewer are a gap between rays, not ground
 SEEN_VIEW = 12  # the same where the robot has stood within NEAR_CELLS and looked
 NEAR_CELLS = 2
-HALVING_M = 2.0  # a detour of this length halves a frontier's score
-VIEW_WEIGHT = 0.3
+HALVING_M = 1.0  # a detour of this length halves a frontier's score
+VIEW_WEIGHT = 0.8
 SUBGOAL_SCORE, TOWARDS_SCORE = 0.98, 0.95
 RECOVERY_M = (0.3, 1.0)
 RECOVERIES = 2

@@ -18,11 +18,11 @@ UNKNOWN, FREE, OCCUPIED = 0, 1, 2
 STATES = ("unknown", "free", "obstacle", "wall", "explored", "path", "collectible", "collected")
 
 HIT = 1.4  # log-odds for a reading that ends in the cell
-FROM = -1.5  # a hit counts from here at least, so that the second one wins
+FROM = -1.9  # a hit counts from here at least: one leaves known free ground free, the second wins
 MISS = 0.9  # against, for each cell length that a ray runs through the cell
 DOUBT = 0.08  # the same where something was hit before, and only for rays from a new place
 MOST, LEAST = 4.2, -2.9  # p of 0.985 and 0.052
-OCCUPIED_ABOVE, FREE_BELOW = 1.0, -0.4  # one hit; a ray through about half the cell
+OCCUPIED_ABOVE, FREE_BELOW = 0.0, -0.4  # one hit; a ray through about half the cell
 SHORT_M = 0.025  # a ray frees no ground this near to what it hit: five sigma of the sensors' noise
 DEEPER_M = 0.015  # a hit counts this far behind the face it measured, three sigma: faces lie on cell borders
 BEYOND_M = 0.03  # a hit this far outside belongs to the rim: the room's border is often the grid's
@@ -156,7 +156,7 @@ class Grid:
 
     def occupancy(self) -> NDArray[np.uint8]:
         """Return UNKNOWN, FREE or OCCUPIED for each cell."""
-        occupied = (self.logodds >= OCCUPIED_ABOVE).astype(np.uint8) * np.uint8(OCCUPIED)
+        occupied = (self.logodds > OCCUPIED_ABOVE).astype(np.uint8) * np.uint8(OCCUPIED)
         return occupied + (self.logodds <= FREE_BELOW)
 
     def confidence(self) -> NDArray[np.float32]:
