@@ -26,6 +26,7 @@ from llmos.kernel.frame import FrameCandidate, candidate_line
 from llmos.kernel.prompt import system_prompt
 
 FRAMES = 12
+BUDGET_S = 180.0  # on a machine so busy that the frames take longer, fewer are measured
 GOAL_MS = 500.0  # p50 of a full decision on two cores
 
 
@@ -132,10 +133,13 @@ def contenders() -> list[Contender]:
 
 
 def measure(frames: int = FRAMES) -> list[Contender]:
-    """Let every contender decide the same frames."""
+    """Let every contender decide the same frames, at least two."""
     rng = Random(0)
     rivals = contenders()
-    for _ in range(frames):
+    stop = time.monotonic() + BUDGET_S
+    for index in range(frames):
+        if index >= 2 and time.monotonic() > stop:
+            break
         request, best = frame(rng)
         for rival in rivals:
             rival.take(request, best)
@@ -166,8 +170,8 @@ def main() -> int:
     except InferenceError as error:
         print(f"bench_inference: {error}", file=sys.stderr)
         return 1
-    kept = print_table(f"SmolLM2-135M, median of {frames} decisions", rows(rivals))
-    return int(not kept or rivals[0].valid < frames)
+    kept = print_table("SmolLM2-135M, median of the decisions", rows(rivals))
+    return int(not kept or rivals[0].valid < len(rivals[0].answers))
 
 
 if __name__ == "__main__":
