@@ -1,1 +1,1 @@
-"""The robot's world: an occupancy grid, the places worth going to, and their pictures in text, PNG and SVG."""
+"""The robot's world: an occupancy grid, the places worth going to, and pictures in text, PNG and SVG."""

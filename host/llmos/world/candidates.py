@@ -6,7 +6,8 @@ best of them are chosen one after the other, each at least SPACING_M from those 
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from llmos.planning import astar
 from llmos.world.grid import FREE, UNKNOWN, Cell, Grid
 
 Kind = Literal["subgoal", "frontier", "recovery"]
+Point = tuple[float, float]
 Mask = NDArray[np.bool_]
 Field = NDArray[np.float32]
 
@@ -39,7 +41,7 @@ class Candidate:
 
     id: str
     type: Kind
-    pos_m: tuple[float, float]
+    pos_m: Point
     score: float
     path_m: float
     note: str
@@ -54,7 +56,7 @@ class View:
     cost: Field  # of entering a cell, infinite where the footprint does not fit
     reach: Field  # cost of the way to a cell, infinite where there is none
     pose: tuple[float, float, float]
-    goal: tuple[float, float] | None
+    goal: Point | None
     allowed: Mask  # cells that are not to be left alone
 
     @property
@@ -68,7 +70,7 @@ def candidates(
     cost: Field,
     reach: Field,
     pose: tuple[float, float, float],
-    goal: tuple[float, float] | None,
+    goal: Point | None,
     stuck: bool,
     blacklist: Mapping[Cell, int],
     limit: int = 5,
@@ -93,12 +95,7 @@ def candidates(
     for one in sorted(found, key=lambda c: -c.score):
         if all(math.dist(one.pos_m, other.pos_m) >= SPACING_M for other in kept):
             kept.append(one)
-    return [renamed(one, f"c{number}") for number, one in enumerate(kept[:limit], 1)]
-
-
-def renamed(one: Candidate, name: str) -> Candidate:
-    """Return a candidate under another id."""
-    return Candidate(name, one.type, one.pos_m, one.score, one.path_m, one.note, one.cell)
+    return [replace(one, id=f"c{number}") for number, one in enumerate(kept[:limit], 1)]
 
 
 def subgoals(view: View) -> list[Candidate]:
@@ -110,7 +107,7 @@ def subgoals(view: View) -> list[Candidate]:
     occupancy = view.grid.occupancy()
     known = next((i for i, cell in enumerate(way) if occupancy[cell] == UNKNOWN and i), len(way))
     if known == len(way):
-        at = view.goal if view.grid.cell(*view.goal or (0, 0)) == end and view.goal else view.grid.centre(end)
+        at = view.goal if view.goal and view.grid.cell(*view.goal) == end else None
         return [candidate(view, "subgoal", end, SUBGOAL_SCORE, "goal", way, at)]
     # Where the unknown begins beside the robot, the first unknown cell itself: to turn to it is to see it.
     last = known - 1 if known > 2 else known
@@ -120,7 +117,7 @@ def subgoals(view: View) -> list[Candidate]:
 
 
 def goal_cell(view: View) -> Cell | None:
-    """Return the cell with a way to it that serves the goal best: its own, or the nearest within GOAL_REACH_M."""
+    """Return the reachable cell that serves the goal best: its own, or the nearest within GOAL_REACH_M."""
     if view.goal is None:
         return None
     own = view.grid.cell(*view.goal)
@@ -140,15 +137,24 @@ def frontiers(view: View, limit: int) -> list[Candidate]:
         away = distances(view.grid, view.goal)
         way = way + away - away[view.start]
     detour = np.maximum(way, 0.0)
-    largest = (2 * VIEW_CELLS + 1) ** 2 / 2
-    worth = (1 - VIEW_WEIGHT + VIEW_WEIGHT * np.minimum(1.0, promise / largest)) / (1 + detour / HALVING_M)
+    half_the_view = (2 * VIEW_CELLS + 1) ** 2 / 2  # what lies beyond a straight edge
+    worth = 1 - VIEW_WEIGHT + VIEW_WEIGHT * np.minimum(1.0, promise / half_the_view)
+    worth /= 1 + detour / HALVING_M
     worth[promise == 0] = 0.0
-    found = []
-    while len(found) < limit and worth.max() > 0:
-        cell = as_cell(worth, int(worth.argmax()))
-        score = 0.9 * float(worth[cell])
-        found.append(candidate(view, "frontier", cell, score, f"{int(promise[cell])} cells", cells_to(view, cell)))
-        worth[distances(view.grid, view.grid.centre(cell)) < SPACING_M] = 0.0
+    return [
+        candidate(view, "frontier", cell, 0.9 * score, f"{int(promise[cell])} cells", cells_to(view, cell))
+        for cell, score in best_apart(view.grid, worth, limit)
+    ]
+
+
+def best_apart(grid: Grid, worth: NDArray[np.float64], limit: int) -> list[tuple[Cell, float]]:
+    """Return the cells of most worth above 0, each at least SPACING_M from those before, with their worth."""
+    left = worth.copy()
+    found: list[tuple[Cell, float]] = []
+    while len(found) < limit and left.max() > 0:
+        cell = as_cell(left, int(left.argmax()))
+        found.append((cell, float(left[cell])))
+        left[distances(grid, grid.centre(cell)) < SPACING_M] = 0.0
     return found
 
 
@@ -171,19 +177,17 @@ def recoveries(view: View) -> list[Candidate]:
     fit &= (away >= RECOVERY_M[0]) & (away <= RECOVERY_M[1])
     room = box_sum(fit, 2) / 25
     worth = np.where(fit, 0.6 + 0.3 * room - 0.02 * np.minimum(view.grid.visits, 20), 0.0)
-    found = []
-    while len(found) < RECOVERIES and worth.max() > 0:
-        cell = as_cell(worth, int(worth.argmax()))
-        found.append(candidate(view, "recovery", cell, float(worth[cell]), bearing(view, cell), cells_to(view, cell)))
-        worth[distances(view.grid, view.grid.centre(cell)) < SPACING_M] = 0.0
-    return found
+    return [
+        candidate(view, "recovery", cell, score, bearing(view, cell), cells_to(view, cell))
+        for cell, score in best_apart(view.grid, worth, RECOVERIES)
+    ]
 
 
 def candidate(
-    view: View, kind: Kind, cell: Cell, score: float, note: str, way: list[Cell], at: tuple[float, float] | None = None
+    view: View, kind: Kind, cell: Cell, score: float, note: str, way: list[Cell], at: Point | None = None
 ) -> Candidate:
     """Return a candidate at a cell's centre, or at the point `at` in it, without its final id."""
-    steps = sum(math.dist(a, b) for a, b in zip(way, way[1:], strict=False))
+    steps = sum(math.dist(a, b) for a, b in pairwise(way))
     x, y = at or view.grid.centre(cell)
     place = (round(x, 3) + 0.0, round(y, 3) + 0.0)
     return Candidate("", kind, place, round(score, 2), round(steps * view.grid.cell_m, 3), note, cell)
@@ -207,12 +211,12 @@ def as_cell(field: NDArray[np.generic], index: int) -> Cell:
     return index // field.shape[1], index % field.shape[1]
 
 
-def distances(grid: Grid, point: tuple[float, float]) -> NDArray[np.float64]:
+def distances(grid: Grid, point: Point) -> NDArray[np.float64]:
     """Return each cell centre's straight distance to a point in metres."""
     west, south = grid.centre((0, 0))
     xs = west + np.arange(grid.shape[1]) * grid.cell_m - point[0]
     ys = south + np.arange(grid.shape[0]) * grid.cell_m - point[1]
-    return np.hypot(xs[None, :], ys[:, None])
+    return np.asarray(np.hypot(xs[None, :], ys[:, None]))
 
 
 def cells_mask(shape: Cell, cells: Mapping[Cell, int]) -> Mask:
@@ -231,7 +235,7 @@ def beside(mask: Mask) -> Mask:
 
 def box_sum(mask: Mask, reach: int) -> NDArray[np.int32]:
     """Count the set cells in the square of 2 * reach + 1 cells around each cell."""
-    sums = np.pad(mask, ((reach + 1, reach), (reach + 1, reach))).cumsum(0, np.int32).cumsum(1, np.int32)
+    sums: NDArray[np.int32] = np.pad(mask, (reach + 1, reach)).cumsum(0, np.int32).cumsum(1, np.int32)
     side = 2 * reach + 1
     return sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
 

@@ -1,8 +1,8 @@
-"""The occupancy grid: log-odds from range readings, visits and age, with the navigation loop's cell states on top.
+"""The occupancy grid: log-odds from range readings, visits and age, with the cells' named states on top.
 
-Log-odds by inverse sensor model (Moravec & Elfes 1985; Thrun, Burgard & Fox, Probabilistic Robotics, ch. 9), with
-one change for thin walls: a wall fills a small part of its cell, and rays that pass beside it say nothing
-against it. Evidence for an obstacle therefore outweighs evidence for free ground: two hits in succession win
+Log-odds by inverse sensor model (Moravec & Elfes 1985; Thrun, Burgard & Fox, Probabilistic Robotics, ch. 9),
+with one change for thin walls: a wall fills a small part of its cell, and rays that pass beside it do not
+speak against it. Evidence for an obstacle therefore outweighs evidence for free ground: two hits in a row win
 against any number of rays before them, and what was hit is lost only to many rays from different places.
 """
 
@@ -98,7 +98,7 @@ class Grid:
             self._hit(x + r * math.cos(a), y + r * math.sin(a), now_ms)
 
     def _is_new_place(self, pose: tuple[float, float, float]) -> bool:
-        """Whether readings from a pose can tell more than those before; they are not independent otherwise."""
+        """Whether readings from a pose tell more than those before; from one place they depend."""
         x, y, heading = self._looked_from
         if math.hypot(pose[0] - x, pose[1] - y) < NEW_PLACE_M and abs(pose[2] - heading) < NEW_PLACE_RAD:
             return False
@@ -125,7 +125,7 @@ class Grid:
         return self.cell(inside_x, inside_y) if near else None
 
     def mark_visited(self, x: float, y: float, radius_m: float, now_ms: int) -> None:
-        """Take the ground under the robot as free, except where something was hit, and count a new cell's visit."""
+        """Take the ground under the robot as free unless something was hit there; count visits of cells."""
         cell = self.cell(x, y)
         if cell is None:
             return
@@ -177,7 +177,7 @@ class Grid:
 
 
 def in_row(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell for each cell whether at least WALL_CELLS set cells stand in its row without a gap, itself among them."""
+    """Tell for each cell whether it is one of at least WALL_CELLS set cells in its row without a gap."""
     rows, cols = mask.shape
     found = np.zeros_like(mask)
     if cols < WALL_CELLS:

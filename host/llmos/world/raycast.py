@@ -1,4 +1,4 @@
-"""Which cells a ray crosses, and how far it runs in each: every crossing of a grid line, for all rays at once."""
+"""Which cells rays cross, and how far they run in each: all crossings of grid lines, for all rays at once."""
 
 import math
 
@@ -10,7 +10,7 @@ PARALLEL = 1e-9  # a ray whose direction has less than this along an axis crosse
 
 
 def line_crossings(start: float, direction: Floats, count: int) -> Floats:
-    """Return the distances at which rays cross the next `count` whole numbers along one axis, shape (rays, count).
+    """Return the distances to the next `count` whole numbers along one axis, shape (rays, count).
 
     Args:
         start: common start of the rays, in cells.
@@ -27,9 +27,7 @@ def line_crossings(start: float, direction: Floats, count: int) -> Floats:
     return distance
 
 
-def lengths_in_cells(
-    x: float, y: float, angles: Floats, lengths: Floats, shape: tuple[int, int]
-) -> Floats:
+def lengths_in_cells(x: float, y: float, angles: Floats, lengths: Floats, shape: tuple[int, int]) -> Floats:
     """Return the summed length of rays from one point in each cell, in cells, shape `shape`.
 
     Args:
@@ -54,5 +52,5 @@ def lengths_in_cells(
     row = np.floor(y + middles * north[:, None]).astype(np.intp)
     inside = (col >= 0) & (col < cols) & (row >= 0) & (row < rows)
     cells = np.where(inside, row * cols + col, 0)
-    crossed: Floats = np.bincount(cells.ravel(), (chords * inside).ravel(), rows * cols)
-    return crossed.reshape(shape)
+    crossed = np.bincount(cells.ravel(), (chords * inside).ravel(), rows * cols)
+    return crossed.reshape(shape).astype(np.float64, copy=False)

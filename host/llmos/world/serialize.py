@@ -1,6 +1,5 @@
 """The world in text, of bounded size: run lengths, a small map of characters, lists of changes, objects."""
 
-import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -14,17 +13,22 @@ from llmos.world.grid import OCCUPIED, STATES, Cell, Grid
 
 LETTERS = "UFOWEPCX"  # one for each of STATES
 SIGNS = "?.o#:+$x"  # the same in the map of characters
-PRIORITY = np.array([0, 1, 4, 5, 7, 6, 2, 3])  # states, from what matters least in a block of cells to what matters most
+PRIORITY = np.array([0, 1, 4, 5, 7, 6, 2, 3], np.uint8)  # states, the least important first
 ARROWS = ">^<v"  # the robot, by quarter turns counter-clockwise from east
 MOST_CHANGED = 0.3  # share of the cells; beyond it a full map is shorter than its changes
 MOST_OBJECTS = 16
+Indices = NDArray[np.intp]
+
 RUN = re.compile(rf"(\d*)([{LETTERS}])")
 
 
 def rle(grid: Grid) -> str:
-    """Return the cells' states as run lengths, row by row from the south-west: `12U3FO` is 12 U, 3 F, one O."""
-    runs = ((LETTERS[state], sum(1 for _ in same)) for state, same in itertools.groupby(grid.states().ravel().tolist()))
-    return "".join(f"{count if count > 1 else ''}{letter}" for letter, count in runs)
+    """Return the cells' states as run lengths, row by row from the south-west: `12U3FO` is 12 U, 3 F, 1 O."""
+    states = grid.states().ravel()
+    starts = np.flatnonzero(np.diff(states, prepend=len(STATES)))
+    counts = np.diff(starts, append=states.size).tolist()
+    runs = zip(states[starts].tolist(), counts, strict=True)
+    return "".join(f"{count if count > 1 else ''}{LETTERS[state]}" for state, count in runs)
 
 
 def unrle(text: str, shape: tuple[int, int]) -> NDArray[np.uint8]:
@@ -48,27 +52,36 @@ def ascii_map(
     candidates: Sequence[Candidate],
     scale: int = 2,
 ) -> str:
-    """Return a map of characters, north up, each for `scale` x `scale` cells: `?` unknown, `.` free, `:` driven over,
-    `o` obstacle, `#` wall, digits for candidates, `G` the goal, `>^<v` the robot."""
-    picture = shrunk(grid.states(), scale)
-    signs = np.array(list(SIGNS))[picture]
+    """Return a map of characters, north up, each for `scale` x `scale` cells.
+
+    `?` unknown, `.` free, `:` driven over, `o` obstacle, `#` wall, digits for candidates, `G` the goal,
+    `>^<v` the robot.
+    """
+    rows, cols = (blocks(side, math.ceil(side / scale)) for side in grid.shape)
+    signs = np.array(list(SIGNS))[shrunk(grid.states(), rows, cols)]
     marks = [(one.pos_m, one.id.lstrip("c")[:1]) for one in reversed(candidates)]
     marks += [(goal, "G")] if goal else []
     marks += [(pose[:2], ARROWS[round(pose[2] / (math.pi / 2)) % 4])]
     for place, sign in marks:
         if cell := grid.cell(*place):
-            signs[cell[0] // scale, cell[1] // scale] = sign
+            signs[block_of(cell[0], rows), block_of(cell[1], cols)] = sign
     return "\n".join("".join(row) for row in signs[::-1])
 
 
-def shrunk(states: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
-    """Return states in which each block of `scale` x `scale` cells shows the one that matters most."""
+def blocks(side: int, count: int) -> Indices:
+    """Return where each of `count` blocks begins that share `side` cells; the sizes differ by one at most."""
+    return np.arange(count) * side // count
+
+
+def block_of(cell: int, starts: Indices) -> int:
+    """Return the number of the block that holds a row or column."""
+    return int(np.searchsorted(starts, cell, "right")) - 1
+
+
+def shrunk(states: NDArray[np.uint8], rows: Indices, cols: Indices) -> NDArray[np.uint8]:
+    """Return states in which each block, by its first row and column, shows the one that matters most."""
     ranks = np.argsort(PRIORITY)[states]
-    rows, cols = (math.ceil(side / scale) for side in states.shape)
-    wide = np.zeros((rows * scale, cols * scale), ranks.dtype)
-    wide[: states.shape[0], : states.shape[1]] = ranks
-    top = wide.reshape(rows, scale, cols, scale).max(axis=(1, 3))
-    return PRIORITY[top].astype(np.uint8)
+    return PRIORITY[np.maximum.reduceat(np.maximum.reduceat(ranks, rows, axis=0), cols, axis=1)]
 
 
 def patches(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> list[tuple[int, int, str]] | None:
@@ -80,10 +93,10 @@ def patches(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> list[tuple[int, i
 
 
 def symbolic(grid: Grid) -> dict[str, Any]:
-    """Return the symbolic layer: the largest clusters of occupied cells, and a topology yet without entries."""
+    """Return the symbolic layer: the largest clusters of occupied cells; the topology has no entries yet."""
     states = grid.states()
-    groups = sorted(clusters(grid.occupancy() == OCCUPIED), key=lambda cells: (-len(cells), cells))[:MOST_OBJECTS]
-    objects = [described(grid, states, number, cells) for number, cells in enumerate(groups, 1)]
+    groups = sorted(clusters(grid.occupancy() == OCCUPIED), key=lambda cells: (-len(cells), cells))
+    objects = [described(grid, states, n, cells) for n, cells in enumerate(groups[:MOST_OBJECTS], 1)]
     return {"objects": objects, "topology": {"waypoints": [], "edges": []}}
 
 
@@ -94,7 +107,7 @@ def described(grid: Grid, states: NDArray[np.uint8], number: int, cells: list[Ce
     half = grid.cell_m / 2
     kind = STATES[max(int(states[cell]) for cell in cells)]
     box = [round(edge, 2) + 0.0 for edge in (west - half, south - half, east + half, north + half)]
-    return {"id": f"o{number}", "type": kind, "bbox_m": box, "label": f"{kind} of {len(cells)} cells"}
+    return {"id": f"o{number}", "type": kind, "bbox_m": box, "label": f"{kind}, {len(cells)} cells"}
 
 
 def clusters(mask: NDArray[np.bool_]) -> list[list[Cell]]:
