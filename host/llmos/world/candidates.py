@@ -24,9 +24,9 @@ Field = NDArray[np.float32]
 SPACING_M = 0.5
 GOAL_REACH_M = 0.2  # a goal that the footprint does not fit on is served by a cell this near to it
 VIEW_CELLS = 8  # unknown cells this near are what a frontier promises
-LEAST_VIEW = 4  # unknown cells; fewer are a gap between rays, not ground
-SEEN_VIEW = 12  # the same where the robot has stood within NEAR_CELLS and looked
-NEAR_CELLS = 2
+NEAR_CELLS = 2  # so near nothing unknown lies behind a wall: the footprint would not fit between
+LEAST_NEAR = 4  # unknown cells; fewer are a gap between rays, not ground
+LEAST_SEEN = 8  # the same where the robot has stood within NEAR_CELLS and looked
 HALVING_M = 1.0  # a detour of this length halves a frontier's score
 VIEW_WEIGHT = 0.8
 SUBGOAL_SCORE, TOWARDS_SCORE = 0.98, 0.95
@@ -163,10 +163,9 @@ def promised(view: View) -> NDArray[np.int32]:
     occupancy = view.grid.occupancy()
     unknown = (occupancy == UNKNOWN) & np.isfinite(view.cost)
     edge = (occupancy == FREE) & np.isfinite(view.reach) & view.allowed & beside(unknown)
-    around = box_sum(unknown, VIEW_CELLS)
     seen = dilate(view.grid.visits > 0, NEAR_CELLS)
-    seen[view.start] = True
-    return np.where(edge & (around >= np.where(seen, SEEN_VIEW, LEAST_VIEW)), around, 0).astype(np.int32)
+    edge &= box_sum(unknown, NEAR_CELLS) >= np.where(seen, LEAST_SEEN, LEAST_NEAR)
+    return np.where(edge, box_sum(unknown, VIEW_CELLS), 0)
 
 
 def recoveries(view: View) -> list[Candidate]:

@@ -81,7 +81,8 @@ class Canvas:
         col, row = self.spot(place)
         left, right = (min(max(int(col + way), 0), PNG_SIDE) for way in (-reach, reach + 2))
         top, bottom = (min(max(int(row + way), 0), PNG_SIDE) for way in (-reach, reach + 2))
-        east, north = np.arange(left, right) + 0.5 - col, row - np.arange(top, bottom) - 0.5
+        east: Floats = np.arange(left, right, dtype=np.float64) + 0.5 - col
+        north: Floats = row - 0.5 - np.arange(top, bottom, dtype=np.float64)
         return self.pixels[top:bottom, left:right], east[None, :], north[:, None]
 
     def metre_lines(self) -> None:
