@@ -229,6 +229,7 @@ text { font: 13px system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-seri
 .title { font-size: 19px; font-weight: 600 }
 .outcome { fill: #4b5563 }
 .tick { font-size: 11px; fill: #6b7280 }
+.unknown, .free, .hit { shape-rendering: crispEdges }
 .unknown { fill: #e3e7ed }
 .free { fill: #fff }
 .lines { stroke: #cfd6df }
@@ -237,7 +238,7 @@ text { font: 13px system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-seri
 .disc { fill: #4b5563; stroke: #1f2937; stroke-width: 2 }
 .planned { fill: none; stroke: #2563eb; stroke-width: 1.4; stroke-dasharray: 5 4; stroke-opacity: .6 }
 .truth { fill: none; stroke: #059669; stroke-width: 3.4; stroke-linejoin: round; stroke-linecap: round }
-.believed { fill: none; stroke: #db2777; stroke-width: 1.4; stroke-linejoin: round }
+.believed { fill: none; stroke: #be185d; stroke-width: 2; stroke-dasharray: .1 7; stroke-linecap: round }
 .frontier { fill: #2563eb; fill-opacity: .55 }
 .subgoal { fill: #7c3aed; fill-opacity: .6 }
 .recovery { fill: #0891b2; fill-opacity: .6 }
@@ -251,12 +252,16 @@ text { font: 13px system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-seri
 PICTURE_SIDE = 700  # pixels of the room's longer side
 MARGIN, HEAD, LEGEND = 34, 76, 190
 FEW_PX = 3.0  # candidates nearer than this to another are drawn once
+APART_PX = 1.5  # so are the points of a line
+LEGEND_LINE = 27
 
 
 def run_svg(record: RunRecord) -> str:
     """Return the picture of a run: what is true, what the robot believed, planned and drove."""
     sheet = Sheet(record.size_m)
-    width, height = sheet.width + 2 * MARGIN + LEGEND, sheet.height + HEAD + MARGIN
+    names = legend(record, sheet.width + 2 * MARGIN, HEAD + 12)
+    width = sheet.width + 2 * MARGIN + LEGEND
+    height = HEAD + MARGIN + max(sheet.height, LEGEND_LINE * len(names) - MARGIN)
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}">',
@@ -268,7 +273,7 @@ def run_svg(record: RunRecord) -> str:
         *ground(sheet, record),
         *ways(sheet, record),
         *marks(sheet, record),
-        *legend(record, sheet.width + 2 * MARGIN, HEAD + 12),
+        *names,
         "</svg>",
     ]) + "\n"
 
@@ -317,8 +322,14 @@ class Sheet:
         return f'<text class="tick" text-anchor="{anchor}" x="{x:.1f}" y="{y:.1f}">{text}</text>'
 
     def polyline(self, points: Sequence[Point], kind: str) -> str:
-        """Return a line over several points."""
-        text = " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in points)
+        """Return a line over several points, without those that are too near together to be seen apart."""
+        kept = [(self.x(x), self.y(y)) for x, y in points[:1]]
+        for x, y in points[1:]:
+            spot = (self.x(x), self.y(y))
+            if math.dist(spot, kept[-1]) >= APART_PX:
+                kept.append(spot)
+        kept.append((self.x(points[-1][0]), self.y(points[-1][1])))
+        text = " ".join(f"{x:.1f},{y:.1f}" for x, y in kept)
         return f'<polyline class="{kind}" points="{text}"/>'
 
 
@@ -432,8 +443,8 @@ def legend(record: RunRecord, x: float, y: float) -> list[str]:
     }
     for kind in ("subgoal", "frontier", "recovery"):
         absent[f"{kind} offered"] = all(one.type != kind for one in record.candidates)
-    shown = [(name, sign) for name, sign in SIGNS.items() if not absent.get(name)]
+    rows = [f'{sign}<text x="38" y="5">{name}</text>' for name, sign in SIGNS.items() if not absent.get(name)]
     return [
-        f'<g transform="translate({x:.0f} {y + 27 * number:.0f})">{sign}<text x="38" y="5">{name}</text></g>'
-        for number, (name, sign) in enumerate(shown)
+        f'<g transform="translate({x:.0f} {y + LEGEND_LINE * number:.0f})">{row}</g>'
+        for number, row in enumerate(rows)
     ]
