@@ -5,7 +5,11 @@ there are idle cores therefore slows all of them down tenfold; one less costs on
 """
 
 import os
+import time
 from pathlib import Path
+
+_LOOKS = 4
+_LOOK_S = 0.001
 
 
 def usable_cores() -> int:
@@ -27,9 +31,22 @@ def _quota() -> int:
 
 
 def idle_cores() -> int:
-    """Count the cores that nothing else is running on at this moment: at least 1."""
+    """Count the cores that nothing else is running on: at least 1.
+
+    What has just done its part, as the board that handed the turn to us, is given a moment to go to sleep.
+    """
+    cores, others = os.cpu_count() or 1, _running()
+    for _ in range(_LOOKS):
+        if not others:
+            break
+        time.sleep(_LOOK_S)
+        others = min(others, _running())
+    return max(1, cores - others)
+
+
+def _running() -> int:
+    """Count the other threads that run or want to, of all processes."""
     try:
-        running = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[0])
+        return int(Path("/proc/loadavg").read_text().split()[3].partition("/")[0]) - 1
     except (OSError, ValueError, IndexError):
-        running = 1
-    return max(1, (os.cpu_count() or 1) - (running - 1))
+        return 0

@@ -31,6 +31,7 @@ from llmos.world.draw import map_png
 from llmos.world.serialize import ascii_map, rle, symbolic
 
 Ending = Literal["reached", "explored", "unreachable", "stuck", "failed"]
+OFFERED = 4  # candidates; each costs the model some 28 tokens to read
 ARRIVED_M = 0.05  # the goal counts as reached this far inside its tolerance
 WORTH_M = 0.05  # a shorter way is not worth a block
 FULL_BATTERY_SHARE = 100.0
@@ -93,6 +94,7 @@ def find_candidates(mind: Mind) -> list[Candidate]:
         mind.goal.place_m,
         stuck=mind.stuck >= STUCK_CYCLES,
         blacklist=mind.avoid,
+        limit=OFFERED,
     )
     return shuffled(found, mind) if mind.settings.shuffle else found
 
