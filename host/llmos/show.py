@@ -1,6 +1,7 @@
 """What a person sees of a mission: a line a cycle, a live map, the ending."""
 
 import math
+import shutil
 import sys
 from typing import TextIO
 
@@ -29,14 +30,12 @@ def choice(step: Step) -> str:
 
 
 def proof(step: Step) -> str:
-    """Return the block's certificate."""
+    """Return the block's certificate: it cannot cost more than this."""
     if step.block is None:
         return ""
     proven = step.block.certificate
-    return (
-        f" | block {step.block.words} words ≤{proven.ms / 1000:.1f} s ≤{proven.path_mm} mm"
-        f" ≤{math.degrees(proven.rotation_mrad / 1000):.0f}° fuel ≤{proven.fuel}"
-    )
+    turn = math.degrees(proven.rotation_mrad / 1000)
+    return f" | ≤{proven.ms / 1000:.1f} s ≤{proven.path_mm} mm ≤{turn:.0f}° ≤{proven.fuel} instructions"
 
 
 def ending(step: Step) -> str:
@@ -44,7 +43,10 @@ def ending(step: Step) -> str:
     note = (
         f" ({step.note})" if step.note and step.note not in (step.acted.details if step.acted else "") else ""
     )
-    return f" → {step.acted.result}: {step.acted.details}{note}" if step.acted else note
+    if step.acted is None:
+        return note
+    result = "" if step.acted.result == "success" else f"{step.acted.result}: "
+    return f" → {result}{step.acted.details}{note}"
 
 
 class Screen:
@@ -53,6 +55,7 @@ class Screen:
     def __init__(self, out: TextIO = sys.stdout, with_map: bool | None = None) -> None:
         self.out = out
         self.with_map = out.isatty() if with_map is None else with_map
+        self._fits = shutil.get_terminal_size().lines - 2
         self._map_lines = 0
 
     def __call__(self, mind: Mind, step: Step) -> None:
@@ -63,8 +66,9 @@ class Screen:
             picture = live_map(
                 mind.belief.grid, mind.belief.pose, step.path, step.candidates, mind.goal.place_m, MAP_WIDTH
             )
-            self._map_lines = picture.count("\n") + 1
-            text += picture + "\n"
+            lines = picture.count("\n") + 1
+            self._map_lines = lines if lines <= self._fits else 0  # what is taller cannot be redrawn in place
+            text += picture + "\n" if self._map_lines else ""
         self.out.write(text)
         self.out.flush()
 
