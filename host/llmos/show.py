@@ -35,7 +35,7 @@ def proof(step: Step) -> str:
         return ""
     proven = step.block.certificate
     turn = math.degrees(proven.rotation_mrad / 1000)
-    return f" | ≤{proven.ms / 1000:.1f} s ≤{proven.path_mm} mm ≤{turn:.0f}° ≤{proven.fuel} instructions"
+    return f" | ≤{proven.ms / 1000:.1f} s ≤{proven.path_mm} mm ≤{turn:.0f}° fuel ≤{proven.fuel}"
 
 
 def ending(step: Step) -> str:
