@@ -1,23 +1,26 @@
 """The robot's manifest: what the robot is, and the integer limits that its verifier works with."""
 
 import math
-import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from llmbytecode import Chan, Limits, manifest_hash
 from llmos.errors import LlmosError
 from llmos.resources import system_volume
+from llmos.tables import read_table
 
 __all__ = ["Manifest", "ManifestError", "load_manifest", "manifest_hash"]
 
-Positive = Annotated[float, Field(gt=0, le=1e6)]
-Count = Annotated[int, Field(gt=0, lt=2**30 - 1)]
-Pins = Annotated[list[int], Field(min_length=4, max_length=4)]
+Positive = Annotated[float, Field(gt=0, le=1e6, strict=True)]
+Count = Annotated[int, Field(gt=0, lt=2**30 - 1, strict=True)]
+Pin = Annotated[int, Field(ge=0, le=48, strict=True)]  # of an ESP32-S3
+Pins = Annotated[list[Pin], Field(min_length=4, max_length=4)]
+RangeChannel = Literal["front", "front_left", "front_right", "left", "right", "rear"]
+Degrees = Annotated[float, Field(ge=-360, le=360, strict=True)]
 
-RANGE_CHANNELS = ("front", "front_left", "front_right", "left", "right", "rear")
+RANGE_CHANNELS: tuple[RangeChannel, ...] = get_args(RangeChannel)
 POSE_CHANNELS = (Chan.X, Chan.Y, Chan.HEADING, Chan.CLOCK, Chan.TRAVELLED, Chan.AGE)
 
 
@@ -54,7 +57,7 @@ class Range(Part):
     max_m: Positive
     stale_ms: Count
     period_ms: Count
-    angles_deg: dict[str, float]
+    angles_deg: dict[RangeChannel, Degrees]  # a channel that is left out has no sensor
 
 
 class Battery(Part):
@@ -67,27 +70,27 @@ class Battery(Part):
 class Led(Part):
     """The LED."""
 
-    pin: int
+    pin: Pin
 
 
 class Link(Part):
     """The lease: ramp down after `lease_ms` without a valid frame, latch after `latch_ms`."""
 
-    lease_ms: Annotated[int, Field(ge=100, le=5000)]
-    latch_ms: Annotated[int, Field(ge=100, le=60000)]
+    lease_ms: Annotated[int, Field(ge=100, le=5000, strict=True)]
+    latch_ms: Annotated[int, Field(ge=100, le=60000, strict=True)]
 
 
 class Budget(Part):
     """What one block may cost at worst."""
 
-    words: Annotated[int, Field(gt=0, le=4096)]
-    constants: Annotated[int, Field(ge=0, le=256)]
+    words: Annotated[int, Field(gt=0, le=4096, strict=True)]
+    constants: Annotated[int, Field(ge=0, le=256, strict=True)]
     fuel: Count
     ms: Count
     path_m: Positive
     rotation_deg: Positive
-    reports: Annotated[int, Field(ge=0, le=65535)]
-    autonomous_ms: Annotated[int, Field(ge=0, le=65535)]
+    reports: Annotated[int, Field(ge=0, le=65535, strict=True)]
+    autonomous_ms: Annotated[int, Field(ge=0, le=65535, strict=True)]
     instruction_us: Count
     tick_ms: Count
 
@@ -95,30 +98,37 @@ class Budget(Part):
 class Manifest(Part):
     """One robot."""
 
-    name: str
-    description: str = ""
+    name: Annotated[str, Field(min_length=1, max_length=40)]
+    description: Annotated[str, Field(max_length=200)] = ""
     radius_m: Positive
     stop_m: Positive
     drive: Drive
     range: Range
     battery: Battery
     led: Led | None = None
-    tone_pin: int | None = None
+    tone_pin: Pin | None = None
     link: Link
     budget: Budget
 
     @model_validator(mode="after")
-    def _divisors(self) -> "Manifest":
-        """Refuse what the verifier would divide by zero with."""
-        for name in ("top_speed", "accel", "turn_accel", "base_mm"):
-            if getattr(self.limits, name) < 1:
+    def _computable(self) -> "Manifest":
+        """Refuse what the verifier would divide by zero with, and what does not fit its 32 bits."""
+        limits = self.limits
+        for name in ("top_speed", "accel", "turn_accel", "base_mm", "steps_per_m", "steps_per_10rad"):
+            if getattr(limits, name) < 1:
                 raise ValueError(f"drive: {name} rounds to less than 1: give a faster or wider drive")
+        for name, value in limits._asdict().items():
+            if value >= 2**31:
+                raise ValueError(f"{name} comes to {value}, more than 32 bits hold: look at drive and budget")
         return self
 
     @property
     def range_angles(self) -> tuple[float, ...]:
-        """The range channels' directions in rad, in channel order, counter-clockwise from straight ahead."""
-        return tuple(math.radians(self.range.angles_deg[name]) for name in RANGE_CHANNELS)
+        """The range channels' directions in rad, in channel order, counter-clockwise from straight ahead.
+
+        A channel without a sensor has 0; its readings are never valid.
+        """
+        return tuple(math.radians(self.range.angles_deg.get(name, 0.0)) for name in RANGE_CHANNELS)
 
     @property
     def top_speed_m_s(self) -> float:
@@ -178,16 +188,13 @@ def load_manifest(name: str = "cube") -> Manifest:
     Raises:
         ManifestError: the file is missing, is no TOML, or describes no robot.
     """
-    path = Path(name) if name.endswith(".toml") else system_volume() / "robots" / f"{name}.toml"
-    try:
-        return Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(
-            f"robot {name!r}: {path} cannot be read ({error}): name a robot or a .toml file"
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ManifestError(f"robot {name!r}: {path} is no TOML: {error}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ManifestError(f"robot {name!r}: {path}: key {key}: {first['msg']}") from None
+    return read_table(_find(name), Manifest, f"robot {name!r}", ManifestError)
+
+
+def _find(name: str) -> Path:
+    if name.endswith(".toml"):
+        return Path(name)
+    robots = {path.stem: path for path in sorted((system_volume() / "robots").glob("*.toml"))}
+    if name not in robots:
+        raise ManifestError(f"robot {name!r}: unknown; name one of {', '.join(robots)}, or a .toml file")
+    return robots[name]

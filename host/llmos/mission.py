@@ -129,7 +129,8 @@ def run_mission(order: Order, watch: Watch = lambda mind, step: None, kernel: Ke
     Raises:
         LlmosError: it could not begin: no such arena, kernel, robot, MicroPython.
     """
-    arena, manifest = load_arena(order.arena), load_manifest(order.robot)
+    manifest = load_manifest(order.robot)
+    arena = load_arena(order.arena, radius_m=manifest.radius_m)
     place = (arena.goal.x, arena.goal.y) if arena.goal else None
     goal = read_goal(order.goal, place, arena.size_m)
     report = Report(order, with_goal(arena, goal), goal)

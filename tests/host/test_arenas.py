@@ -1,5 +1,6 @@
 """Arena files: what ships can be solved, and what is wrong is refused in one line that says why."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,32 @@ def test_a_door_must_be_wider_than_the_robot(door_m: float, passes: bool) -> Non
     wall = [(0, -1, 0, -door_m / 2), (0, door_m / 2, 0, 1)]
     arena = Arena.model_validate({**SMALL, "walls": tuple(wall)})
     assert (solvable(arena, 0.075) is None) == passes
+
+
+@pytest.mark.parametrize(("text", "reason"), [
+    ("walls = " + "[" * 100_000, "nests too deeply"),
+    ("walls = [" + "[0.0, 0.0, 0.0, 1.0]," * 60_000 + "]", "longer than"),
+])  # fmt: skip
+def test_a_file_that_would_cost_too_much_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    """Neither depth nor length of a file is without bound."""
+    path = tmp_path / "huge.toml"
+    path.write_text(text)
+    with pytest.raises(ArenaError, match=reason):
+        load_arena(str(path))
+
+
+def test_what_is_no_regular_file_is_not_read(tmp_path: Path) -> None:
+    """A pipe would never end, a folder has no text, a link may lead round in a circle."""
+    pipe, folder, circle = (tmp_path / f"{name}.toml" for name in ("pipe", "folder", "circle"))
+    os.mkfifo(pipe)
+    folder.mkdir()
+    circle.symlink_to(circle)
+    for path in (pipe, folder, circle):
+        with pytest.raises(ArenaError, match="cannot be read"):
+            load_arena(str(path))
+
+
+def test_a_wider_robot_needs_wider_ways() -> None:
+    """An arena is checked for the robot that is to drive in it."""
+    with pytest.raises(ArenaError, match=r"the robot needs 1\.5 m"):
+        load_arena("simple", radius_m=1.5)

@@ -34,9 +34,10 @@ def board(arena: str, robot: str, faults: tuple[str, ...], bits: str, as_json: b
     lockstep = rest["lockstep"]
     if not lockstep and not rest["speed"]:
         raise click.BadParameter("0 has no meaning without a clock channel", param_hint="--speed")
+    manifest = load_manifest(robot)
     setting = Setting(
-        arena=load_arena(arena),
-        manifest=load_manifest(robot),
+        arena=load_arena(arena, radius_m=manifest.radius_m),
+        manifest=manifest,
         firmware=rest["firmware"] or resources.firmware_dir(),
         micropython=micropython.find(int(bits)),
         seed=rest["seed"],

@@ -2,15 +2,15 @@
 
 import functools
 import math
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from llmos.errors import LlmosError
 from llmos.resources import system_volume
 from llmos.sim.ground import Ground
+from llmos.tables import read_table
 
 ROBOT_RADIUS_M = 0.075  # the reference robot's footprint; arenas are checked for it
 
@@ -50,9 +50,9 @@ class Criteria(Table):
     """When a run counts as a success."""
 
     goal_tolerance_m: Annotated[float, Field(gt=0, le=2, allow_inf_nan=False, strict=True)] = 0.3
-    max_collisions: Annotated[int, Field(ge=0, le=10_000)] = 0
+    max_collisions: Annotated[int, Field(ge=0, le=10_000, strict=True)] = 0
     min_coverage: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)] = 0.0
-    max_cycles: Annotated[int, Field(gt=0, le=10_000)] = 100
+    max_cycles: Annotated[int, Field(gt=0, le=10_000, strict=True)] = 100
 
 
 class Arena(Table):
@@ -97,7 +97,7 @@ def load_arena(name_or_path: str, *, check: bool = True, radius_m: float = ROBOT
         ArenaError: the file is missing, is no TOML, describes no room, or cannot be solved.
     """
     path = _find(name_or_path)
-    arena = _parse(name_or_path, path)
+    arena = read_table(path, Arena, f"arena {name_or_path!r}", ArenaError)
     reason = solvable(arena, radius_m) if check else None
     if reason:
         raise ArenaError(f"arena {name_or_path!r}: cannot be solved: {reason}")
@@ -111,20 +111,6 @@ def _find(name_or_path: str) -> Path:
         known = ", ".join(list_arenas())
         raise ArenaError(f"arena {name_or_path!r}: unknown; name one of {known}, or a .toml file")
     return system_volume() / "arenas" / f"{name_or_path}.toml"
-
-
-def _parse(name: str, path: Path) -> Arena:
-    try:
-        return Arena.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ArenaError(f"arena {name!r}: {path} cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ArenaError(f"arena {name!r}: no TOML: {error}") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        reason = first["msg"].removeprefix("Value error, ")
-        raise ArenaError(f"arena {name!r}: {f'key {key}: ' if key else ''}{reason}") from None
 
 
 @functools.lru_cache(maxsize=32)

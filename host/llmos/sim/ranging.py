@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from llmos.manifest import Manifest
+from llmos.manifest import RANGE_CHANNELS, Manifest
 from llmos.sim.arena import Arena
 from llmos.sim.faults import NEVER, Faults
 
@@ -55,6 +55,7 @@ class Ranging:
         random = np.random.default_rng([seed, 1])
         self._noise = random.normal(0.0, arena.noise_mm, (_NOISE_ROWS, len(self._angles)))
         self._blind, self._stuck = faults.channel.get("blind", {}), faults.channel.get("stuck", {})
+        self._absent = [n for n, name in enumerate(RANGE_CHANNELS) if name not in manifest.range.angles_deg]
         self._moment, self._from = 0, (0.0, 0.0, 0.0)  # when and where they looked last
         self._read_at = -1  # the moment that `_readings` belong to
         self._readings = [NO_READING] * len(self._angles)
@@ -94,4 +95,6 @@ class Ranging:
         for channel, since in self._blind.items():
             if self._moment >= since:
                 readings[channel] = NO_READING
+        for channel in self._absent:
+            readings[channel] = NO_READING
         return readings
