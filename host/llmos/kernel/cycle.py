@@ -188,7 +188,7 @@ def infer(mind: Mind, step: Step, images: tuple[bytes, ...]) -> Answer:
         user=step.prompt,
         images=images,
         deadline_s=mind.settings.deadline_s,
-        schema=decision_schema(frame.candidates, failed(mind)),
+        schema=decision_schema(frame.candidates, failed(mind), correctable(mind)),
         seed=mind.settings.seed * 100_003 + mind.cycle,
     )
     step.brain = mind.kernel.name
@@ -200,6 +200,12 @@ def infer(mind: Mind, step: Step, images: tuple[bytes, ...]) -> Answer:
         answer = mind.rule(request)
     mind.robot.wait(thinking_ms(mind, answer))
     return answer
+
+
+def correctable(mind: Mind) -> Point | None:
+    """Return the room's size where the model sees the map, and so may correct it."""
+    grid = mind.belief.grid
+    return (grid.shape[1] * grid.cell_m, grid.shape[0] * grid.cell_m) if mind.settings.show_map else None
 
 
 def map_text(mind: Mind) -> str:

@@ -9,6 +9,7 @@ from llmos.kernel.frame import FrameCandidate, Part, Point
 
 ActionType = Literal["MOVE_TO", "EXPLORE", "ROTATE_TO", "FOLLOW_WALL", "STOP"]
 HEADINGS_DEG = (0, 45, 90, 135, 180, 225, 270, 315)
+CORRECTIONS = 3  # cells that the model may correct in one decision
 EXPLANATION = 40  # characters that the model may spend on its reason
 
 
@@ -102,14 +103,39 @@ def record(**properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def decision_schema(candidates: list[FrameCandidate], failed: bool) -> dict[str, Any]:
-    """Return the JSON schema of the decisions that are legal in a frame."""
+def decision_schema(
+    candidates: list[FrameCandidate], failed: bool, room_m: Point | None = None
+) -> dict[str, Any]:
+    """Return the JSON schema of the decisions that are legal in a frame.
+
+    Args:
+        candidates: the places offered.
+        failed: whether the last step got nowhere.
+        room_m: the room's size where the model sees a map and may correct it; None where it may not.
+    """
     reactions = ["EXPLORE", "ROTATE_TO", "STOP"] if candidates else ["ROTATE_TO", "STOP"]
-    return record(
+    schema = record(
         action={"anyOf": legal_actions(candidates, failed)},
         fallback=record(if_failed={"enum": reactions}),
+        world_model_update=record(corrections=corrections_schema(room_m or (0.0, 0.0))),
         explanation={"type": "string", "minLength": 1, "maxLength": EXPLANATION},
     )
+    if room_m is None:
+        del schema["properties"]["world_model_update"]
+    schema["required"].remove("world_model_update")
+    return schema
+
+
+def corrections_schema(room_m: Point) -> dict[str, Any]:
+    """Return the JSON schema of corrections of the map within a room centred on the origin."""
+    reach = max(room_m) / 2
+    metre = {"type": "number", "minimum": -reach, "maximum": reach}
+    correction = record(
+        pos_m={"type": "array", "items": metre, "minItems": 2, "maxItems": 2},
+        state={"enum": ["free", "obstacle", "unknown"]},
+        confidence={"type": "number", "minimum": 0, "maximum": 1},
+    )
+    return {"type": "array", "items": correction, "maxItems": CORRECTIONS}
 
 
 def read_decision(text: str, candidates: list[FrameCandidate], failed: bool) -> Decision:

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from llmos.text import plain
+
 Metres = Annotated[float, Field(allow_inf_nan=False)]
 Point = tuple[Metres, Metres]
 Mode = Literal["idle", "navigating", "exploring", "avoiding_obstacle", "recovering", "goal_reached"]
@@ -98,16 +100,15 @@ class NavigationFrame(Part):
         stuck = f" stuck {state.stuck_counter}" if state.is_stuck else ""
         lines.append(f"robot {place(state.position_m)} facing {state.yaw_deg:.0f} {state.mode}{stuck}")
         if self.last_step:
-            lines.append(
-                f"last: {self.last_step.action} {self.last_step.result} {self.last_step.details}".rstrip()
-            )
+            last = self.last_step
+            lines.append(f"last: {last.action} {last.result} {one_line(last.details, 400)}".rstrip())
         lines += [candidate_line(candidate) for candidate in self.candidates]
         return "\n".join(lines)
 
 
 def one_line(text: str, limit: int = 120) -> str:
     """Return text from outside as one bounded line, so that it cannot pose as another part of the frame."""
-    return " ".join(text.split())[:limit]
+    return " ".join(plain(text).split())[:limit]
 
 
 def place(point: Point) -> str:

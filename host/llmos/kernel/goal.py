@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from llmos.errors import LlmosError
+from llmos.text import plain
 
 NUMBER = r"([-+]?\d+(?:\.\d+)?)"
 PLACE = re.compile(rf"\(?\s*{NUMBER}\s*(?:m\s*)?,\s*{NUMBER}\s*(?:m\b)?\s*\)?")
@@ -32,7 +33,8 @@ def read_goal(text: str, arena_goal: tuple[float, float] | None, size_m: tuple[f
     Raises:
         GoalError: the sentence is empty or names a place outside the room.
     """
-    if not text.strip():
+    text = plain(text).strip()
+    if not text:
         raise GoalError(
             "the goal is empty: say where to drive, for example 'drive to 1.0, 1.5', or 'explore'"
         )

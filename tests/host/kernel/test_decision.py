@@ -56,6 +56,19 @@ def test_an_illegal_decision_is_refused_with_its_reason(text: str, part: str) ->
     assert "\n" not in str(refusal.value)
 
 
+def test_corrections_are_offered_only_with_a_map() -> None:
+    """A correction conforms where the model sees the map, within the room, and is read as given."""
+    change = {"pos_m": [1.0, -2.0], "state": "obstacle", "confidence": 0.9}
+    told = json.loads(answer({"type": "MOVE_TO", "target_id": "c1"}))
+    told["world_model_update"] = {"corrections": [change]}
+    assert conforms(told, decision_schema(CANDIDATES, False, (5.0, 5.0)))
+    assert not conforms(told, decision_schema(CANDIDATES, False, (3.0, 3.0)))
+    assert not conforms(told, decision_schema(CANDIDATES, False))
+    update = read_decision(json.dumps(told), CANDIDATES, False).world_model_update
+    assert update is not None
+    assert update.corrections[0].pos_m == (1.0, -2.0)
+
+
 @given(st.text() | st.binary().map(lambda b: b.decode("latin-1")))
 def test_any_text_is_a_decision_or_a_refusal(text: str) -> None:
     """No answer of a model can do anything but be read or be refused."""
