@@ -7,6 +7,7 @@ from typing import TextIO
 
 from llmos.kernel.mind import Mind, Step
 from llmos.report import Report
+from llmos.text import plain
 from llmos.world.draw import live_map
 
 MAP_WIDTH = 40  # columns
@@ -18,7 +19,7 @@ def cycle_line(step: Step) -> str:
     x, y, heading = step.pose
     where = f"({x:5.2f},{y:5.2f}) {math.degrees(heading) % 360:3.0f}°"
     what = f"{step.mode:11} {choice(step)}{proof(step)}{ending(step)}"
-    return f"{step.cycle:3d} {step.ms / 1000:6.1f}s {where} {what}"
+    return plain(f"{step.cycle:3d} {step.ms / 1000:6.1f}s {where} {what}")
 
 
 def choice(step: Step) -> str:
@@ -89,4 +90,4 @@ def closing(report: Report) -> str:
         f"  {report.order.kernel}: {model['calls']} decisions, {model['valid']} valid, "
         f"median {model['p50_ms']:.0f} ms, 95 % within {model['p95_ms']:.0f} ms",
     ]
-    return "\n".join(lines)
+    return "\n".join(map(plain, lines))

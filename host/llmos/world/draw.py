@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from llmos.text import plain
 from llmos.world.candidates import Candidate
 from llmos.world.grid import FREE, OCCUPIED, Grid
 from llmos.world.serialize import block_of, blocks, shrunk
@@ -265,17 +266,22 @@ def run_svg(record: RunRecord) -> str:
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}">',
-        f"<title>{escape(record.title)}</title>",
+        f"<title>{escaped(record.title)}</title>",
         f"<style>{STYLE}</style>",
         f'<rect width="{width:.0f}" height="{height:.0f}" fill="#fff"/>',
-        f'<text class="title" x="{MARGIN}" y="30">{escape(clipped(record.title, 90))}</text>',
-        f'<text class="outcome" x="{MARGIN}" y="53">{escape(clipped(record.outcome, 130))}</text>',
+        f'<text class="title" x="{MARGIN}" y="30">{escaped(clipped(record.title, 90))}</text>',
+        f'<text class="outcome" x="{MARGIN}" y="53">{escaped(clipped(record.outcome, 130))}</text>',
         *ground(sheet, record),
         *ways(sheet, record),
         *marks(sheet, record),
         *names,
         "</svg>",
     ]) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Return text from outside as a picture can hold it: never as markup."""
+    return escape(plain(text))
 
 
 def clipped(text: str, most: int) -> str:
@@ -313,7 +319,7 @@ class Sheet:
 
     def circle(self, x: float, y: float, radius: float, kind: str, title: str = "") -> str:
         """Return a circle with a radius in metres and a note that shows under the pointer."""
-        note = f"<title>{escape(title)}</title>" if title else ""
+        note = f"<title>{escaped(title)}</title>" if title else ""
         place = f'cx="{self.x(x):.1f}" cy="{self.y(y):.1f}" r="{radius * self.per_m:.1f}"'
         return f'<circle class="{kind}" {place}>{note}</circle>'
 
@@ -382,7 +388,7 @@ def marks(sheet: Sheet, record: RunRecord) -> list[str]:
         found += robot(sheet, record.end, record.radius_m, "robot")
     for (x, y), why in record.stops:
         cross = (sheet.line(x - 0.04, y + i, x + 0.04, y - i, "stop") for i in (0.04, -0.04))
-        found += [f"<g><title>{escape(why)}</title>", *cross, "</g>"]
+        found += [f"<g><title>{escaped(why)}</title>", *cross, "</g>"]
     return found
 
 
