@@ -1,19 +1,33 @@
 """The `llmos` command; the only place that prints an error."""
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 from typing import NoReturn
 
 import click
 
 from llmos.cli import COMMANDS, cli
 from llmos.errors import LlmosError
+from llmos.text import plain
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `llmos`; exits 0, 1 for a failure, 2 for wrong usage, 130 when interrupted."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(number, _as_ctrl_c)
     sys.exit(_status(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
+    """End as after Ctrl-C: the robot stops first, and nothing is left behind."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):  # a shell starts what it puts into the background with Ctrl-C ignored
+        raise KeyboardInterrupt
+    handler(number, frame)
 
 
 def _status(arguments: list[str]) -> int:
@@ -27,7 +41,7 @@ def _status(arguments: list[str]) -> int:
     except Exception as error:
         if os.environ.get("LLMOS_TRACEBACK"):
             raise
-        click.echo(f"{_where(arguments)}: {' '.join(_reason(error).split())}", err=True)
+        click.echo(f"{_where(arguments)}: {' '.join(plain(_reason(error)).split())}", err=True)
         return 1
     return result if isinstance(result, int) else 0
 

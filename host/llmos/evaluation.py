@@ -1,12 +1,18 @@
 """Arenas by kernels by seeds: every mission run, every figure counted."""
 
 import json
+import multiprocessing
+import os
+import signal
 import statistics
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
+from itertools import islice, product
+from types import FrameType
 from typing import Any
 
 from llmos.errors import LlmosError
@@ -58,12 +64,15 @@ def kept_open(kernel: str) -> Kernel:
 
 
 def one(order: Order) -> Row:
-    """Run one mission and return its summary; one that could not begin is an outcome too."""
+    """Run one mission and return its summary; one that could not begin ends the evaluation."""
     try:
         kernel = None if order.kernel.startswith("replay:") else kept_open(order.kernel)
-        return run_mission(order, kernel=kernel).summary()
+        report = run_mission(order, kernel=kernel)
     except LlmosError as error:
         raise EvaluationError(f"{order.kernel} in {order.arena}, seed {order.seed}: {error}") from None
+    if report.interrupted:
+        raise KeyboardInterrupt
+    return report.summary()
 
 
 def evaluate(plan: Plan, jobs: int, watch: Callable[[Row], None]) -> list[Row]:
@@ -75,10 +84,80 @@ def evaluate(plan: Plan, jobs: int, watch: Callable[[Row], None]) -> list[Row]:
     orders = list(plan.orders())
     if jobs == 1:
         return [seen(one(order), watch) for order in orders]
-    with ProcessPoolExecutor(jobs) as pool:
-        waiting = {pool.submit(one, order): place for place, order in enumerate(orders)}
-        done = [(waiting[future], seen(future.result(), watch)) for future in as_completed(waiting)]
-    return [row for _, row in sorted(done, key=lambda pair: pair[0])]
+    try:
+        with _workers(jobs) as pool:
+            done = dict(_in_turn(pool, jobs, orders, watch))
+    except BrokenProcessPool:
+        raise EvaluationError("a worker was killed, as when memory runs out: try fewer --jobs") from None
+    return [done[place] for place in range(len(orders))]
+
+
+@contextmanager
+def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Have a pool whose missions are interrupted, and waited for, however the block ends."""
+    ending = False
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        nonlocal ending
+        _interrupt_workers()
+        if not ending:
+            ending = True
+            raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGINT, pass_on)
+    pool = ProcessPoolExecutor(jobs, initializer=_begin_worker)
+    try:
+        yield pool
+    finally:
+        ending = True
+        _interrupt_workers()
+        pool.shutdown(cancel_futures=True)
+        signal.signal(signal.SIGINT, previous)
+
+
+def _interrupt_workers() -> None:
+    for worker in multiprocessing.active_children():
+        with suppress(ProcessLookupError):
+            os.kill(worker.pid or 0, signal.SIGINT)
+
+
+def _in_turn(
+    pool: ProcessPoolExecutor, jobs: int, orders: list[Order], watch: Callable[[Row], None]
+) -> Iterator[tuple[int, Row]]:
+    """Run missions in a pool, never more than it can run at once: none waits where Ctrl-C cannot reach it."""
+    todo = iter(enumerate(orders))
+    running: dict[Future[Row], int] = {}
+    while True:
+        for place, order in islice(todo, jobs - len(running)):
+            running[pool.submit(_one_in_worker, order)] = place
+        if not running:
+            return
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            yield running.pop(future), seen(future.result(), watch)
+
+
+_interrupted = False  # in a worker: a signal came while no mission was running
+
+
+def _begin_worker() -> None:
+    """Let the parent alone hear Ctrl-C; it passes the signal on."""
+    os.setpgrp()
+    signal.signal(signal.SIGINT, _note)
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    global _interrupted
+    _interrupted = True
+
+
+def _one_in_worker(order: Order) -> Row:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        if _interrupted:
+            raise KeyboardInterrupt
+        return one(order)
+    finally:
+        signal.signal(signal.SIGINT, _note)
 
 
 def seen(row: Row, watch: Callable[[Row], None]) -> Row:
@@ -109,7 +188,7 @@ def line(kernel: str, arena: str, rows: list[Row]) -> Row:
         "arena": arena,
         "runs": len(rows),
         "success": sum(row["outcome"] in GOOD for row in rows) / len(rows),
-        "collisions": sum(row["collisions"] for row in rows),
+        "collisions": sum(row["collisions"] or 0 for row in rows),
         "spl": round(statistics.mean(spls), 3) if spls else None,
         "coverage": round(statistics.mean(row["coverage"] for row in rows), 3),
         "cycles": round(statistics.mean(row["cycles"] for row in rows), 1),

@@ -1,10 +1,11 @@
 """A mission: one sentence, one robot, cycles until it ends."""
 
 import math
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from llmos.errors import LlmosError
@@ -16,13 +17,27 @@ from llmos.kernel.cycle import cycle, look
 from llmos.kernel.goal import Goal, read_goal
 from llmos.kernel.mind import Mind, Settings, Step
 from llmos.link import Clock, LinkError, Port, Robot, VirtualBoard, WallClock, open_port
+from llmos.link.interrupts import deferred_interrupts
 from llmos.manifest import Manifest, load_manifest, manifest_hash
 from llmos.report import REASONS, Order, Report
 from llmos.sim import judge
 from llmos.sim.arena import Arena, load_arena
 from llmos.sim.arena import Goal as ArenaGoal
+from llmos.sim.truth import TruthError
 
 Watch = Callable[[Mind, Step], None]
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Have a folder for a while; Ctrl-C does not keep it from being removed."""
+    with deferred_interrupts():
+        folder = Path(tempfile.mkdtemp(prefix="llmos-"))
+    try:
+        yield folder
+    finally:
+        with deferred_interrupts():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -135,8 +150,8 @@ def run_mission(order: Order, watch: Watch = lambda mind, step: None, kernel: Ke
     goal = read_goal(order.goal, place, arena.size_m)
     report = Report(order, with_goal(arena, goal), goal)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="llmos-") as folder, ExitStack() as stack:
-        truth = Path(folder) / "truth.jsonl"
+    with scratch_folder() as folder, ExitStack() as stack:
+        truth = folder / "truth.jsonl"
         mine = kernel or stack.enter_context(own_kernel(order))
         try:
             with connected(order, manifest, truth) as robot:
@@ -144,8 +159,10 @@ def run_mission(order: Order, watch: Watch = lambda mind, step: None, kernel: Ke
                 report.belief = mind.belief
                 drive(mind, report, watch)
         except KeyboardInterrupt:
-            report.outcome, report.reason = "stopped", "Ctrl-C; the robot was stopped first"
-        report.truth = None if order.port else judge.read_truth(truth)
+            report.outcome, report.reason = "stopped", "interrupted; the robot was stopped first"
+            report.interrupted = True
+        with suppress(TruthError):  # there is none where the board was killed, or had not begun
+            report.truth = None if order.port else judge.read_truth(truth)
     report.wall_s = time.monotonic() - began
     settle(report)
     return report

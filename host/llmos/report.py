@@ -58,6 +58,7 @@ class Report:
     goal: Goal
     outcome: str = "failed"
     ended: bool = False  # by the kernel itself, not by an error or from outside
+    interrupted: bool = False  # by Ctrl-C or another signal
     reason: str = ""
     steps: list[Step] = field(default_factory=list)
     belief: Belief | None = None

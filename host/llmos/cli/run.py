@@ -92,7 +92,7 @@ def run(
     report = run_mission(wanted) if as_json else run_mission(wanted, Screen(with_map=with_map))
     written = write_picture(report, picture)
     click.echo(json.dumps(report.summary()) if as_json else f"{closing(report)}\n  picture: {written}")
-    context.exit(0 if report.outcome in GOOD else 130 if report.reason.startswith("Ctrl-C") else 1)
+    context.exit(0 if report.outcome in GOOD else 130 if report.interrupted else 1)
 
 
 def write_picture(report: Report, path: Path | None) -> Path:
