@@ -32,13 +32,13 @@ class Blocks:
         self._verifier = verifier
         capacity = _HEADER + 4 * (limits[_isa.LIM_MAX_WORDS] + limits[_isa.LIM_MAX_CONSTANTS])
         self._slots = (Slot(capacity), Slot(capacity))
-        self.running = None
         self.forget()
 
     # A new session begins without blocks.
     def forget(self):
         for slot in self._slots:
             slot.hash = None
+        self.running = None
         self._target = None  # the slot of the upload that is open
         self.broken = False  # an upload went wrong, which has been answered: the rest of it is passed over
         self._last = self._slots[1]  # the slot that was accepted or run last, which an upload spares

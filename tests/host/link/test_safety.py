@@ -224,3 +224,18 @@ def test_a_bad_upload_disturbs_neither_the_running_block_nor_the_other_slot(desk
     robot._done = None
     robot._request(FrameType.RUN, block_hash(running))
     assert robot._pump(20_000, lambda: robot._done)
+
+
+def test_a_session_that_begins_in_mid_drive_has_both_slots(desk: MakeDesk) -> None:
+    table = desk()
+    robot = table.robot
+    begin(table, DRIVES[0])
+    robot.wait(2000)
+    robot.connect()
+    robot.wait(3000)  # until it stands
+    one, other = block("REPORT 1, r0\nEND"), block("REPORT 2, r0\nEND")
+    assert (robot.upload(one).rule, robot.upload(other).rule) == (0, 0)
+    for container in (one, other):
+        robot._request(FrameType.RUN, block_hash(container))
+        settle(table)
+        assert robot._fault is None
