@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from llmbytecode import Outcome
+from llmbytecode import Flag, Outcome
 from llmos.link import LinkError, Robot, Telemetry, WallClock, open_port
 from llmos.manifest import manifest_hash
 
@@ -43,7 +43,11 @@ def robot(board: "subprocess.Popen[str]") -> Iterator[Robot]:
 
 def test_a_block_runs_in_real_time_while_the_host_thinks(robot: Robot) -> None:
     ready = threading.Event()
-    assert robot.think(lambda: ready.wait(0.5)) is False  # longer than the lease
+    seen: list[Telemetry] = []
+    robot._on_telemetry = seen.append
+    assert robot.think(lambda: ready.wait(0.8)) is False  # longer than the lease
+    assert len(seen) > 3
+    assert not any(one.flags & Flag.LEASE for one in seen)
     assert robot.run(block("MOVE 10mm, 40mm/s\nEND")).outcome == Outcome.COMPLETED
     assert not robot.latched
     with pytest.raises(ZeroDivisionError):
