@@ -33,7 +33,7 @@ HOSTILE = (
     "LDK r1, 2147483647\nLOOPR r1, max 40\nADDI r1, 30000\nMOVE 3mm, 47mm/s\nENDLOOP\nEND",
     "LDK r1, -2147483648\nLOOPR r1, max 40\nMOVE 3mm, 9mm/s\nENDLOOP\nWAITR r1, max 5s\nEND",
     "LOOP 2\nDRIVE r0, r0, 9mm/s, 1s\nENDLOOP\nEND",
-    "LOOP 60\nLOOP 100\nADDI r1, 1\nENDLOOP\nENDLOOP\nEND",
+    "LOOP 400\nLOOP 240\nADDI r1, 1\nENDLOOP\nENDLOOP\nEND",
     "LOOP 7\nWAIT 1ms\nWAIT 0ms\nWAIT 333ms\nENDLOOP\nEND",
 )
 """Each extreme of each move, and fuel to the last unit."""
