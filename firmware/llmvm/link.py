@@ -166,9 +166,10 @@ class Link:
             self.strange += 1
 
     # A repeated IDENTIFY is answered again but begins nothing: the handler tells by the nonce, and calls
-    # `begin`.
+    # `begin`. Once its session has gone on, it is an echo, which proves nobody alive.
     def _identify(self, session, credit, size, now):
-        self.heard = now
+        if session != self.session or self._expected == 0:
+            self.heard = now
         self.asked = session
         self._handlers[_isa.F_IDENTIFY](size)
         self._room = credit

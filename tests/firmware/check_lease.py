@@ -96,6 +96,7 @@ FAKES = (
     ("a robot's own frame", lambda host: frame(I.F_TELEMETRY, host.session, host.seq, 0, bytes(46))),
     ("a payload of another size", lambda host: frame(I.F_HEARTBEAT, host.session, host.seq, 0, b"\1\0\0")),
     ("an unknown type", lambda host: frame(99, host.session, host.seq, 0)),
+    ("the echo of its IDENTIFY", lambda host: frame(I.F_IDENTIFY, host.session, 0, 0, pack("<I", 1))),
     ("noise", lambda host: b"\0" + bytes(range(1, 200)) + b"\0"),
 )
 for name, fake in FAKES:
