@@ -53,6 +53,9 @@ def _reason(error: Exception) -> str:
         return error.format_message()
     if isinstance(error, LlmosError | LLMBytecodeError):
         return str(error)
+    if isinstance(error, OSError) and error.strerror:  # the machine's: a full disk, no more processes
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}; make room or give the right to it, then start again"
     return f"{type(error).__name__}: {error}; this is a bug: LLMOS_TRACEBACK=1 shows where"
 
 

@@ -62,9 +62,15 @@ def find(bits: int = 64) -> Path:
 
 
 def _overridden(path: Path, variable: str) -> Path:
-    if os.access(path, os.X_OK) and path.is_file():
-        return path
-    raise MicroPythonNotFound(f"{variable} is {path}, which is no program; correct it, or unset it")
+    if not (os.access(path, os.X_OK) and path.is_file()):
+        raise MicroPythonNotFound(f"{variable} is {path}, which is no program; correct it, or unset it")
+    if not recent(path.absolute()):
+        oldest = ".".join(map(str, OLDEST))
+        raise MicroPythonNotFound(
+            f"{variable} is {path}, which does not run as MicroPython {oldest} or newer; "
+            "correct it, or unset it"
+        )
+    return path.absolute()
 
 
 def _ask(path: Path, program: str) -> str:

@@ -1,6 +1,8 @@
 """What a person sees of a mission: a line a cycle, a live map, the ending."""
 
+import io
 import math
+import os
 import shutil
 import sys
 from typing import TextIO
@@ -50,12 +52,17 @@ def ending(step: Step) -> str:
     return f" → {result}{step.acted.details}{note}"
 
 
+def shows_maps(out: TextIO) -> bool:
+    """Tell whether an output is a terminal that can redraw and may have colours (no-color.org)."""
+    return out.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("NO_COLOR")
+
+
 class Screen:
     """Prints a line a cycle and, where the terminal can show one, a map that is redrawn below them."""
 
-    def __init__(self, out: TextIO = sys.stdout, with_map: bool | None = None) -> None:
-        self.out = out
-        self.with_map = out.isatty() if with_map is None else with_map
+    def __init__(self, out: TextIO | None = None, with_map: bool | None = None) -> None:
+        self.out = out or sys.stdout or io.StringIO()  # there is no standard output where it was closed
+        self.with_map = shows_maps(self.out) if with_map is None else with_map
         self._fits = shutil.get_terminal_size().lines - 2
         self._map_lines = 0
 

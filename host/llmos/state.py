@@ -1,5 +1,7 @@
 """The state folder: everything that the program keeps lies below it."""
 
+import errno
+import os
 import time
 from pathlib import Path
 
@@ -26,24 +28,42 @@ def writable(path: Path) -> Path:
     return path
 
 
+def runs_folder() -> Path:
+    """Make and return the folder that holds a folder for each run.
+
+    Raises:
+        StateError: it cannot be written.
+    """
+    runs = state_dir() / "runs"
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        if not os.access(runs, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise _unusable(runs, error) from None
+    return runs
+
+
+def _unusable(folder: Path, error: OSError) -> StateError:
+    return StateError(
+        f"the state folder {folder} cannot be written ({error.strerror}): set LLMOS_HOME to a folder of yours"
+    )
+
+
 def new_run_folder(label: str) -> Path:
     """Make and return a fresh folder for one run.
 
     Raises:
         StateError: the folder cannot be made.
     """
-    runs, stamp = state_dir() / "runs", time.strftime("%Y%m%d-%H%M%S")
-    try:
-        runs.mkdir(parents=True, exist_ok=True)
-        for number in range(1000):
-            folder = runs / (f"{stamp}-{label}" + (f"-{number}" if number else ""))
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                continue
-            return folder
-    except OSError as error:
-        raise StateError(
-            f"the state folder {runs} cannot be written ({error}): set LLMOS_HOME to a folder of yours"
-        ) from None
+    runs, stamp = runs_folder(), time.strftime("%Y%m%d-%H%M%S")
+    for number in range(1000):
+        folder = runs / (f"{stamp}-{label}" + (f"-{number}" if number else ""))
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise _unusable(runs, error) from None
+        return folder
     raise StateError(f"a thousand runs of this second lie in {runs}: wait a second")

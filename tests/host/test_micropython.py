@@ -48,7 +48,7 @@ def test_environment_before_cache_before_path(nowhere: Path, monkeypatch: pytest
     cached = program(nowhere / "llmos" / "micropython-1.25-x64")
     assert find(64) == cached
     cached.unlink()
-    chosen = program(nowhere / "chosen")
+    chosen = program(nowhere / "chosen", "echo 1.25.0 9223372036854775807")
     monkeypatch.setenv("LLMOS_MICROPYTHON", str(chosen))
     assert find(64) == chosen
     assert on_path.exists()
@@ -82,3 +82,21 @@ def test_what_does_not_run_is_neither_recent_nor_of_a_size(tmp_path: Path) -> No
     broken = program(tmp_path / "micropython", "exit 3")
     assert (version(broken), word_size(broken), recent(broken)) == ("", 0, False)
     assert (version(tmp_path / "gone"), word_size(tmp_path / "gone")) == ("", 0)
+
+
+@pytest.mark.parametrize("script", ["exit 3", "echo garbage", "echo 1.20.0 9223372036854775807"])
+def test_an_override_that_is_no_micropython_is_refused(
+    script: str, nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program of another kind, or one too old, is named before anything is run on it."""
+    monkeypatch.setenv("LLMOS_MICROPYTHON", str(program(nowhere / "other", script)))
+    with pytest.raises(MicroPythonNotFound, match="does not run as MicroPython 1.22 or newer"):
+        find()
+
+
+def test_a_relative_override_is_found_from_elsewhere(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The firmware runs in a folder of its own."""
+    chosen = program(nowhere / "chosen", "echo 1.25.0 9223372036854775807")
+    monkeypatch.chdir(nowhere)
+    monkeypatch.setenv("LLMOS_MICROPYTHON", "chosen")
+    assert find() == chosen

@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 import click
 
 from llmos import micropython, resources
+from llmos.cli import options
+from llmos.cli.options import SEED, SPEED
 from llmos.manifest import load_manifest
 from llmos.sim.arena import load_arena
 from llmos.sim.board import Board, FreeHost, LockstepHost, SerialPort, Setting
@@ -21,9 +23,12 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.command(epilog="Example: llmos board --arena maze --fault blind=front@20000")
 @click.option("--arena", default="simple", show_default=True, help="An arena's name, or its .toml file.")
 @click.option("--robot", default="cube", show_default=True, help="A robot's name, or its manifest.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of noise and faults.")
-@click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0), help="1: wall clock.")
-@click.option("--fault", "faults", multiple=True, metavar="FAULT", help=f"May be given again. {_FAULTS}.")
+@click.option("--seed", default=0, show_default=True, type=SEED, help="Of noise and faults.")
+@click.option("--speed", default=1.0, show_default=True, type=SPEED, help="1: wall clock.")
+@click.option(
+    "--fault", "faults", multiple=True, metavar="FAULT", callback=options.faults,
+    help=f"May be given again. {_FAULTS}.",
+)  # fmt: skip
 @click.option("--truth", type=click.Path(dir_okay=False), help="Log the robot's true way, as JSON lines.")
 @click.option("--bits", type=click.Choice(["64", "32"]), default="64", show_default=True, help="Word size.")
 @click.option("--json", "as_json", is_flag=True, help="Print the port as a JSON object.")

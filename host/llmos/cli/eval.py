@@ -2,6 +2,7 @@
 
 import click
 
+from llmos.cli.options import SECONDS
 from llmos.evaluation import Plan, Row, arenas_of, as_json, as_text, table
 from llmos.evaluation import evaluate as run_all
 from llmos.report import GOOD
@@ -33,7 +34,7 @@ Example:
     "--deadline",
     default=10.0,
     show_default=True,
-    type=click.FloatRange(0, min_open=True),
+    type=SECONDS,
     help="Seconds for one decision; then the rule decides.",
 )
 @click.option("--shuffle", is_flag=True, help="Offer the candidates in random order.")

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
+from llmos.cli.options import SECONDS, SEED, SPEED, faults
 from llmos.mission import run_mission
 from llmos.report import GOOD, Order, Report
 from llmos.show import Screen, closing
-from llmos.state import new_run_folder, writable
+from llmos.state import new_run_folder, runs_folder, writable
 from llmos.world.draw import run_svg
 
 EXAMPLE = """\b
@@ -34,18 +35,20 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--robot", default="cube", show_default=True, help="A robot that ships, or a path to its manifest."
 )
-@click.option("--seed", default=0, show_default=True, help="Fixes the sensors' noise and every other chance.")
+@click.option(
+    "--seed", default=0, show_default=True, type=SEED, help="Fixes the sensors' noise and every other chance."
+)
 @click.option(
     "--speed",
     default=0.0,
-    type=click.FloatRange(0),
+    type=SPEED,
     help="Pace: 1 is the wall clock's, 0 as fast as it goes.",
 )
 @click.option(
     "--deadline",
     default=10.0,
     show_default=True,
-    type=click.FloatRange(0, min_open=True),
+    type=SECONDS,
     help="Seconds for one decision; then the rule decides.",
 )
 @click.option(
@@ -55,6 +58,7 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
     "--fault",
     "faults",
     multiple=True,
+    callback=faults,
     help="Break something, for example cut@5000; see `llmos board --help`.",
 )
 @click.option(
@@ -88,10 +92,14 @@ def run(
     """Drive towards GOAL, a sentence, on the virtual robot."""
     for path in filter(None, (picture, order["record"], order["transcript"])):
         writable(path)
+    if picture is None:
+        runs_folder()
     wanted = Order(bits=int(bits), deadline_s=deadline, **order)
     report = run_mission(wanted) if as_json else run_mission(wanted, Screen(with_map=with_map))
+    click.echo(json.dumps(report.summary()) if as_json else closing(report))
     written = write_picture(report, picture)
-    click.echo(json.dumps(report.summary()) if as_json else f"{closing(report)}\n  picture: {written}")
+    if not as_json:
+        click.echo(f"  picture: {written}")
     context.exit(0 if report.outcome in GOOD else 130 if report.interrupted else 1)
 
 

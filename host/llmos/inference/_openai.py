@@ -22,11 +22,19 @@ _LONGEST_REPLY = 1 << 20  # bytes; an answer is a few hundred
 def open_openai(url: str) -> "OpenAIKernel":
     """Open the server at a base URL such as `http://127.0.0.1:8000/v1`, with an optional `#MODEL`."""
     base, _, model = url.partition("#")
-    if urlsplit(base).scheme not in ("http", "https") or not urlsplit(base).hostname:
+    if not _is_http(base):
         raise InferenceError(
             f"openai:{url} has no http address; write it as openai:http://HOST:PORT/v1#MODEL"
         )
     return OpenAIKernel(base.rstrip("/"), model)
+
+
+def _is_http(base: str) -> bool:
+    try:
+        parts = urlsplit(base)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket or a port that cannot be
+        return False
 
 
 class _FormatRefused(InferenceError):

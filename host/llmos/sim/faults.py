@@ -81,7 +81,10 @@ def _read(faults: Faults, name: str, rest: str) -> None:
 
 
 def _bounded(text: str, most: int, kind: type[int] | type[float]) -> int:
-    value = kind(text)
+    try:
+        value = kind(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no {'whole ' if kind is int else ''}number") from None
     if not 0 <= value <= most:
         raise ValueError(f"{text} is not from 0 to {most}")
     return value  # type: ignore[return-value]

@@ -1,5 +1,6 @@
 """`llmos run` and `llmos eval`: a real robot process, a real kernel, what a user sees and gets."""
 
+import io
 import json
 import os
 import signal
@@ -8,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from llmos.show import shows_maps
 
 LLMOS = [sys.executable, "-m", "llmos"]
 KEYS = [
@@ -98,7 +101,16 @@ def test_a_recorded_run_is_replayed_to_the_byte(tmp_path: Path) -> None:
     (["run", "go", "--kernel", "oracle"], "oracle", 1),
     (["run", "go", "--kernel", "gguf:/no/such.gguf"], "such.gguf", 1),
     (["run", "go", "--kernel", "replay:/no/such.jsonl"], "such.jsonl", 1),
-    (["run", "go", "--fault", "earthquake"], "earthquake", 1),
+    (["run", "go", "--kernel", "openai:http://[::1"], "no http address", 1),
+    (["run", "go", "--kernel", "openai:http://127.0.0.1:99999"], "no http address", 1),
+    (["run", "go", "--kernel", "rule", "--transcript", "/dev/full"], "No space left", 1),
+    (["run", "go", "--fault", "earthquake"], "earthquake", 2),
+    (["run", "go", "--fault", "cut@noon"], "'noon' is no whole number", 2),
+    (["run", "go", "--seed", "-1"], "--seed", 2),
+    (["run", "go", "--deadline", "nan"], "--deadline", 2),
+    (["run", "go", "--speed", "nan"], "--speed", 2),
+    (["run", "go", "--speed", "1e-9"], "--speed", 2),
+    (["board", "--speed", "1e-9"], "--speed", 2),
     (["run", "go", "--kernel", "rule", "--picture", "/no/such/folder/run.svg"], "/no/such/folder", 1),
     (["run"], "Missing argument", 2),
     (["run", "go", "--speed", "-1"], "--speed", 2),
@@ -114,6 +126,49 @@ def test_what_cannot_begin_is_refused_in_one_line(
     assert "Traceback" not in ended.stderr
     if code == 1:
         assert len(ended.stderr.strip().splitlines()) == 1
+
+
+def test_a_state_folder_that_cannot_be_is_told_before_the_drive(tmp_path: Path) -> None:
+    """Not after it, when there is a picture to keep."""
+    (tmp_path / "home").write_text("a file")
+    ended = llmos("run", "drive", "--kernel", "rule", home=tmp_path / "home")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "set LLMOS_HOME" in ended.stderr
+
+
+def test_a_picture_without_room_costs_no_result(tmp_path: Path) -> None:
+    """What came of the run is printed all the same."""
+    words = ("run", "drive", "--kernel", "rule", "--json", "--picture", "/dev/full")
+    ended = llmos(*words, home=tmp_path)
+    assert (ended.returncode, json.loads(ended.stdout)["outcome"]) == (1, "reached")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [["--json"], []])
+def test_a_closed_output_is_no_reason_to_fail(words: list[str], tmp_path: Path) -> None:
+    """Nobody listens, and the robot drives as before."""
+    line = f'"{sys.executable}" -m llmos run drive --kernel rule {" ".join(words)} >&-'
+    ended = subprocess.run(
+        ["sh", "-c", line], capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "LLMOS_HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("terminal", "variables", "shown"), [
+    (True, {"TERM": "xterm"}, True),
+    (True, {"TERM": "dumb"}, False),
+    (True, {"TERM": "xterm", "NO_COLOR": "1"}, False),
+    (False, {"TERM": "xterm"}, False),
+])  # fmt: skip
+def test_the_map_is_shown_where_a_terminal_can(
+    terminal: bool, variables: dict[str, str], shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe, a dumb terminal and one without colours get the lines alone."""
+    monkeypatch.setattr("os.environ", variables)
+    out = io.StringIO()
+    out.isatty = lambda: terminal  # type: ignore[method-assign]
+    assert shows_maps(out) == shown
 
 
 def test_a_micropython_that_cannot_run_is_named(tmp_path: Path) -> None:

@@ -292,7 +292,7 @@ def test_any_tool_may_use_the_port() -> None:
     [
         (["--arena", "nowhere"], "arena 'nowhere': unknown; name one of", 1),
         (["--robot", "nobody"], "robot 'nobody'", 1),
-        (["--fault", "melt"], "fault 'melt': unknown", 1),
+        (["--fault", "melt"], "fault 'melt': unknown", 2),
         (["--speed", "0"], "--speed", 2),
         (["--bits", "16"], "--bits", 2),
         (["--truth", "/dev/null/log"], "truth log /dev/null/log: Not a directory", 1),

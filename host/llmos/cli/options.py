@@ -1,0 +1,44 @@
+"""What options take, where click's own types take too much."""
+
+import math
+from typing import Any
+
+import click
+
+from llmos.sim.faults import FaultError, parse_faults
+
+
+class Finite(click.FloatRange):
+    """A number of a range; neither infinite nor no number."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number.", param, ctx)
+        return number
+
+
+class Pace(Finite):
+    """Simulated over wall time: 0, or something that a clock can keep to."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        number = super().convert(value, param, ctx)
+        if 0 < number < 0.001:
+            self.fail(f"{value} is slower than 0.001.", param, ctx)
+        return number
+
+
+SEED = click.IntRange(0, 2**63 - 1)
+SECONDS = Finite(0, 86_400, min_open=True)
+SPEED = Pace(0, 1e6)
+
+
+def faults(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse faults that are unknown or wrongly written, as wrong usage."""
+    try:
+        parse_faults(texts)
+    except FaultError as error:
+        raise click.BadParameter(str(error)) from None
+    return texts
