@@ -19,7 +19,7 @@ from llmos.errors import LlmosError
 from llmos.inference import Kernel, open_kernel
 from llmos.mission import run_mission
 from llmos.report import GOOD, Order
-from llmos.sim.arena import list_arenas
+from llmos.sim.arena import list_arenas, load_arena
 
 Row = dict[str, Any]
 GOAL = "go where the arena says"
@@ -53,8 +53,15 @@ class Plan:
 
 
 def arenas_of(names: str) -> tuple[str, ...]:
-    """Return the arenas that a comma-separated list names; `all` stands for every one that ships."""
-    return tuple(name for part in names.split(",") for name in (list_arenas() if part == "all" else [part]))
+    """Return the arenas that a comma-separated list names; `all` stands for every one that ships.
+
+    Raises:
+        ArenaError: one of them is wrong; said before the first mission.
+    """
+    arenas = [name for part in names.split(",") for name in (list_arenas() if part == "all" else [part])]
+    for name in arenas:
+        load_arena(name)
+    return tuple(arenas)
 
 
 @cache

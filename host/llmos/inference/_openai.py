@@ -7,8 +7,9 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
+from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request as HttpRequest
 from urllib.request import urlopen
@@ -149,19 +150,25 @@ class OpenAIKernel:
         reason = getattr(result, "reason", result)
         if isinstance(reason, TimeoutError):
             raise DeadlineExpired(f"{self.name} did not answer within the deadline") from result
-        raise InferenceError(f"{self.name} cannot be reached ({reason}); is the server running?") from result
+        why = " ".join(str(reason).split())
+        raise InferenceError(f"{self.name} cannot be reached ({why}); is the server running?") from result
 
 
 def _fetch(request: HttpRequest, deadline: float, done: "queue.SimpleQueue[bytes | Exception]") -> None:
     """Put the reply's bytes, or what went wrong, into the queue."""
     try:
+        done.put(_reply(request, deadline))
+    except (OSError, ValueError, HTTPException) as error:  # URLError and HTTPError are OSErrors
+        done.put(error)
+
+
+def _reply(request: HttpRequest, deadline: float) -> bytes:
+    try:
         with urlopen(request, timeout=max(deadline - time.monotonic(), 0.001)) as reply:  # noqa: S310
-            done.put(b"".join(_pieces(reply, deadline)))
+            return b"".join(_pieces(reply, deadline))
     except HTTPError as error:
         error.detail = error.read(2000)  # type: ignore[attr-defined]
-        done.put(error)
-    except (URLError, OSError, ValueError) as error:
-        done.put(error)
+        raise
 
 
 def _pieces(reply: Any, deadline: float) -> Iterator[bytes]:

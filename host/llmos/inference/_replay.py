@@ -65,7 +65,10 @@ class Replay:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise InferenceError(f"replay file {path}: {error}; give a file that a recorder wrote") from error
-        self._records: Iterator[tuple[int, str]] = iter([(n, t) for n, t in enumerate(lines, 1) if t.strip()])
+        numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+        for number, line in numbered[:1]:  # a file of another kind is refused before a robot moves
+            self._read(number, line)
+        self._records: Iterator[tuple[int, str]] = iter(numbered)
 
     def __call__(self, request: Request) -> Answer:
         """Give the next answer, or raise the failure that was recorded."""

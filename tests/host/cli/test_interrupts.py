@@ -73,10 +73,11 @@ def test_ctrl_c_ends_an_evaluation_and_its_workers(jobs: str, times: int, tmp_pa
 
 def test_a_mission_that_cannot_begin_ends_the_evaluation_at_once(tmp_path: Path) -> None:
     """Its reason is told in one line, and the other missions do not go on."""
-    evaluation = started(["eval", "--arenas", "nowhere,office", "--kernels", "rule", "--jobs", "2"], tmp_path)
+    evaluation = started(["eval", "--arenas", "office", "--kernels", "oracle,rule", "--jobs", "2"], tmp_path)
     out, _ = evaluation.communicate(timeout=30)
     assert evaluation.returncode == 1
-    assert out.startswith("llmos: eval: rule in nowhere, seed 0: arena 'nowhere': unknown")
+    assert out.startswith("llmos: eval: oracle in office, seed ")
+    assert "kernel 'oracle' is unknown" in out
     assert len(out.splitlines()) == 1
 
 

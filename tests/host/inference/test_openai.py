@@ -214,3 +214,24 @@ def test_another_refusal_loses_no_form(scripted, ask):
         kernel(ask(schema=COLOUR))
     kernel(ask(schema=COLOUR))
     assert scripted.asked[-1][0]["response_format"]["type"] == "json_schema"
+
+
+@pytest.mark.parametrize(
+    "reply", [b"lalala\r\n\r\n", b"HTTP/1.1 404 X\r\nContent-Length: 9\r\n\r\nshort", b""]
+)
+def test_what_is_no_http_is_told_at_once(ask, reply):
+    """Not at the deadline, and with no traceback from the thread that asked."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(reply)
+
+        threading.Thread(target=answer, daemon=True).start()
+        kernel = open_kernel(f"openai:http://127.0.0.1:{listener.getsockname()[1]}#any")
+        with pytest.raises(InferenceError) as refusal:
+            kernel(ask(deadline_s=30))
+    assert not isinstance(refusal.value, DeadlineExpired)
+    assert "\n" not in str(refusal.value)

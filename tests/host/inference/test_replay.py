@@ -60,3 +60,10 @@ def test_a_broken_line_is_named(tmp_path, ask, line):
     replay(ask())
     with pytest.raises(InferenceError, match="line 2"):
         replay(ask())
+
+
+def test_a_file_of_another_kind_is_refused_at_once(tmp_path):
+    """Before anything is asked."""
+    (tmp_path / "letter.txt").write_text("Dear robot,\n")
+    with pytest.raises(InferenceError, match="line 1"):
+        open_kernel(f"replay:{tmp_path / 'letter.txt'}")
