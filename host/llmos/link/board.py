@@ -45,7 +45,8 @@ class VirtualBoard:
         Raises:
             LinkError: the board did not start; carries its own reason.
         """
-        command = [sys.executable, "-m", "llmos", "board", "--lockstep"]
+        # -P: the working directory is the user's, and what is called llmos there is not this package
+        command = [sys.executable, "-P", "-m", "llmos", "board", "--lockstep"]
         command += ["--arena", str(arena), "--robot", robot, "--seed", str(seed)]
         command += ["--speed", str(speed), "--bits", str(bits)]
         command += ["--truth", str(truth_path)] if truth_path else []

@@ -228,3 +228,14 @@ def test_eval_prints_a_table_and_its_sums(tmp_path: Path) -> None:
         ("simple", 2, 1.0, 0), ("all", 2, 1.0, 0),
     ]  # fmt: skip
     assert [row["seed"] for row in result["runs"]] == [0, 1]
+
+
+def test_a_folder_of_the_same_name_is_not_taken_for_the_package(tmp_path: Path) -> None:
+    """Who has cloned LLMos into `llmos` may work beside it."""
+    (tmp_path / "llmos").mkdir()
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", "llmos", "run", "go", "--kernel", "rule"],
+        capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path,
+        env={**os.environ, "LLMOS_HOME": str(tmp_path / "home")},
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, "")

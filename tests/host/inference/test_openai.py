@@ -217,7 +217,7 @@ def test_another_refusal_loses_no_form(scripted, ask):
 
 
 @pytest.mark.parametrize(
-    "reply", [b"lalala\r\n\r\n", b"HTTP/1.1 404 X\r\nContent-Length: 9\r\n\r\nshort", b""]
+    "reply", [b"lalala\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", b""]
 )
 def test_what_is_no_http_is_told_at_once(ask, reply):
     """Not at the deadline, and with no traceback from the thread that asked."""
