@@ -61,7 +61,7 @@ class Input(NamedTuple):
     container: bytes  # empty where it was assembly
 
 
-@click.group()
+@click.group(epilog="Example: llmos bytecode validate square.lasm")
 def bytecode() -> None:
     """Assemble, disassemble, validate and run LLMBytecode.
 

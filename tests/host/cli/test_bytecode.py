@@ -218,7 +218,7 @@ def test_wrong_usage_exits_2(bytecode: Bytecode) -> None:
     assert bytecode("frobnicate").code == 2
 
 
-@pytest.mark.parametrize("command", ["assemble", "disassemble", "validate", "run"])
-def test_help_has_an_example(bytecode: Bytecode, command: str) -> None:
+@pytest.mark.parametrize("words", [[], ["assemble"], ["disassemble"], ["validate"], ["run"]])
+def test_help_has_an_example(bytecode: Bytecode, words: list[str]) -> None:
     """Every command shows one."""
-    assert "Example: llmos bytecode" in bytecode(command, "--help").out.decode()
+    assert "Example: llmos bytecode" in bytecode(*words, "--help").out.decode()
