@@ -47,7 +47,7 @@ def test_limits_that_overflow_are_refused(tmp_path: Path) -> None:
     """The verifier's integers have 32 bits."""
     path = Path(changed(tmp_path, "max_steps_s", "1000000000"))
     path.write_text(path.read_text().replace("wheel_base_m = 0.100", "wheel_base_m = 0.01"))
-    with pytest.raises(ManifestError, match="top_rate comes to .*, more than 32 bits hold"):
+    with pytest.raises(ManifestError, match=r"top_rate comes to .*, more than 32 bits hold"):
         load_manifest(str(path))
 
 

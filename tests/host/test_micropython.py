@@ -90,7 +90,7 @@ def test_an_override_that_is_no_micropython_is_refused(
 ) -> None:
     """A program of another kind, or one too old, is named before anything is run on it."""
     monkeypatch.setenv("LLMOS_MICROPYTHON", str(program(nowhere / "other", script)))
-    with pytest.raises(MicroPythonNotFound, match="does not run as MicroPython 1.22 or newer"):
+    with pytest.raises(MicroPythonNotFound, match=r"does not run as MicroPython 1\.22 or newer"):
         find()
 
 

@@ -59,7 +59,7 @@ def test_what_the_robot_believes_is_no_outcome_yet() -> None:
 
 
 def test_a_blind_robot_does_not_drive() -> None:
-    """Without a valid front reading it stops, drives no farther, and the run ends as stuck, with its reason."""
+    """Without a valid front reading it stops, drives no farther, and ends as stuck, with its reason."""
     report, _ = drive(faults=("blind=front@9000",))
     assert report.outcome == "stuck"
     assert "no valid reading" in report.reason

@@ -98,7 +98,7 @@ class VirtualBoard:
         lines = [line for line in self._errors.read().decode(errors="replace").splitlines() if line.strip()]
         if lines:
             return f"the board has ended: {lines[-1].removeprefix('llmos: board: ')}"
-        return "the board has ended without a word, as when it is killed; start again"
+        return "the board has ended without a word, as when it is killed or the disk is full; start again"
 
     def _drain(self, seconds: float) -> None:
         """Wait for the end of the board's standard output, which is its own end."""
