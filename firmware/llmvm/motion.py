@@ -4,7 +4,6 @@ from math import cos, sin, sqrt
 from llmvm import _isa
 
 _NONE = 65535  # a range channel without a valid reading
-_SIDE_MM = 10  # how much wider than the body its way must be free
 
 
 # Turns distances into wheel steps. Steps are rounded down, so that no move is longer than was certified;
@@ -83,8 +82,8 @@ class Odometry:
 # Stops a move before it brings the body nearer to an obstacle than the manifest's stop distance.
 class Reflex:
     def __init__(self, limits, angles_mrad):
-        self._radius = limits[_isa.LIM_RADIUS_MM]
-        self._stop = limits[_isa.LIM_STOP_MM]
+        # what a sensor sees must stay this far from the robot's middle
+        self._keep = limits[_isa.LIM_RADIUS_MM] + limits[_isa.LIM_STOP_MM]
         self._tick = limits[_isa.LIM_TICK_MS]
         self._mm = 1000 / limits[_isa.LIM_STEPS_PER_M]
         present = limits[_isa.LIM_CHANNELS]
@@ -107,11 +106,11 @@ class Reflex:
             if reading == _NONE:
                 return True
             side = reading * across
-            if side < self._radius + _SIDE_MM:
-                body = sqrt(self._radius * self._radius - side * side) if side < self._radius else 0
+            if side < self._keep:
                 # the robot has come nearer since the reading was taken, and will come nearer until the next
                 # poll
                 late = speed * (ages[channel] + self._tick) / 1000
-                if reading * along - body < self._stop + min(brake + late, left * self._mm):
+                room = reading * along - sqrt(self._keep * self._keep - side * side)
+                if room < min(brake + late, left * self._mm):
                     return True
         return False
