@@ -31,13 +31,15 @@ Watch = Callable[[Mind, Step], None]
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """Have a folder for a while; Ctrl-C does not keep it from being removed."""
-    with deferred_interrupts():
-        folder = Path(tempfile.mkdtemp(prefix="llmos-"))
+    made: list[str] = []
     try:
-        yield folder
+        with deferred_interrupts():  # which raises at its end
+            made.append(tempfile.mkdtemp(prefix="llmos-"))
+        yield Path(made[0])
     finally:
         with deferred_interrupts():
-            shutil.rmtree(folder, ignore_errors=True)
+            for folder in made:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
