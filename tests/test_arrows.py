@@ -66,3 +66,14 @@ def test_nobody_imports_tools(folder: str) -> None:
     shadowed = tools & (sys.stdlib_module_names | MICROPYTHON | {"micropython", "wheel"})
     found = {(file, name) for file, name in imported_by(folder) if name in tools - shadowed}
     assert found == set()
+
+
+DECIDERS = ("kernel", "world", "planning", "inference", "link")
+
+
+@pytest.mark.parametrize("part", DECIDERS)
+def test_no_code_on_the_way_to_a_decision_knows_the_true_map(part: str) -> None:
+    """What decides, plans or drives imports nothing that holds the arena's truth or judges by it."""
+    files = (ROOT / "host" / "llmos" / part).rglob("*.py")
+    truth = re.compile(r"^\s*(?:from|import)\s+llmos\.(?:sim|mission|report)\b", re.MULTILINE)
+    assert [path.name for path in files if truth.search(path.read_text(encoding="utf-8"))] == []
