@@ -45,8 +45,15 @@ def idle_cores() -> int:
 
 
 def _running() -> int:
-    """Count the other threads that run or want to, of all processes."""
+    """Count the threads of other processes that run or want to; our own wait for us, though busily."""
     try:
-        return int(Path("/proc/loadavg").read_text().split()[3].partition("/")[0]) - 1
+        everyone = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[0])
+        own = sum(_runs(task) for task in Path("/proc/self/task").iterdir())
     except (OSError, ValueError, IndexError):
         return 0
+    return max(0, everyone - own)
+
+
+def _runs(task: Path) -> bool:
+    """Tell whether a thread runs or wants to; its state stands behind its name."""
+    return (task / "stat").read_text().rpartition(")")[2].split()[0] == "R"
