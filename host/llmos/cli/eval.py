@@ -2,9 +2,8 @@
 
 import click
 
-from llmos.cli.options import SECONDS
-from llmos.evaluation import Plan, Row, arenas_of, as_json, as_text, table
-from llmos.evaluation import evaluate as run_all
+from llmos import evaluation
+from llmos.cli import options
 from llmos.report import GOOD
 
 EXAMPLE = """\b
@@ -30,15 +29,9 @@ Example:
     "--seeds", default=5, show_default=True, type=click.IntRange(1), help="Missions per arena and kernel."
 )
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 64), help="Missions at a time.")
-@click.option(
-    "--deadline",
-    default=10.0,
-    show_default=True,
-    type=SECONDS,
-    help="Seconds for one decision; then the rule decides.",
-)
-@click.option("--shuffle", is_flag=True, help="Offer the candidates in random order.")
-@click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object instead.")
+@options.deadline
+@options.shuffle
+@options.as_json
 @click.pass_context
 def evaluate(
     context: click.Context,
@@ -48,16 +41,16 @@ def evaluate(
     jobs: int,
     deadline: float,
     shuffle: bool,
-    json_wanted: bool,
+    as_json: bool,
 ) -> None:
     """Run every arena with every kernel and every seed, and print what came of it."""
-    plan = Plan(arenas_of(arenas), tuple(kernels.split(",")), seeds, deadline, shuffle)
-    rows = run_all(plan, jobs, tell)
-    click.echo(as_json(rows) if json_wanted else as_text(table(rows)))
+    plan = evaluation.Plan(evaluation.arenas_of(arenas), tuple(kernels.split(",")), seeds, deadline, shuffle)
+    rows = evaluation.evaluate(plan, jobs, tell)
+    click.echo(evaluation.as_json(rows) if as_json else evaluation.as_text(evaluation.table(rows)))
     context.exit(0 if all(row["outcome"] in GOOD and row["collisions"] == 0 for row in rows) else 1)
 
 
-def tell(row: Row) -> None:
+def tell(row: evaluation.Row) -> None:
     """Print one mission's line as progress."""
     click.echo(
         f"{row['kernel']:8} {row['arena']:16} seed {row['seed']}: {row['outcome']:11} "

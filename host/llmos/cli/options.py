@@ -34,6 +34,17 @@ SEED = click.IntRange(0, 2**63 - 1)
 SECONDS = Finite(0, 86_400, min_open=True)
 SPEED = Pace(0, 1e6)
 
+# What `llmos run` and `llmos eval` both take.
+deadline = click.option(
+    "--deadline",
+    default=10.0,
+    show_default=True,
+    type=SECONDS,
+    help="Seconds for one decision; then the rule decides.",
+)
+shuffle = click.option("--shuffle", is_flag=True, help="Offer the candidates in random order.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+
 
 def faults(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse faults that are unknown or wrongly written, as wrong usage."""

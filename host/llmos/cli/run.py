@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from llmos.cli.options import SECONDS, SEED, SPEED, faults
+from llmos.cli import options
 from llmos.mission import run_mission
 from llmos.report import GOOD, Order, Report
 from llmos.show import Screen, closing
@@ -36,21 +36,19 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
     "--robot", default="cube", show_default=True, help="A robot that ships, or a path to its manifest."
 )
 @click.option(
-    "--seed", default=0, show_default=True, type=SEED, help="Fixes the sensors' noise and every other chance."
+    "--seed",
+    default=0,
+    show_default=True,
+    type=options.SEED,
+    help="Fixes the sensors' noise and every other chance.",
 )
 @click.option(
     "--speed",
     default=0.0,
-    type=SPEED,
+    type=options.SPEED,
     help="Pace: 1 is the wall clock's, 0 as fast as it goes.",
 )
-@click.option(
-    "--deadline",
-    default=10.0,
-    show_default=True,
-    type=SECONDS,
-    help="Seconds for one decision; then the rule decides.",
-)
+@options.deadline
 @click.option(
     "--max-cycles", type=click.IntRange(1), help="Stop after so many cycles (default: the arena's)."
 )
@@ -58,7 +56,7 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
     "--fault",
     "faults",
     multiple=True,
-    callback=faults,
+    callback=options.faults,
     help="Break something, for example cut@5000; see `llmos board --help`.",
 )
 @click.option(
@@ -68,7 +66,7 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
     "--map/--no-map", "with_map", default=None, help="A live map below the lines (default: on a terminal)."
 )
 @click.option("--picture", type=A_FILE, help="Where to write the picture (SVG).")
-@click.option("--shuffle", is_flag=True, help="Offer the candidates in random order.")
+@options.shuffle
 @click.option("--predict", is_flag=True, help="Continue straight walls into the unknown when planning.")
 @click.option("--show-map", is_flag=True, help="Put a map in letters into the prompt, for larger models.")
 @click.option(
@@ -77,7 +75,7 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--clear", is_flag=True, help="Release a latched e-stop first; see that the way is free.")
 @click.option("--record", type=A_FILE, help="Write the answers down, for --kernel replay:FILE.")
 @click.option("--transcript", type=A_FILE, help="Write down every byte on the wire, with its time.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@options.as_json
 @click.pass_context
 def run(
     context: click.Context,
