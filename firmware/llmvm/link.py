@@ -10,7 +10,6 @@ from llmvm import _isa
 
 HEADER = const(7)  # bytes before the payload
 _CRC = const(4)
-_PAYLOAD = const(236)  # greatest payload
 _LARGEST = const(247)  # header, payload and CRC
 _STUFFED = const(248)  # COBS adds one byte to fewer than 255
 _WINDOW = const(8)
