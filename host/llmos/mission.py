@@ -19,7 +19,7 @@ from llmos.kernel.mind import Mind, Settings, Step
 from llmos.link import Clock, LinkError, Port, Robot, VirtualBoard, WallClock, open_port
 from llmos.link.interrupts import deferred_interrupts
 from llmos.manifest import Manifest, load_manifest, manifest_hash
-from llmos.report import REASONS, Order, Report
+from llmos.report import GOOD, REASONS, Order, Report
 from llmos.sim import judge
 from llmos.sim.arena import Arena, load_arena
 from llmos.sim.arena import Goal as ArenaGoal
@@ -197,6 +197,14 @@ def drive(mind: Mind, report: Report, watch: Watch) -> None:
 
 def settle(report: Report) -> None:
     """Let the judge have the last word: what the robot believes is no outcome yet."""
+    settle_place(report)
+    hits, most = report.truth.collisions if report.truth else 0, report.arena.criteria.max_collisions
+    if report.outcome in GOOD and hits > most:
+        report.outcome, report.reason = "failed", f"{hits} collisions, at most {most} allowed"
+
+
+def settle_place(report: Report) -> None:
+    """Tell whether it got where it was to go, or saw what it was to see."""
     if report.goal.place_m is None:
         settle_exploration(report)
     elif report.outcome == "reached" and report.truth and report.truth.way:

@@ -7,7 +7,7 @@ import pytest
 
 from llmos.kernel.mind import Mind, Step
 from llmos.link import LinkError
-from llmos.mission import run_mission
+from llmos.mission import run_mission, settle
 from llmos.report import Order, Report
 
 CELL = """
@@ -56,6 +56,16 @@ def test_what_the_robot_believes_is_no_outcome_yet() -> None:
     report, _ = drive(faults=("slip=0.3",))
     assert (report.outcome, report.summary()["collisions"]) == ("failed", 0)
     assert "believes" in report.reason
+
+
+def test_a_run_with_more_collisions_than_the_arena_allows_has_failed() -> None:
+    """The arena's criteria bound the collisions; the same run with one too many is no success."""
+    report, _ = drive()
+    assert report.outcome == "reached"
+    assert report.truth is not None
+    report.truth.samples[-1] = report.truth.samples[-1]._replace(collisions=1)
+    settle(report)
+    assert (report.outcome, report.reason) == ("failed", "1 collisions, at most 0 allowed")
 
 
 def test_a_blind_robot_does_not_drive() -> None:
