@@ -335,6 +335,7 @@ def robot_module(tables: Tables, digest: int, version: tuple[str, str]) -> str:
     out += ["", *(f"LIM_{r['name'].upper()} = const({i})" for i, r in enumerate(tables["limits"]))]
     out += [f"LIMITS = const({len(tables['limits'])})"]
     out += [f"MODES = const({len(tables['modes'])})"]
+    out += [f"FRAMES = const({len(tables['frames']) + 1})"]
     out += ["", *(f"CERT_{r['name'].upper()} = const({i})" for i, r in enumerate(tables["certificate"]))]
     out += ["", *form_lines(tables)]
     out += [

@@ -109,6 +109,8 @@ cdef enum:
     F_ESTOP = 15
     F_CLEAR = 16
     F_ACK = 17
+    F_NEXT = 18
+    F_NATIVE = 19
     STATE_READY = 0
     STATE_RUNNING = 1
     STATE_LATCHED = 2
@@ -123,6 +125,8 @@ cdef enum:
     FAULT_UPLOAD = 4
     FAULT_LATCHED = 5
     FAULT_INTERNAL = 6
+    FAULT_NOT_COMPLETED = 7
+    FAULT_NATIVE = 8
     LIM_MAX_WORDS = 0
     LIM_MAX_CONSTANTS = 1
     LIM_MAX_FUEL = 2
@@ -151,8 +155,10 @@ cdef enum:
     LIM_BATTERY_MIN_MV = 25
     LIM_LEASE_MS = 26
     LIM_LATCH_MS = 27
-    LIMITS = 28
+    LIM_MAX_NATIVE = 28
+    LIMITS = 29
     MODES = 6
+    FRAMES = 20
     CERT_FUEL = 0
     CERT_MS = 1
     CERT_PATH_MM = 2
@@ -197,4 +203,4 @@ cdef enum:
     STEP_RATE = 10
     STEP_TIME100 = 100
     STEP_TIME10 = 10
-    RELIABLE = 32704
+    RELIABLE = 819136

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 MAJOR = 1
 MINOR = 0
-SPEC_HASH = 0xE78DC929
+SPEC_HASH = 0x14E6024D
 
 
 class Kind(NamedTuple):
@@ -220,6 +220,8 @@ class FrameType(IntEnum):
     ESTOP = 15
     CLEAR = 16
     ACK = 17
+    NEXT = 18
+    NATIVE = 19
 
 
 class State(IntEnum):
@@ -249,6 +251,8 @@ class Fault(IntEnum):
     UPLOAD = 4
     LATCHED = 5
     INTERNAL = 6
+    NOT_COMPLETED = 7
+    NATIVE = 8
 
 
 class Limits(NamedTuple):
@@ -282,6 +286,7 @@ class Limits(NamedTuple):
     battery_min_mv: int
     lease_ms: int
     latch_ms: int
+    max_native: int
 
 
 class Certificate(NamedTuple):
@@ -484,7 +489,7 @@ MEASURES = {
 
 FRAMES = {
     1: Frame(1, 'IDENTIFY', False, '<I', ('nonce',)),
-    2: Frame(2, 'HELLO', False, '<IIIBBI', ('nonce', 'spec_hash', 'manifest_hash', 'major', 'minor', 'clear')),
+    2: Frame(2, 'HELLO', False, '<IIIBBIH', ('nonce', 'spec_hash', 'manifest_hash', 'major', 'minor', 'clear', 'native')),
     3: Frame(3, 'HEARTBEAT', False, '<I', ('ms',)),
     4: Frame(4, 'STATUS', False, '<', ()),
     5: Frame(5, 'TELEMETRY', False, '<IiiiHHHHHHHHBBBBHII', ('ms', 'x_mm', 'y_mm', 'heading_mrad', 'front', 'front_left', 'front_right', 'left', 'right', 'rear', 'age', 'battery', 'state', 'mode', 'trip', 'flags', 'pc', 'fuel', 'clear')),
@@ -500,6 +505,8 @@ FRAMES = {
     15: Frame(15, 'ESTOP', False, '<', ()),
     16: Frame(16, 'CLEAR', False, '<I', ('clear',)),
     17: Frame(17, 'ACK', False, '<', ()),
+    18: Frame(18, 'NEXT', True, '<8s8s', ('after', 'block')),
+    19: Frame(19, 'NATIVE', True, '<8sH', ('block', 'size')),
 }
 
 HEADER_FORMAT = '<4sBBHIIHHIIIIHHHHBBHI'

@@ -3,7 +3,7 @@ from micropython import const
 
 MAJOR = const(1)
 MINOR = const(0)
-SPEC_HASH = 0xE78DC929
+SPEC_HASH = 0x14E6024D
 
 OP_END = const(1)
 OP_FAIL = const(2)
@@ -116,6 +116,8 @@ F_STOP = const(14)
 F_ESTOP = const(15)
 F_CLEAR = const(16)
 F_ACK = const(17)
+F_NEXT = const(18)
+F_NATIVE = const(19)
 
 STATE_READY = const(0)
 STATE_RUNNING = const(1)
@@ -133,6 +135,8 @@ FAULT_BATTERY = const(3)
 FAULT_UPLOAD = const(4)
 FAULT_LATCHED = const(5)
 FAULT_INTERNAL = const(6)
+FAULT_NOT_COMPLETED = const(7)
+FAULT_NATIVE = const(8)
 
 LIM_MAX_WORDS = const(0)
 LIM_MAX_CONSTANTS = const(1)
@@ -162,8 +166,10 @@ LIM_STALE_MS = const(24)
 LIM_BATTERY_MIN_MV = const(25)
 LIM_LEASE_MS = const(26)
 LIM_LATCH_MS = const(27)
-LIMITS = const(28)
+LIM_MAX_NATIVE = const(28)
+LIMITS = const(29)
 MODES = const(6)
+FRAMES = const(20)
 
 CERT_FUEL = const(0)
 CERT_MS = const(1)
@@ -221,7 +227,7 @@ STEP_TIME10 = const(10)
 HEADER_FORMAT = '<4sBBHIIHHIIIIHHHHBBHI'
 FRAME_FORMAT = '<BHBBH'
 IDENTIFY_FORMAT = '<I'
-HELLO_FORMAT = '<IIIBBI'
+HELLO_FORMAT = '<IIIBBIH'
 HEARTBEAT_FORMAT = '<I'
 TELEMETRY_FORMAT = '<IiiiHHHHHHHHBBBBHII'
 BEGIN_FORMAT = '<8sH'
@@ -233,6 +239,8 @@ DONE_FORMAT = '<8sBBHIIIIB'
 EVENT_FORMAT = '<Bi'
 FAULT_FORMAT = '<Bi'
 CLEAR_FORMAT = '<I'
+NEXT_FORMAT = '<8s8s'
+NATIVE_FORMAT = '<8sH'
 
 # bit n: frames of type n are reliable
-RELIABLE = const(32704)
+RELIABLE = const(819136)

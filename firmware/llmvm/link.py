@@ -19,12 +19,12 @@ _KEPT = const(32)  # bytes kept of a reliable frame: its size, its type, its pay
 _FIRST = const(2)
 
 
-_HOST_FRAMES = "IDENTIFY HEARTBEAT STATUS BEGIN DATA COMMIT RUN STOP ESTOP CLEAR ACK"
+_HOST_FRAMES = "IDENTIFY HEARTBEAT STATUS BEGIN DATA COMMIT RUN STOP ESTOP CLEAR ACK NEXT NATIVE"
 
 
 # The size of each host frame's payload, by type; DATA's is the least, and -1 stands for what no host sends.
 def _payload_sizes():
-    sizes = [-1] * (_isa.F_ACK + 1)
+    sizes = [-1] * _isa.FRAMES
     for name in _HOST_FRAMES.split():
         sizes[getattr(_isa, "F_" + name)] = calcsize(getattr(_isa, name + "_FORMAT", ""))
     return sizes

@@ -50,7 +50,7 @@ class Supervisor:
 
     # What the host may ask for.
     def _handlers(self):
-        handlers = [None] * (_isa.F_ACK + 1)
+        handlers = [None] * _isa.FRAMES
         handlers[_isa.F_IDENTIFY] = self._on_identify
         handlers[_isa.F_HEARTBEAT] = self._on_status  # so that both ends wake at the same moments
         handlers[_isa.F_STATUS] = self._on_status
@@ -186,7 +186,7 @@ class Supervisor:
             self._begin_session()
         version = _isa.MAJOR, _isa.MINOR
         hashes = _isa.SPEC_HASH, self._manifest
-        pack_into(_isa.HELLO_FORMAT, link.out, HEADER, nonce, *hashes, *version, self._clear)
+        pack_into(_isa.HELLO_FORMAT, link.out, HEADER, nonce, *hashes, *version, self._clear, 0)
         link.send(_isa.F_HELLO, _HELLO_SIZE)
 
     def _begin_session(self):

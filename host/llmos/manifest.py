@@ -93,6 +93,7 @@ class Budget(Part):
     autonomous_ms: Annotated[int, Field(ge=0, le=65535, strict=True)]
     instruction_us: Count
     tick_ms: Count
+    native_bytes: Annotated[int, Field(ge=0, le=65535, strict=True)] = 0
 
 
 class Manifest(Part):
@@ -179,6 +180,7 @@ class Manifest(Part):
             battery_min_mv=self.battery.min_mv,
             lease_ms=self.link.lease_ms,
             latch_ms=self.link.latch_ms,
+            max_native=self.budget.native_bytes,
         )
 
 

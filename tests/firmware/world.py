@@ -14,7 +14,7 @@ from llmvm.verify import Verifier
 
 # the cube's limits, in the SPEC's order
 LIMITS = [1024, 64, 200000, 120000, 5000, 50265, 64, 10000, 47, 942, 23, 471, 100, 50, 50, 8191, 7]
-LIMITS += [21730, 10865, 1024, 512, 75, 60, 2000, 300, 4400, 300, 2000]
+LIMITS += [21730, 10865, 1024, 512, 75, 60, 2000, 300, 4400, 300, 2000, 32768]
 ANGLES = [0, 524, -524, 1571, -1571, 3142]
 MANIFEST = crc32(pack(f"<{len(LIMITS)}i", *LIMITS))
 

@@ -18,6 +18,7 @@ class Hello(NamedTuple):
     major: int
     minor: int
     clear: int
+    native: int  # the low bits of the robot's sys.implementation._mpy; 0: it loads no machine code
 
 
 class Telemetry(NamedTuple):

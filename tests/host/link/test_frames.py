@@ -66,7 +66,7 @@ def _sealed(body: bytes, seed: int) -> bytes:
 
 
 def test_another_dictionary_is_understood_only_at_the_introduction() -> None:
-    hello = bytes([FrameType.HELLO]) + bytes(6 + 18)
+    hello = bytes([FrameType.HELLO]) + bytes(6 + 20)
     assert parse(_sealed(hello, 0)).type == FrameType.HELLO
     run = bytes([FrameType.RUN]) + bytes(6 + 8)
     assert parse(_sealed(run, SPEC_HASH)).type == FrameType.RUN
