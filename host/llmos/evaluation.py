@@ -53,14 +53,19 @@ class Plan:
 
 
 def arenas_of(names: str) -> tuple[str, ...]:
-    """Return the arenas that a comma-separated list names; `all` stands for every one that ships.
+    """Return the arenas that a comma-separated list names; `all` stands for each that ships with a task.
 
     Raises:
         ArenaError: one of them is wrong; said before the first mission.
+        EvaluationError: one of them sets no task.
     """
-    arenas = [name for part in names.split(",") for name in (list_arenas() if part == "all" else [part])]
+    tasks = [name for name in list_arenas() if load_arena(name).task]
+    arenas = [name for part in names.split(",") for name in (tasks if part == "all" else [part])]
     for name in arenas:
-        load_arena(name)
+        if not load_arena(name).task:
+            raise EvaluationError(
+                f"arena {name!r} sets no task: give it a goal or criteria.min_coverage, or name another"
+            )
     return tuple(arenas)
 
 

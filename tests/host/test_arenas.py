@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from llmos.errors import LlmosError
+from llmos.evaluation import EvaluationError, arenas_of
 from llmos.sim.arena import Arena, ArenaError, list_arenas, load_arena, solvable
 
 BAD = sorted((Path(__file__).parents[1] / "vectors" / "arenas" / "bad").glob("*.toml"))
@@ -96,3 +97,12 @@ def test_a_wider_robot_needs_wider_ways() -> None:
     """An arena is checked for the robot that is to drive in it."""
     with pytest.raises(ArenaError, match=r"the robot needs 1\.5 m"):
         load_arena("simple", radius_m=1.5)
+
+
+def test_an_arena_without_a_task_is_no_part_of_an_evaluation() -> None:
+    """An empty room serves to try a block in; nothing that a mission does there could be a success."""
+    assert "empty" in list_arenas()
+    assert "empty" not in arenas_of("all")
+    assert arenas_of("simple,maze") == ("simple", "maze")
+    with pytest.raises(EvaluationError, match="arena 'empty' sets no task"):
+        arenas_of("simple,empty")

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from llmos.errors import LlmosError
 from llmos.resources import system_volume
@@ -75,11 +75,10 @@ class Arena(Table):
         border = ((-x, -y, x, -y), (x, -y, x, y), (x, y, -x, y), (-x, y, -x, -y))
         return (*self.walls, *border)
 
-    @model_validator(mode="after")
-    def _has_a_task(self) -> "Arena":
-        if self.goal is None and self.criteria.min_coverage == 0:
-            raise ValueError("neither a goal nor criteria.min_coverage above 0: there is nothing to do")
-        return self
+    @property
+    def task(self) -> bool:
+        """Whether it sets one: a place to reach, or a share of the room to see."""
+        return self.goal is not None or self.criteria.min_coverage > 0
 
 
 def list_arenas() -> list[str]:

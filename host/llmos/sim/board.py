@@ -195,7 +195,9 @@ class Board:
             self.world.halt(at_once=first == 1)
         elif operation == LED:
             self.world.led = (first & 255, second & 255, third & 255)
-        elif operation != TONE:
+        elif operation == TONE:
+            self.truth.event(tone_hz=first, tone_ms=second)
+        else:
             raise FirmwareDied(f"the firmware asked for the unknown operation {operation}")
 
     def _reply(self) -> None:

@@ -84,6 +84,19 @@ def read_truth(path: Path | str) -> Truth:
     return truth
 
 
+def between(truth: Truth, began_ms: int, ended_ms: int) -> Truth:
+    """Return what happened after one moment and up to another; its first sample is the state before that.
+
+    Collisions are counted from the beginning of this part.
+    """
+    before = [sample for sample in truth.samples if sample.ms <= began_ms][-1:]
+    hits = before[0].collisions if before else 0
+    within = [sample for sample in truth.samples if began_ms < sample.ms <= ended_ms]
+    samples = [sample._replace(collisions=sample.collisions - hits) for sample in before + within]
+    events = [event for event in truth.events if began_ms < event["ms"] <= ended_ms]
+    return Truth(truth.arena, truth.robot, truth.seed, samples, events)
+
+
 def length(way: list[Point]) -> float:
     """Length of a polyline."""
     return sum(math.dist(here, there) for here, there in pairwise(way))

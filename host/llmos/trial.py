@@ -1,0 +1,129 @@
+"""A trial: blocks run on a fresh virtual robot in an arena, and everything that is known of it afterwards."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from llmbytecode import Certificate, Limits, Outcome, Program, read_container, verify
+from llmbytecode.container import pack_container
+from llmos.link import Done, Event, Robot, Telemetry
+from llmos.manifest import load_manifest
+from llmos.mission import connected, scratch_folder
+from llmos.report import Order
+from llmos.sim.arena import Arena, load_arena
+from llmos.sim.judge import Truth, between, read_truth
+
+Native = Literal["auto", "always", "never"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a host knows of a block that has ended: what was proved, used and said on the way."""
+
+    program: Program
+    certificate: Certificate
+    done: Done
+    events: list[Event]
+    telemetry: list[Telemetry]
+    ended_ms: int  # of the link's clock
+
+    @property
+    def used(self) -> dict[str, int]:
+        """What the block used of each measure of its certificate."""
+        done = self.done
+        amounts = (done.fuel, done.ms, done.path_mm, done.rotation_mrad, len(self.events))
+        return dict(zip(Certificate._fields, amounts, strict=False))
+
+
+@dataclass(frozen=True)
+class Trial(Run):
+    """A run in an arena, and where the robot really was meanwhile."""
+
+    truth: Truth
+    arena: Arena
+
+
+def try_block(
+    program: Program | bytes,
+    *,
+    arena: str = "empty",
+    robot: str = "cube",
+    seed: int = 0,
+    bits: int = 64,
+    native: Native = "auto",
+    speed: float = 0.0,
+) -> Trial:
+    """Run one block, a program or a container, on a fresh virtual robot; see `try_blocks`."""
+    options = {"arena": arena, "robot": robot}
+    return try_blocks([program], **options, seed=seed, bits=bits, native=native, speed=speed)[0]
+
+
+def try_blocks(
+    programs: Iterable[Program | bytes],
+    *,
+    arena: str = "empty",
+    robot: str = "cube",
+    seed: int = 0,
+    bits: int = 64,
+    native: Native = "auto",
+    speed: float = 0.0,
+) -> list[Trial]:
+    """Run blocks one after the other on a fresh virtual robot; one that does not complete is the last.
+
+    Args:
+        programs: programs, or containers, which the robot is sent as they are.
+        arena: an arena's name, or its .toml file.
+        robot: a robot's name, or its manifest.
+        seed: of the sensors' noise.
+        bits: word size of the MicroPython that plays the robot, 64 or 32.
+        native: whether the robot is sent machine code beside the blocks.
+        speed: simulated over wall time, 0 for as fast as possible.
+
+    Raises:
+        LLMBytecodeError: a program is refused on the host, or a container is damaged.
+        LlmosError: there is no such arena or robot, or no MicroPython.
+        BlockRefused: the robot's verifier refuses a block.
+        LinkError: the robot cannot be reached, or cannot run a block now.
+    """
+    manifest = load_manifest(robot)
+    blocks = [certified(program, manifest.limits) for program in programs]
+    place = load_arena(arena, radius_m=manifest.radius_m)
+    order = Order(goal="", arena=arena, robot=robot, seed=seed, bits=bits, speed=speed)
+    with scratch_folder() as folder:
+        log = folder / "truth.jsonl"
+        with connected(order, manifest, log) as link:
+            runs = run_blocks(link, blocks)
+        truth = read_truth(log)
+    trials, began = [], 0
+    for run in runs:
+        trials.append(Trial(**vars(run), truth=between(truth, began, run.ended_ms), arena=place))
+        began = run.ended_ms
+    return trials
+
+
+Block = tuple[Program, Certificate, bytes]
+
+
+def certified(program: Program | bytes, limits: Limits) -> Block:
+    """Return a block with its certificate and container; of a container, what it claims.
+
+    Raises:
+        LLMBytecodeError: the program breaks a rule, or the container is damaged.
+    """
+    if isinstance(program, bytes):
+        container = read_container(program)
+        return container.program, container.certificate, program
+    certificate = verify(program, limits)
+    return program, certificate, pack_container(program, certificate, limits)
+
+
+def run_blocks(robot: Robot, blocks: Iterable[Block]) -> list[Run]:
+    """Run blocks on a connected robot until one does not complete; raises as `Robot.run` does."""
+    runs = []
+    for program, certificate, container in blocks:
+        telemetry: list[Telemetry] = []
+        done = robot.run(container, telemetry.append)
+        runs.append(Run(program, certificate, done, list(robot.events), telemetry, robot.clock.now()))
+        if done.outcome != Outcome.COMPLETED:
+            break
+    return runs
