@@ -21,6 +21,7 @@ LlmosError                  anything that LLMos refuses or cannot do
 ├── PlanningError           costs or cells that no path can be planned on    (llmos.planning.astar)
 ├── PromptError             the kernel's own text is missing or broken       (llmos.kernel.prompt)
 ├── ResourceMissing         a folder that ships with LLMos is not there      (llmos.resources)
+├── SkillError              a skill that is not there, or a value it refuses (llmos.skills)
 ├── StateError              the state folder cannot be used                  (llmos.state)
 └── TruthError              a truth log that cannot be written or read       (llmos.sim.truth)
 """
