@@ -205,7 +205,7 @@ def speed(block: Block) -> None:
 
 
 def fuel(block: Block) -> None:
-    used, ms, *rest, reported = _cost_from_first(block)
+    used, ms, *rest, reported = costs_from(block)[0]
     if used > block.limits.max_fuel:
         raise Refusal(Rule.FUEL, 0, used, block.limits.max_fuel)
     total = min(CAP, ms + _ceil(used * block.limits.instruction_us, 1000))
@@ -260,8 +260,8 @@ def _amounts(step: Step) -> dict[str, int]:
     return {kind: abs(values[name]) * KINDS[kind].step for name, kind in instruction.operands}
 
 
-def _own(step: Step, limits: Limits) -> Cost:
-    """Return what executing one word costs."""
+def own_cost(step: Step, limits: Limits) -> Cost:
+    """Return what executing one word once costs."""
     price = PRICES.get(step[0].code)
     return (1, *price(_amounts(step), limits)) if price else (1, 0, 0, 0, 0)
 
@@ -311,12 +311,13 @@ def _sum(*costs: Cost) -> Cost:
     return fuel, ms, way, angle, reports
 
 
-def _cost_from_first(block: Block) -> Cost:
+def costs_from(block: Block) -> list[Cost]:
+    """Return the worst cost from each word, itself included, to the end of its part or of its loop's round."""
     costs: list[Cost] = [(0, 0, 0, 0, 0)] * len(block.words)
     for at in reversed(range(len(block.words))):
-        own = _own(block.steps[at], block.limits)
+        own = own_cost(block.steps[at], block.limits)
         costs[at] = _sum(own, *_following(block, at, costs))
-    return costs[0]
+    return costs
 
 
 def _following(block: Block, at: int, costs: list[Cost]) -> list[Cost]:

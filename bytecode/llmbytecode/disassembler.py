@@ -13,9 +13,8 @@ Decoded = tuple[Instruction, dict[str, int]]
 
 def disassemble(program: Program) -> str:
     """Return a program's canonical text: labels L1…, P1…, base units, `.word` for what nothing else says."""
-    natural = _natural_constants(program)
-    words = [_sound(program, word) for word in program.words]
-    _check_loops(words)
+    natural = natural_constants(program)
+    words = sound_words(program)
     labels = _labels(program, words)
     lines = [f".autonomous {program.autonomous_ms}ms"] if program.autonomous_ms else []
     if not natural and program.constants:
@@ -27,11 +26,28 @@ def disassemble(program: Program) -> str:
     return "\n".join(lines) + "\n"
 
 
+def word_texts(program: Program) -> list[str]:
+    """Return the canonical text of each word: the instruction's line, without a label before it."""
+    natural, words = natural_constants(program), sound_words(program)
+    labels = _labels(program, words)
+    return [_line(program, index, decoded, labels, natural) for index, decoded in enumerate(words)]
+
+
+def sound_words(program: Program) -> list[Decoded | None]:
+    """Return each word decoded, None for those that only `.word` can write."""
+    words = [_sound(program, word) for word in program.words]
+    _check_loops(words)
+    for index, decoded in enumerate(words):
+        if (target_of(index, decoded) or 0) >= len(words):
+            words[index] = None
+    return words
+
+
 def _rows(numbers: list[int]) -> list[list[int]]:
     return [numbers[at : at + ROW] for at in range(0, len(numbers), ROW)]
 
 
-def _natural_constants(program: Program) -> bool:
+def natural_constants(program: Program) -> bool:
     """Say whether collecting the constants from the LDK lines gives these, in this order."""
     found: list[int] = []
     for word in program.words:
@@ -99,14 +115,9 @@ def _check_exits(words: list[Decoded | None], ends: dict[int, int]) -> None:
 
 
 def _labels(program: Program, words: list[Decoded | None]) -> dict[int, str]:
-    """Return the names of branches' targets; a branch to behind the last word becomes None, `.word`."""
-    targets = set()
-    for index, decoded in enumerate(words):
-        target = _target(index, decoded)
-        if target is not None and target < len(words):
-            targets.add(target)
-        elif target is not None:
-            words[index] = None
+    """Return the names of branches' targets."""
+    found = (target_of(index, decoded) for index, decoded in enumerate(words))
+    targets = {target for target in found if target is not None}
     names, counts = {}, {"L": 0, "P": 0}
     for target in sorted(targets):
         letter = "P" if program.words[target] & OPCODE_MASK == Op.PROC else "L"
@@ -115,7 +126,8 @@ def _labels(program: Program, words: list[Decoded | None]) -> dict[int, str]:
     return names
 
 
-def _target(index: int, decoded: Decoded | None) -> int | None:
+def target_of(index: int, decoded: Decoded | None) -> int | None:
+    """Return the word that a word's label stands for, None where it has no label."""
     if decoded:
         for name, kind in decoded[0].operands:
             if KINDS[kind].form == "label":
