@@ -17,6 +17,12 @@ SPEC = ROOT / "bytecode" / "llmbytecode" / "SPEC.md"
 BANNER = "Generated from bytecode/llmbytecode/SPEC.md by tools/gen.py; do not edit."
 TABLE = re.compile(r"<!-- table: (\w+) -->\n((?:\|.*\n)+)")
 EXAMPLE = re.compile(r"`(.+?)`")
+REMOVED = "removed"  # the name of a retired row
+NEW_LINE = " ⏎ "  # in an example
+# What is written for people only: it can be mended without making another language.
+PROSE = ("meaning", "hint", "written as", "effect", "reason", "given", "example")
+# tables that give more columns to another one's rows
+BESIDE = {"effects": "instructions", "reasons": "rules"}
 TITLE = re.compile(r"^# LLMBytecode (\d+)\.(\d+)$", re.M)
 
 Row = dict[str, str]
@@ -42,6 +48,19 @@ def read_tables(text: str) -> Tables:
     return tables
 
 
+def join(tables: Tables) -> Tables:
+    """Return the tables with the columns of each table in BESIDE put into the rows that they belong to."""
+    joined = {name: rows for name, rows in tables.items() if name not in BESIDE}
+    for name, table in BESIDE.items():
+        rows, more = live(tables[table]), {row["name"]: row for row in tables[name]}
+        if list(more) != [row["name"] for row in rows]:
+            wrong = sorted(set(more) ^ {row["name"] for row in rows}) or "their order"
+            raise SpecError(f"tables {name} and {table} differ in {wrong}: give each row its partner")
+        plain = {n: {k: v.strip("`") for k, v in row.items()} for n, row in more.items()}
+        joined[table] = [row | plain.get(row["name"], {}) for row in tables[table]]
+    return joined
+
+
 def check_numbers(name: str, rows: list[Row], column: str) -> None:
     """Refuse a duplicate or a gap among the numbers of a table."""
     numbers = [int(row[column]) for row in rows]
@@ -52,7 +71,7 @@ def check_numbers(name: str, rows: list[Row], column: str) -> None:
 
 def check_names(name: str, rows: list[Row]) -> None:
     """Refuse two rows of one name; retired rows share the name `removed`."""
-    names = [row["name"] for row in rows if row.get("name", "removed") != "removed"]
+    names = [row["name"] for row in rows if row.get("name", REMOVED) != REMOVED]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise SpecError(f"table {name}: {', '.join(twice)} stands there twice: rename one")
@@ -76,20 +95,43 @@ def check(tables: Tables) -> None:
             raise SpecError(f"kind {row['kind']}: unit {row['unit']} is no base of table units")
 
 
-def spec_hash(tables: Tables) -> int:
-    """Return the first 32 bits of the SHA-256 over the tables' cells, prose and layout left out."""
-    text = "\n".join(
-        f"{name}|"
-        + "|".join(f"{k}={v}" for k, v in row.items() if k not in ("meaning", "hint", "written as"))
+def numbers_of(module: str) -> dict[str, dict[int, str]]:
+    """Return, for each enumeration of a generated table module, its numbers and their names."""
+    found: dict[str, dict[int, str]] = {}
+    for name, body in re.findall(r"^class (\w+)\(IntEnum\):\n((?:    .*\n|\n)+)", module, re.M):
+        rows = re.findall(r"^    (?:(\w+) = (\d+)|# (\d+) is retired)$", body, re.M)
+        found[name] = {int(number or retired): row or REMOVED for row, number, retired in rows}
+    return found
+
+
+def check_retired(tables: Tables, module: str) -> None:
+    """Refuse a number that meant something else in the table module that was generated before."""
+    before = numbers_of(module)
+    for name, _, table, column in ENUMS:
+        now = {int(row[column]): row["name"] for row in tables[table]}
+        for number, old in before.get(name, {}).items():
+            if now.get(number, "").upper() not in (old.upper(), REMOVED.upper()):
+                raise SpecError(
+                    f"table {table}: number {number} is {old}, and no number gets another name: keep its "
+                    f"row, under the name `{REMOVED}` to retire it, and add new rows at the table's end "
+                    "(if the old one was never committed, first take back the generated _isa.py)"
+                )
+
+
+def spec_hash(tables: Tables, version: tuple[str, str]) -> int:
+    """Return the first 32 bits of the SHA-256 over the version and the tables' cells, without prose."""
+    lines = (
+        f"{name}|" + "|".join(f"{column}={cell}" for column, cell in row.items() if column not in PROSE)
         for name, rows in tables.items()
         for row in rows
     )
+    text = "\n".join([".".join(version), *lines])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
 
 def live(rows: list[Row]) -> list[Row]:
     """Return the rows that are not retired."""
-    return [row for row in rows if row["name"] != "removed"]
+    return [row for row in rows if row["name"] != REMOVED]
 
 
 def payload_format(payload: str) -> str:
@@ -99,7 +141,10 @@ def payload_format(payload: str) -> str:
 
 def enum(name: str, doc: str, rows: list[Row], column: str) -> str:
     """Return the source of an IntEnum."""
-    lines = [f"    {row['name'].upper()} = {row[column]}" for row in live(rows)]
+    lines = [
+        f"    {row['name'].upper()} = {row[column]}" if live([row]) else f"    # {row[column]} is retired"
+        for row in rows
+    ]
     return f'class {name}(IntEnum):\n    """{doc}"""\n\n' + "\n".join(lines) + "\n"
 
 
@@ -122,7 +167,7 @@ def field_names(payload: str) -> tuple[str, ...]:
 def instruction_row(row: Row) -> str:
     """Return one row of the host's instruction table."""
     operands = tuple(tuple(operand.split(":")) for operand in row["operands"].split())
-    values = (int(row["code"]), row["name"], operands, row["category"], row["meaning"])
+    values = (int(row["code"]), row["name"], operands, row["category"], row["meaning"], row["effect"])
     return f"    {row['code']}: Instruction{values!r},"
 
 
@@ -132,6 +177,13 @@ def kind_row(row: Row) -> str:
     example = EXAMPLE.search(row["written as"])
     last = f"{row['unit']!r}, {example[1] if example else ''!r}"
     return f"    {row['kind']!r}: Kind({row['kind']!r}, {row['form']!r}, {numbers}, {last}),"
+
+
+def rule_row(row: Row) -> str:
+    """Return one row of the host's table of the verifier's rules."""
+    columns = ("name", "holds when", "value", "limit", "hint", "reason", "given")
+    values = [*(row[column] for column in columns), row["example"].replace(NEW_LINE, "\n")]
+    return f"    {row['number']}: RuleText({row['number']}, {', '.join(map(repr, values))}),"
 
 
 def table_row(name: str, key: str, columns: tuple[str, ...]) -> Callable[[Row], str]:
@@ -167,13 +219,17 @@ class Kind(NamedTuple):
 
 
 class Instruction(NamedTuple):
-    """One row of the instruction table; operands are (field, kind) in the order of writing."""
+    """One row of the instruction table.
+
+    Operands are (field, kind) in the order of writing; `meaning` is for people, `effect` is its formal twin.
+    """
 
     code: int
     name: str
     operands: tuple[tuple[str, str], ...]
     category: str
     meaning: str
+    effect: str
 
 
 class Channel(NamedTuple):
@@ -186,7 +242,10 @@ class Channel(NamedTuple):
 
 
 class RuleText(NamedTuple):
-    """One row of the verifier's rule table; `value` and `limit` name a refusal's two numbers."""
+    """One row of the verifier's rule table; `value` and `limit` name a refusal's two numbers.
+
+    `example` is a program that breaks this rule first, where what `given` says is changed.
+    """
 
     number: int
     name: str
@@ -194,6 +253,9 @@ class RuleText(NamedTuple):
     value: str
     limit: str
     hint: str
+    reason: str
+    given: str
+    example: str
 
 
 class Unit(NamedTuple):
@@ -239,11 +301,7 @@ ROWS: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
     ("UNITS", "units", table_row("Unit", "unit", ("unit", "base", "factor"))),
     ("INSTRUCTIONS", "instructions", instruction_row),
     ("CHANNELS", "channels", table_row("Channel", "number", ("number", "name", "unit", "meaning"))),
-    (
-        "RULES",
-        "rules",
-        table_row("RuleText", "number", ("number", "name", "holds when", "value", "limit", "hint")),
-    ),
+    ("RULES", "rules", rule_row),
     ("MEASURES", "certificate", table_row("Measure", "name", ("name", "unit", "meaning"))),
     ("FRAMES", "frames", frame_row),
 )
@@ -363,8 +421,9 @@ def grammar_file(tables: Tables, _digest: int, _version: tuple[str, str]) -> str
     return f"# {BANNER}\n{grammar(tables)}"
 
 
+HOST_MODULE = ROOT / "bytecode/llmbytecode/_isa.py"
 TARGETS: dict[Path, Callable[[Tables, int, tuple[str, str]], str]] = {
-    ROOT / "bytecode/llmbytecode/_isa.py": host_module,
+    HOST_MODULE: host_module,
     ROOT / "bytecode/llmbytecode/_isa.pxi": cython_numbers,
     ROOT / "bytecode/llmbytecode/lasm.gbnf": grammar_file,
     ROOT / "firmware/llmvm/_isa.py": robot_module,
@@ -384,16 +443,23 @@ def fold(path: Path, robot: str) -> str:
     return REGION.sub("".join(f"{line}\n" for line in numbers if line.split()[0] in used), text)
 
 
-def generate() -> dict[Path, str]:
-    """Return every generated file's path and text."""
-    text = SPEC.read_text()
-    tables = read_tables(text)
-    check(tables)
+def load(text: str) -> tuple[Tables, int, tuple[str, str]]:
+    """Return a SPEC's tables, checked and joined, its hash, and its version."""
     title = TITLE.search(text)
     if title is None:
         raise SpecError("SPEC.md: its title does not read '# LLMBytecode MAJOR.MINOR'")
+    tables = read_tables(text)
+    check(tables)
+    tables = join(tables)
     version = (title[1], title[2])
-    digest = spec_hash(tables)
+    return tables, spec_hash(tables, version), version
+
+
+def generate() -> dict[Path, str]:
+    """Return every generated file's path and text."""
+    tables, digest, version = load(SPEC.read_text())
+    if HOST_MODULE.exists():
+        check_retired(tables, HOST_MODULE.read_text())
     files = {path: write(tables, digest, version) for path, write in TARGETS.items()}
     robot = robot_module(tables, digest, version)
     return files | {path: fold(path, robot) for path in FOLDED if path.exists()}

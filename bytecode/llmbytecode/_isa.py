@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 MAJOR = 1
 MINOR = 0
-SPEC_HASH = 0x14E6024D
+SPEC_HASH = 0x9919F9F3
 
 
 class Kind(NamedTuple):
@@ -24,13 +24,17 @@ class Kind(NamedTuple):
 
 
 class Instruction(NamedTuple):
-    """One row of the instruction table; operands are (field, kind) in the order of writing."""
+    """One row of the instruction table.
+
+    Operands are (field, kind) in the order of writing; `meaning` is for people, `effect` is its formal twin.
+    """
 
     code: int
     name: str
     operands: tuple[tuple[str, str], ...]
     category: str
     meaning: str
+    effect: str
 
 
 class Channel(NamedTuple):
@@ -43,7 +47,10 @@ class Channel(NamedTuple):
 
 
 class RuleText(NamedTuple):
-    """One row of the verifier's rule table; `value` and `limit` name a refusal's two numbers."""
+    """One row of the verifier's rule table; `value` and `limit` name a refusal's two numbers.
+
+    `example` is a program that breaks this rule first, where what `given` says is changed.
+    """
 
     number: int
     name: str
@@ -51,6 +58,9 @@ class RuleText(NamedTuple):
     value: str
     limit: str
     hint: str
+    reason: str
+    given: str
+    example: str
 
 
 class Unit(NamedTuple):
@@ -82,6 +92,7 @@ class Frame(NamedTuple):
 class Op(IntEnum):
     """The instructions' codes."""
 
+    # 0 is retired
     END = 1
     FAIL = 2
     JMP = 3
@@ -383,53 +394,53 @@ UNITS = {
 }
 
 INSTRUCTIONS = {
-    1: Instruction(1, 'END', (), 'control', 'end the block: completed'),
-    2: Instruction(2, 'FAIL', (('a', 'byte'),), 'control', 'end the block: failed, with the code {a}'),
-    3: Instruction(3, 'JMP', (('i', 'ahead'),), 'control', 'go on at {i}'),
-    4: Instruction(4, 'BEQ', (('a', 'reg'), ('b', 'reg'), ('c', 'ahead8')), 'control', 'if {a} equals {b}, go on at {c}'),
-    5: Instruction(5, 'BNE', (('a', 'reg'), ('b', 'reg'), ('c', 'ahead8')), 'control', 'if {a} differs from {b}, go on at {c}'),
-    6: Instruction(6, 'BLT', (('a', 'reg'), ('b', 'reg'), ('c', 'ahead8')), 'control', 'if {a} is less than {b}, go on at {c}'),
-    7: Instruction(7, 'BGE', (('a', 'reg'), ('b', 'reg'), ('c', 'ahead8')), 'control', 'if {a} is at least {b}, go on at {c}'),
-    8: Instruction(8, 'LOOP', (('i', 'count'),), 'control', 'repeat what follows, down to its ENDLOOP, {i} times'),
-    9: Instruction(9, 'LOOPR', (('a', 'reg'), ('b', 'body'), ('c', 'count8')), 'control', 'repeat what follows, down to its ENDLOOP, {a} times, at most {c}'),
-    10: Instruction(10, 'ENDLOOP', (('i', 'back'),), 'control', 'end one round of the loop'),
-    11: Instruction(11, 'EXIT', (('i', 'out'),), 'control', 'leave the innermost loop'),
-    12: Instruction(12, 'PROC', (), 'control', 'start a procedure'),
-    13: Instruction(13, 'CALL', (('i', 'ahead'),), 'control', 'run the procedure {i}, then go on'),
-    14: Instruction(14, 'RET', (), 'control', 'go back behind the call'),
-    15: Instruction(15, 'LDI', (('a', 'reg'), ('i', 'int16')), 'arithmetic', 'set {a} to {i}'),
-    16: Instruction(16, 'LDK', (('a', 'reg'), ('i', 'const')), 'arithmetic', 'set {a} to the constant {i}'),
-    17: Instruction(17, 'MOV', (('a', 'reg'), ('b', 'reg')), 'arithmetic', 'set {a} to {b}'),
-    18: Instruction(18, 'ADDI', (('a', 'reg'), ('i', 'int16')), 'arithmetic', 'add {i} to {a}'),
-    19: Instruction(19, 'ADD', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} plus {c}'),
-    20: Instruction(20, 'SUB', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} minus {c}'),
-    21: Instruction(21, 'MUL', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} times {c}'),
-    22: Instruction(22, 'DIV', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} divided by {c}'),
-    23: Instruction(23, 'MOD', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to the remainder of {b} divided by {c}'),
-    24: Instruction(24, 'MIN', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to the lesser of {b} and {c}'),
-    25: Instruction(25, 'MAX', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to the greater of {b} and {c}'),
-    26: Instruction(26, 'AND', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to the bits that {b} and {c} share'),
-    27: Instruction(27, 'OR', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to the bits of {b} or {c}'),
-    28: Instruction(28, 'XOR', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to the bits in which {b} and {c} differ'),
-    29: Instruction(29, 'SHL', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} shifted left by {c}'),
-    30: Instruction(30, 'SHR', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} shifted right by {c}'),
-    31: Instruction(31, 'SENSE', (('a', 'reg'), ('b', 'channel')), 'sense', 'read {b} into {a}'),
-    32: Instruction(32, 'GUARD', (('a', 'watch'), ('i', 'threshold')), 'sense', 'from now on end a move or wait when {a} {i}'),
-    33: Instruction(33, 'UNGUARD', (('a', 'guard'),), 'sense', 'disarm {a}'),
-    34: Instruction(34, 'TRIP', (('a', 'reg'),), 'sense', 'set {a} to what ended the last move or wait early: 0 nothing, 1…4 the guard g0…g3, 5 the reflex'),
-    35: Instruction(35, 'MOVE', (('i', 'distance'), ('a', 'speed')), 'move', 'drive {i} at {a}'),
-    36: Instruction(36, 'MOVER', (('a', 'reg'), ('b', 'distance_max'), ('c', 'speed')), 'move', 'drive {a} millimetres, at most {b} either way, at {c}'),
-    37: Instruction(37, 'TURN', (('i', 'angle'), ('a', 'rate')), 'move', 'turn {i} on the spot at {a}'),
-    38: Instruction(38, 'TURNR', (('a', 'reg'), ('b', 'angle_max'), ('c', 'rate')), 'move', 'turn {a} milliradians, at most {b} either way, at {c}'),
-    39: Instruction(39, 'DRIVE', (('a', 'pair'), ('b', 'speed'), ('c', 'time100')), 'move', 'drive the wheels for {c} at the speeds in {a}, at most {b} either way'),
-    40: Instruction(40, 'LED', (('a', 'byte'), ('b', 'byte'), ('c', 'byte')), 'signal', 'light the LED with red {a}, green {b}, blue {c}'),
-    41: Instruction(41, 'TONE', (('i', 'frequency'), ('a', 'time10')), 'signal', 'sound {i} for {a}, without waiting'),
-    42: Instruction(42, 'WAIT', (('i', 'time'),), 'time', 'wait {i}'),
-    43: Instruction(43, 'WAITR', (('a', 'reg'), ('i', 'time_max')), 'time', 'wait {a} milliseconds, at most {i}'),
-    44: Instruction(44, 'MODE', (('a', 'mode'),), 'state', 'say that the mode is {a}'),
-    45: Instruction(45, 'GETV', (('a', 'reg'), ('b', 'var')), 'state', 'read the variable {b} into {a}'),
-    46: Instruction(46, 'SETV', (('a', 'var'), ('b', 'reg')), 'state', 'set the variable {a} to {b}'),
-    47: Instruction(47, 'REPORT', (('a', 'byte'), ('b', 'reg')), 'report', 'report the value of {b} under the tag {a}'),
+    1: Instruction(1, 'END', (), 'control', 'end the block: completed', 'outcome ← completed; pc ← pc'),
+    2: Instruction(2, 'FAIL', (('a', 'byte'),), 'control', 'end the block: failed, with the code {a}', 'outcome ← failed; code ← a; pc ← pc'),
+    3: Instruction(3, 'JMP', (('i', 'ahead'),), 'control', 'go on at {i}', 'pc ← pc + i'),
+    4: Instruction(4, 'BEQ', (('a', 'reg'), ('b', 'reg'), ('c', 'ahead8')), 'control', 'if {a} equals {b}, go on at {c}', 'pc ← pc + c if r[a] = r[b]'),
+    5: Instruction(5, 'BNE', (('a', 'reg'), ('b', 'reg'), ('c', 'ahead8')), 'control', 'if {a} differs from {b}, go on at {c}', 'pc ← pc + c if r[a] ≠ r[b]'),
+    6: Instruction(6, 'BLT', (('a', 'reg'), ('b', 'reg'), ('c', 'ahead8')), 'control', 'if {a} is less than {b}, go on at {c}', 'pc ← pc + c if r[a] < r[b]'),
+    7: Instruction(7, 'BGE', (('a', 'reg'), ('b', 'reg'), ('c', 'ahead8')), 'control', 'if {a} is at least {b}, go on at {c}', 'pc ← pc + c if r[a] ≥ r[b]'),
+    8: Instruction(8, 'LOOP', (('i', 'count'),), 'control', 'repeat what follows, down to its ENDLOOP, {i} times', 'push i'),
+    9: Instruction(9, 'LOOPR', (('a', 'reg'), ('b', 'body'), ('c', 'count8')), 'control', 'repeat what follows, down to its ENDLOOP, {a} times, at most {c}', 'n ← max(0, min(r[a], c)); push n if n > 0; pc ← pc + b + 1 if n = 0'),
+    10: Instruction(10, 'ENDLOOP', (('i', 'back'),), 'control', 'end one round of the loop', 'top ← top − 1; pc ← pc − i + 1 if top > 0; pop if top = 0'),
+    11: Instruction(11, 'EXIT', (('i', 'out'),), 'control', 'leave the innermost loop', 'pop; pc ← pc + i'),
+    12: Instruction(12, 'PROC', (), 'control', 'start a procedure', 'nothing'),
+    13: Instruction(13, 'CALL', (('i', 'ahead'),), 'control', 'run the procedure {i}, then go on', 'push pc + 1; pc ← pc + i'),
+    14: Instruction(14, 'RET', (), 'control', 'go back behind the call', 'pc ← top; pop'),
+    15: Instruction(15, 'LDI', (('a', 'reg'), ('i', 'int16')), 'arithmetic', 'set {a} to {i}', 'r[a] ← i'),
+    16: Instruction(16, 'LDK', (('a', 'reg'), ('i', 'const')), 'arithmetic', 'set {a} to the constant {i}', 'r[a] ← k[i]'),
+    17: Instruction(17, 'MOV', (('a', 'reg'), ('b', 'reg')), 'arithmetic', 'set {a} to {b}', 'r[a] ← r[b]'),
+    18: Instruction(18, 'ADDI', (('a', 'reg'), ('i', 'int16')), 'arithmetic', 'add {i} to {a}', 'r[a] ← sat(r[a] + i)'),
+    19: Instruction(19, 'ADD', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} plus {c}', 'r[a] ← sat(r[b] + r[c])'),
+    20: Instruction(20, 'SUB', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} minus {c}', 'r[a] ← sat(r[b] − r[c])'),
+    21: Instruction(21, 'MUL', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} times {c}', 'r[a] ← sat(r[b] · r[c])'),
+    22: Instruction(22, 'DIV', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} divided by {c}', 'r[a] ← sat(quot(r[b], r[c]))'),
+    23: Instruction(23, 'MOD', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to the remainder of {b} divided by {c}', 'r[a] ← rem(r[b], r[c])'),
+    24: Instruction(24, 'MIN', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to the lesser of {b} and {c}', 'r[a] ← min(r[b], r[c])'),
+    25: Instruction(25, 'MAX', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to the greater of {b} and {c}', 'r[a] ← max(r[b], r[c])'),
+    26: Instruction(26, 'AND', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to the bits that {b} and {c} share', 'r[a] ← r[b] ∧ r[c]'),
+    27: Instruction(27, 'OR', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to the bits of {b} or {c}', 'r[a] ← r[b] ∨ r[c]'),
+    28: Instruction(28, 'XOR', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to the bits in which {b} and {c} differ', 'r[a] ← r[b] ⊕ r[c]'),
+    29: Instruction(29, 'SHL', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} shifted left by {c}', 'r[a] ← sat(r[b] · 2^(r[c] ∧ 31))'),
+    30: Instruction(30, 'SHR', (('a', 'reg'), ('b', 'reg'), ('c', 'reg')), 'arithmetic', 'set {a} to {b} shifted right by {c}', 'r[a] ← ⌊r[b] / 2^(r[c] ∧ 31)⌋'),
+    31: Instruction(31, 'SENSE', (('a', 'reg'), ('b', 'channel')), 'sense', 'read {b} into {a}', 'r[a] ← sense(b)'),
+    32: Instruction(32, 'GUARD', (('a', 'watch'), ('i', 'threshold')), 'sense', 'from now on end a move or wait when {a} {i}', 'g[a ∧ 3] ← (⌊a / 16⌋, ⌊a / 4⌋ ∧ 1, i)'),
+    33: Instruction(33, 'UNGUARD', (('a', 'guard'),), 'sense', 'disarm {a}', 'g[a] ← none'),
+    34: Instruction(34, 'TRIP', (('a', 'reg'),), 'sense', 'set {a} to what ended the last move or wait early: 0 nothing, 1…4 the guard g0…g3, 5 the reflex', 'r[a] ← trip'),
+    35: Instruction(35, 'MOVE', (('i', 'distance'), ('a', 'speed')), 'move', 'drive {i} at {a}', 'trip ← move(i, a)'),
+    36: Instruction(36, 'MOVER', (('a', 'reg'), ('b', 'distance_max'), ('c', 'speed')), 'move', 'drive {a} millimetres, at most {b} either way, at {c}', 'trip ← move(clamp(r[a], 10·b), c)'),
+    37: Instruction(37, 'TURN', (('i', 'angle'), ('a', 'rate')), 'move', 'turn {i} on the spot at {a}', 'trip ← turn(i, 10·a)'),
+    38: Instruction(38, 'TURNR', (('a', 'reg'), ('b', 'angle_max'), ('c', 'rate')), 'move', 'turn {a} milliradians, at most {b} either way, at {c}', 'trip ← turn(clamp(r[a], 50·b), 10·c)'),
+    39: Instruction(39, 'DRIVE', (('a', 'pair'), ('b', 'speed'), ('c', 'time100')), 'move', 'drive the wheels for {c} at the speeds in {a}, at most {b} either way', 'trip ← drive(clamp(r[⌊a / 16⌋], b), clamp(r[a ∧ 15], b), 100·c)'),
+    40: Instruction(40, 'LED', (('a', 'byte'), ('b', 'byte'), ('c', 'byte')), 'signal', 'light the LED with red {a}, green {b}, blue {c}', 'led(a, b, c)'),
+    41: Instruction(41, 'TONE', (('i', 'frequency'), ('a', 'time10')), 'signal', 'sound {i} for {a}, without waiting', 'tone(i, 10·a)'),
+    42: Instruction(42, 'WAIT', (('i', 'time'),), 'time', 'wait {i}', 'trip ← wait(i)'),
+    43: Instruction(43, 'WAITR', (('a', 'reg'), ('i', 'time_max')), 'time', 'wait {a} milliseconds, at most {i}', 'trip ← wait(max(0, min(r[a], i)))'),
+    44: Instruction(44, 'MODE', (('a', 'mode'),), 'state', 'say that the mode is {a}', 'mode ← a'),
+    45: Instruction(45, 'GETV', (('a', 'reg'), ('b', 'var')), 'state', 'read the variable {b} into {a}', 'r[a] ← v[b]'),
+    46: Instruction(46, 'SETV', (('a', 'var'), ('b', 'reg')), 'state', 'set the variable {a} to {b}', 'v[a] ← r[b]'),
+    47: Instruction(47, 'REPORT', (('a', 'byte'), ('b', 'reg')), 'report', 'report the value of {b} under the tag {a}', 'report(a, r[b])'),
 }
 
 CHANNELS = {
@@ -449,29 +460,29 @@ CHANNELS = {
 }
 
 RULES = {
-    0: RuleText(0, 'ok', 'the block is accepted', '', '', ''),
-    1: RuleText(1, 'length', 'there is at least one word and at most max_words', 'words', 'max_words', 'write at least END; split a long program into several blocks'),
-    2: RuleText(2, 'constants', 'there are at most max_constants constants', 'constants', 'max_constants', 'reuse constants, or compute them'),
-    3: RuleText(3, 'opcode', "the word's code is an instruction", 'code', 'greatest code', 'assemble the program again with this version'),
-    4: RuleText(4, 'operand', 'each field holds a number that its kind allows, and unused fields are zero', 'field', 'nearest number allowed', 'assemble the program again; the word is damaged'),
-    5: RuleText(5, 'constant', 'LDK names a constant that is there', "constant's number", 'number of constants', 'assemble the program again; the word is damaged'),
-    6: RuleText(6, 'region', 'the main program and each procedure end with END, FAIL or, in a procedure, RET; RET stands in a procedure', 'code', 'code of END', 'end the part with END or RET'),
-    7: RuleText(7, 'nesting', 'each loop has its ENDLOOP in the same part, at most 4 loops are nested, distances are right, RET stands outside loops', 'depth or distance', 'depth or distance', 'close the loop, or nest fewer'),
-    8: RuleText(8, 'target', 'a branch goes forward to a word of the same part and the same loop body; EXIT stands in a loop and goes exactly behind it', 'target word', 'last word allowed', 'put the label further down, in the same loop'),
-    9: RuleText(9, 'call', 'CALL names a PROC further down, and calls are nested at most 4 deep', 'target word or depth', 'last word or 4', 'put the procedure below its caller'),
-    10: RuleText(10, 'channel', 'SENSE and GUARD name a channel that the robot has', 'channel', "robot's channels", 'use a channel that the manifest lists'),
-    11: RuleText(11, 'actuator', 'the robot has the actuator', 'actuator', "robot's actuators", 'leave the instruction out for this robot'),
-    12: RuleText(12, 'speed', 'no speed exceeds top_speed, no rate top_rate', 'speed', 'top speed or rate', 'drive slower'),
-    13: RuleText(13, 'fuel', 'worst-case fuel is at most max_fuel', 'fuel', 'max_fuel', 'fewer rounds or shorter loop bodies'),
-    14: RuleText(14, 'duration', 'worst-case duration is at most max_ms', 'ms', 'max_ms', 'shorter waits, moves or loops'),
-    15: RuleText(15, 'path', 'worst-case path is at most max_path_mm', 'mm', 'max_path_mm', 'shorter moves, or fewer of them'),
-    16: RuleText(16, 'rotation', 'worst-case rotation is at most max_rotation_mrad', 'mrad', 'max_rotation_mrad', 'smaller turns, or fewer of them'),
-    17: RuleText(17, 'reports', 'the worst-case number of reports is at most max_reports', 'reports', 'max_reports', 'report less often'),
-    18: RuleText(18, 'autonomy', 'the header asks for at most max_autonomous_ms', 'ms', 'max_autonomous_ms', 'ask for less, or run tethered'),
-    19: RuleText(19, 'certificate', "the header's certificate equals the one computed here", "header's number", 'computed number', 'certify the block again with this version'),
-    20: RuleText(20, 'container', "the container's magic, version, sizes and CRC-32 are right", 'found', 'expected', 'assemble the block again; the file is damaged'),
-    21: RuleText(21, 'spec', 'the block was made for this SPEC', "header's hash", 'hash here', 'update the host or the robot, so that both speak the same version'),
-    22: RuleText(22, 'manifest', "the block was made for this robot's manifest", "header's hash", 'hash here', "certify the block again with this robot's manifest"),
+    0: RuleText(0, 'ok', 'the block is accepted', '', '', '', '', '', ''),
+    1: RuleText(1, 'length', 'there is at least one word and at most max_words', 'words', 'max_words', 'write at least END; split a long program into several blocks', "the robot's memory for a block is fixed, and without a word there is nothing to execute", 'max_words 2', 'LDI r1, 1\nLDI r2, 2\nEND'),
+    2: RuleText(2, 'constants', 'there are at most max_constants constants', 'constants', 'max_constants', 'reuse constants, or compute them', 'they are kept in memory that is fixed too', 'max_constants 1', '.constants 5, 100000\nEND'),
+    3: RuleText(3, 'opcode', "the word's code is an instruction", 'code', 'greatest code', 'assemble the program again with this version', 'a word without a meaning cannot be bounded; code 0 is none, so that erased memory is no program', '', '.word 0x00000000\nEND'),
+    4: RuleText(4, 'operand', 'each field holds a number that its kind allows, and unused fields are zero', 'field', 'nearest number allowed', 'assemble the program again; the word is damaged', 'each bound stands in a field: a field out of range has no meaning, and a set bit where none belongs would be a second spelling of the same program', '', '.word 0x00000008\nEND'),
+    5: RuleText(5, 'constant', 'LDK names a constant that is there', "constant's number", 'number of constants', 'assemble the program again; the word is damaged', 'a read beyond the constants would be a read of foreign memory', '', '.word 0x00050110\nEND'),
+    6: RuleText(6, 'region', 'the main program and each procedure end with END, FAIL or, in a procedure, RET; RET stands in a procedure', 'code', 'code of END', 'end the part with END or RET', 'the program counter never runs out of a part: not into a procedure, and not past the last word', '', 'WAIT 1s'),
+    7: RuleText(7, 'nesting', 'each loop has its ENDLOOP in the same part, at most 4 loops are nested, distances are right, RET stands outside loops', 'depth or distance', 'depth or distance', 'close the loop, or nest fewer', "loops that are closed in their own part and nested at most 4 deep make a program a tree, and the stack's depth a number", '', 'CALL p\nEND\np: PROC\nLOOP 2\nRET\nENDLOOP\nRET'),
+    8: RuleText(8, 'target', 'a branch goes forward to a word of the same part and the same loop body; EXIT stands in a loop and goes exactly behind it', 'target word', 'last word allowed', 'put the label further down, in the same loop', 'a branch that only goes forward, and never into or out of a loop, repeats nothing and leaves the stack as it is', '', 'LOOP 2\nJMP out\nENDLOOP\nout: END'),
+    9: RuleText(9, 'call', 'CALL names a PROC further down, and calls are nested at most 4 deep', 'target word or depth', 'last word or 4', 'put the procedure below its caller', "a call that only goes down cannot recur; its depth bounds the stack, and one pass upward knows each procedure's cost before its callers'", '', 'CALL p\np: END'),
+    10: RuleText(10, 'channel', 'SENSE and GUARD name a channel that the robot has', 'channel', "robot's channels", 'use a channel that the manifest lists', 'a sensor that is not there reads nothing; a program that waits for it would drive blind', 'channels 0', 'SENSE r1, front\nEND'),
+    11: RuleText(11, 'actuator', 'the robot has the actuator', 'actuator', "robot's actuators", 'leave the instruction out for this robot', 'a program for another robot is noticed before it runs, not by what it leaves out', 'actuators 1', 'LED 0, 0, 255\nEND'),
+    12: RuleText(12, 'speed', 'no speed exceeds top_speed, no rate top_rate', 'speed', 'top speed or rate', 'drive slower', 'the price of a move is computed from its speed: a robot that is slower takes longer than was certified', '', 'MOVE 10cm, 25cm/s\nEND'),
+    13: RuleText(13, 'fuel', 'worst-case fuel is at most max_fuel', 'fuel', 'max_fuel', 'fewer rounds or shorter loop bodies', 'the number of words bounds everything that has no price of its own', '', 'LOOP 1000\nLOOP 1000\nENDLOOP\nENDLOOP\nEND'),
+    14: RuleText(14, 'duration', 'worst-case duration is at most max_ms', 'ms', 'max_ms', 'shorter waits, moves or loops', 'whoever runs a block must know by when it has ended', '', 'LOOP 3\nWAIT 60s\nENDLOOP\nEND'),
+    15: RuleText(15, 'path', 'worst-case path is at most max_path_mm', 'mm', 'max_path_mm', 'shorter moves, or fewer of them', 'a robot that went wrong has gone no further than this', '', 'MOVE 510cm, 47mm/s\nEND'),
+    16: RuleText(16, 'rotation', 'worst-case rotation is at most max_rotation_mrad', 'mrad', 'max_rotation_mrad', 'smaller turns, or fewer of them', 'cables wind up, and odometry errs with each turn', '', 'LOOP 9\nTURN 330deg, 50deg/s\nENDLOOP\nEND'),
+    17: RuleText(17, 'reports', 'the worst-case number of reports is at most max_reports', 'reports', 'max_reports', 'report less often', 'each report waits in a queue of fixed length until the link has room', '', 'LOOP 65\nREPORT 1, r1\nENDLOOP\nEND'),
+    18: RuleText(18, 'autonomy', 'the header asks for at most max_autonomous_ms', 'ms', 'max_autonomous_ms', 'ask for less, or run tethered', 'while the link is silent nobody can stop the robot from afar', '', '.autonomous 60s\nEND'),
+    19: RuleText(19, 'certificate', "the header's certificate equals the one computed here", "header's number", 'computed number', 'certify the block again with this version', 'the host plans with these numbers, and the robot stops a block that exceeds them: both must mean the same', 'header.fuel 2', 'END'),
+    20: RuleText(20, 'container', "the container's magic, version, sizes and CRC-32 are right", 'found', 'expected', 'assemble the block again; the file is damaged', 'what the wire or the disk has damaged is not read as a program', 'header.reserved 1', 'END'),
+    21: RuleText(21, 'spec', 'the block was made for this SPEC', "header's hash", 'hash here', 'update the host or the robot, so that both speak the same version', 'the same words may mean something else in another version of this document', 'header.spec_hash 0', 'END'),
+    22: RuleText(22, 'manifest', "the block was made for this robot's manifest", "header's hash", 'hash here', "certify the block again with this robot's manifest", 'the bounds hold for one body: the same words drive another one further, or into the wall', 'header.manifest_hash 0', 'END'),
 }
 
 MEASURES = {

@@ -44,13 +44,83 @@ def test_contradictions_are_refused(old: str, new: str, message: str) -> None:
         gen.check(gen.read_tables(SPEC.replace(old, new, 1)))
 
 
-def test_hash_covers_the_tables_and_not_the_prose() -> None:
-    """Another number is another language; another sentence is not."""
-    changed = SPEC.replace("| 2 | FAIL |", "| 2 | FALL |", 1)
-    reworded = SPEC.replace("one unit of fuel", "1 unit of fuel")
-    assert changed != SPEC != reworded
-    assert gen.spec_hash(gen.read_tables(changed)) != gen.spec_hash(gen.read_tables(SPEC))
-    assert gen.spec_hash(gen.read_tables(reworded)) == gen.spec_hash(gen.read_tables(SPEC))
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("| 2 | FAIL |", "| 2 | removed |"),
+        ("| 5 | constant |", "| 5 | removed |"),
+        ("| RET | `", "| RETURN | `"),
+        ("| speed | the price", "| velocity | the price"),
+    ],
+)
+def test_tables_beside_each_other_have_the_same_rows(old: str, new: str) -> None:
+    """Each live instruction has its effect, each rule its reason and example."""
+    assert old in SPEC
+    with pytest.raises(gen.SpecError, match="give each row its partner"):
+        gen.load(SPEC.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("one unit of fuel", "1 unit of fuel", True),
+        ("end the block: failed", "give up", True),
+        ("`pc ← pc + i` |", "`pc ← i + pc` |", True),
+        ("nothing to execute |", "nothing to do |", True),
+        ("`LDI r1, 1 ⏎ LDI r2, 2 ⏎ END`", "`LDI r1, 1 ⏎ LDI r1, 1 ⏎ END`", True),
+        ("# LLMBytecode 1.", "# LLMBytecode 2.", False),
+        ("| FAIL | a:byte |", "| FAIL | b:byte |", False),
+        ("| `t + tick_ms` |", "| `t + tick_ms + 1` |", False),
+        ("| `own + C(w + i)` |", "| `C(w + i)` |", False),
+        ("block:8s size:H", "block:8s size:I", False),
+    ],
+)
+def test_hash_covers_the_tables_and_not_the_prose(old: str, new: str, same: bool) -> None:
+    """Another number, price or version is another language; another sentence is not."""
+    assert old in SPEC
+    assert (gen.load(SPEC.replace(old, new, 1))[1] == gen.load(SPEC)[1]) is same
+
+
+def generated(spec: str) -> str:
+    """Return the host's table module of a SPEC."""
+    return str(gen.host_module(*gen.load(spec)))
+
+
+def without_fail(spec: str) -> str:
+    """Return a SPEC in which FAIL is retired."""
+    retired = spec.replace("| 2 | FAIL | a:byte |", "| 2 | removed | |", 1)
+    return "".join(line for line in retired.splitlines(True) if not line.startswith("| FAIL | `outcome"))
+
+
+def renamed(spec: str) -> str:
+    """Return a SPEC in which MOV has another name."""
+    return spec.replace("| 17 | MOV |", "| 17 | COPY |", 1).replace("| MOV | `", "| COPY | `", 1)
+
+
+def test_a_number_is_retired_for_ever() -> None:
+    """A row may become `removed`; then its number belongs to nobody, not even to the old name."""
+    retired = without_fail(SPEC)
+    tables = gen.load(retired)[0]
+    gen.check_retired(tables, generated(SPEC))
+    gen.check_retired(tables, generated(retired))
+    with pytest.raises(gen.SpecError, match="table instructions: number 2 is removed"):
+        gen.check_retired(gen.load(SPEC)[0], generated(retired))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (renamed(SPEC), "table instructions: number 17 is MOV"),
+        (SPEC.replace("| 5 | goal_reached |\n", ""), "table modes: number 5 is GOAL_REACHED"),
+        (SPEC.replace("| 6 | BEGIN |", "| 6 | START |"), "table frames: number 6 is BEGIN"),
+        (SPEC.replace("| 16 | battery |", "| 32 | battery |"), "table flags: number 16 is BATTERY"),
+    ],
+)
+def test_no_number_gets_another_name(changed: str, message: str) -> None:
+    """A renamed, renumbered or dropped row is refused, and the message says how to retire it."""
+    assert changed != SPEC
+    with pytest.raises(gen.SpecError, match=f"{message}.* under the name `removed`"):
+        gen.check_retired(gen.load(changed)[0], generated(SPEC))
 
 
 def sources() -> Iterator[tuple[Path, str]]:
