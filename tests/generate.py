@@ -3,18 +3,27 @@
 The same seed gives the same block on every machine, so a failure is repeated by its seed alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from random import Random
+from typing import TypeVar
 
 from llmbytecode import Limits, Program, Refusal, verify
-from llmbytecode._isa import INSTRUCTIONS, KINDS, Kind, Op
+from llmbytecode._isa import INSTRUCTIONS, KINDS
 from llmbytecode.program import BY_NAME as OPS
 from llmbytecode.program import FIELDS, OPCODE_MASK, encode
 
 PLAIN = [row for row in INSTRUCTIONS.values() if row.category != "control"]
+SOURCES = ("LDI", "LDK", "SENSE", "GETV")
 NEEDS = {"move": 1} | {"LED": 2, "TONE": 4}
-BRANCHES = [OPS[name] for name in ("BEQ", "BNE", "BLT", "BGE")]
-ATTEMPTS = 50
+BRANCHES = ("BEQ", "BNE", "BLT", "BGE")
+# name -> its code, and the name, shift, mask and kind of each field
+FORMS = {
+    row.name: (int(row.code), [(field, *FIELDS[field], kind) for field, kind in row.operands])
+    for row in INSTRUCTIONS.values()
+}
+REGISTERS = (0, 1, 2, 3, 0x10, 0x12, 0x23, 0xFE)  # and pairs of them; few, so that they meet
+ATTEMPTS = 10
 WORD_MASK = 0xFFFFFFFF
 EDGES = (-(2**31), -(2**31) + 1, -32769, -1, 0, 1, 2, 31, 32, 65535, 65536, 2**31 - 1)
 
@@ -118,67 +127,103 @@ WOUNDS: list[Callable[[Random, list[int], list[int]], None]] = [
 ]
 
 
+Vocabulary = tuple[list[str], dict[str, Sequence[int]], dict[str, tuple[int, int, bool, bool]]]
+Picked = TypeVar("Picked")
+
+
+@cache
+def _vocabulary(limits: Limits, constants: int) -> Vocabulary:
+    """Return what a robot's blocks are written with.
+
+    The names of the plain instructions, the few numbers that some kinds have, and for the other kinds: least,
+    greatest, whether these two come up often, whether the numbers are signed.
+    """
+    plain = [
+        row.name
+        for row in PLAIN
+        if not (NEEDS.get(row.category, 0) | NEEDS.get(row.name, 0)) & ~limits.actuators
+        and (row.name != "LDK" or constants)
+    ]
+    channels = [n for n in range(KINDS["channel"].hi + 1) if limits.channels >> n & 1]
+    speed, rate = (
+        min(KINDS[name].hi, top // KINDS[name].step)
+        for name, top in (("speed", limits.top_speed), ("rate", limits.top_rate))
+    )
+    choices: dict[str, Sequence[int]] = {
+        "reg": [number & 15 for number in REGISTERS],
+        "pair": REGISTERS,
+        "channel": channels,
+        "watch": [channel << 4 | rest for channel in channels for rest in range(8)],
+        "const": range(constants),
+        "speed": [1, *range(max(1, speed // 2), speed + 1)],  # mostly fast, or the time is over soon
+        "rate": [1, *range(max(1, rate // 2), rate + 1)],
+    }
+    ranges = {
+        kind.name: (kind.lo, kind.hi, not kind.unit, kind.lo < 0)
+        for kind in KINDS.values()
+        if kind.name not in choices
+    }
+    return plain, choices, ranges
+
+
 class Writer:
     """Writes one block that is sound in form: loops closed, branches forward, calls downward."""
 
     def __init__(self, rng: Random, limits: Limits, size: int) -> None:
         self.rng, self.limits, self.left = rng, limits, size
+        self.random = rng.random
         self.words: list[int] = []
         self.constants = [_edge(rng) for _ in range(rng.randint(0, min(4, limits.max_constants)))]
         self.calls: list[int] = []  # CALL words that want a procedure further down
         self.exits: list[list[int]] = []  # the open loops' EXIT words
-        self.actuators = limits.actuators
-        self.plain = [row for row in PLAIN if self._has(row.category, row.name)]
-
-    def _has(self, category: str, name: str) -> bool:
-        needed = NEEDS.get(category, 0) | NEEDS.get(name, 0)
-        usable = name != "LDK" or bool(self.constants)
-        return not needed & ~self.limits.actuators and usable
+        self.plain, self.choices, self.ranges = _vocabulary(limits, len(self.constants))
 
     def program(self) -> Program:
         """Return the block."""
-        self._statements(0)
-        self._put(self.rng.choice(["END", "END", "FAIL"]))
-        for _ in range(self.rng.choice([0, 0, 1, 2, 4])):
+        for _ in range(self._pick((0, 0, 2, 4))):  # numbers for the rest to work with
+            self._put(self._pick(SOURCES if self.constants else SOURCES[::2]))
+        while self.left > 0:
+            self._statements(0)
+        self._put(self._pick(("END", "END", "FAIL")))
+        for _ in range(self._pick((0, 0, 1, 2, 4))):
             self._procedure()
         for at in self.calls:  # no procedure came: a word that does little
             self.words[at] = encode(OPS["TRIP"], {"a": 0})
         autonomous = self.rng.choice([0, 0, self.rng.randint(0, self.limits.max_autonomous_ms)])
         return Program(self.words, self.constants, [], autonomous)
 
+    def _pick(self, several: Sequence[Picked]) -> Picked:
+        return several[int(self.random() * len(several))]
+
     def _put(self, name: str, **values: int) -> int:
         """Append an instruction with the values given and random ones for the rest; return its place."""
-        row = OPS[name]
-        drawn = {field: self._draw(KINDS[kind]) for field, kind in row.operands}
-        self.words.append(encode(row, drawn | values))
+        word, fields = FORMS[name]
+        for field, shift, mask, kind in fields:
+            number = values[field] if field in values else self._draw(kind)
+            word |= (number & mask) << shift
+        self.words.append(word)
         return len(self.words) - 1
 
-    def _draw(self, kind: Kind) -> int:
-        rng = self.rng
-        if kind.name in ("reg", "pair"):
-            return rng.choice([0, 1, 2, 3, 0x10, 0x12, 0x23, 0xFE]) & kind.hi  # few, so that they meet
-        if kind.name in ("channel", "watch"):
-            channel = rng.choice([n for n in range(KINDS["channel"].hi + 1) if self.limits.channels >> n & 1])
-            return channel if kind.name == "channel" else channel << 4 | rng.randrange(8)
-        if kind.name == "const":
-            return rng.randrange(len(self.constants)) if self.constants else 0
-        tops = {"speed": self.limits.top_speed, "rate": self.limits.top_rate}
-        high = min(kind.hi, tops.get(kind.name, kind.hi * kind.step) // kind.step)
-        if rng.random() < 0.1 and kind.unit == "":
-            return rng.choice([kind.lo, high])
-        small = rng.choice([3, 30, 300])
-        low = -small if kind.lo < 0 else kind.lo
-        return min(high, rng.randint(low, max(low, small)))
+    def _draw(self, kind: str) -> int:
+        choices = self.choices.get(kind)
+        if choices:
+            return self._pick(choices)
+        low, high, edgy, signed = self.ranges[kind]
+        if edgy and self.random() < 0.1:
+            return self._pick((low, high))
+        small = self._pick((3, 30, 300))
+        least = -small if signed else low
+        return min(high, least + int(self.random() * (max(least, small) + 1 - least)))
 
     def _statements(self, depth: int) -> None:
-        for _ in range(self.rng.randint(1, 6)):
+        for _ in range(self._pick((1, 2, 3, 4, 5, 6))):
             if self.left <= 0:
                 break
             self.left -= 1
             self._statement(depth)
 
     def _statement(self, depth: int) -> None:
-        roll = self.rng.random()
+        roll = self.random()
         if roll < 0.12 and depth < 6:
             self._branch(depth)
         elif roll < 0.22 and len(self.exits) < 4 and depth < 6:
@@ -190,26 +235,26 @@ class Writer:
         elif roll < 0.33:
             self._put("END")
         else:
-            self._put(self.rng.choice(self.plain).name)
+            self._put(self._pick(self.plain))
 
     def _branch(self, depth: int) -> None:
-        row = self.rng.choice([*BRANCHES, OPS["JMP"]])
-        at = self._put(row.name)
+        name = self._pick((*BRANCHES, "JMP"))
+        at, field = self._put(name), "i" if name == "JMP" else "c"
         self._statements(depth + 1)
-        if row.code != Op.JMP and self.rng.random() < 0.5:
+        if name != "JMP" and self.random() < 0.5:
             leap = self._put("JMP")
-            self._aim(at, row.operands[-1][0], len(self.words))
+            self._aim(at, field, len(self.words))
             self._statements(depth + 1)
             self._aim(leap, "i", len(self.words))
         else:
-            self._aim(at, row.operands[-1][0], len(self.words))
+            self._aim(at, field, len(self.words))
 
     def _loop(self, depth: int) -> None:
-        counted = self.rng.random() < 0.5
+        counted = self.random() < 0.5
         head = (
-            self._put("LOOP", i=self.rng.randint(1, 4))
+            self._put("LOOP", i=self._pick((1, 2, 3, 4)))
             if counted
-            else self._put("LOOPR", c=self.rng.randint(1, 4))
+            else self._put("LOOPR", c=self._pick((1, 2, 3, 4)))
         )
         self.exits.append([])
         self._statements(depth + 1)
@@ -223,13 +268,13 @@ class Writer:
         start = self._put("PROC")
         above, self.calls = self.calls, []
         for at in above:
-            if self.rng.random() < 0.7:
+            if self.random() < 0.7:
                 self._aim(at, "i", start)
             else:
                 self.calls.append(at)
         self.left += 6
         self._statements(0)
-        self._put(self.rng.choice(["RET", "RET", "RET", "END"]))
+        self._put(self._pick(("RET", "RET", "RET", "END")))
 
     def _aim(self, at: int, field: str, to: int) -> None:
         """Write the distance from one word to another into a field."""
