@@ -1,14 +1,13 @@
 # The robot's verifier: it repeats the SPEC's rules in their order and compares the certificate with the one
 # it computes.
 from array import array
-from binascii import crc32
-from struct import calcsize, unpack_from
 
 import micropython
 from micropython import const
 
 from llmvm import _isa
 from llmvm.certify import Certifier
+from llmvm.header import AUTONOMOUS_MS, CERTIFICATE, CONSTANTS, SIZE, WORDS, Header
 
 # numbers of the SPEC, written by tools/gen.py
 _OP_END = const(1)
@@ -48,9 +47,6 @@ _RULE_SPEED = const(12)
 _RULE_FUEL = const(13)
 _RULE_AUTONOMY = const(18)
 _RULE_CERTIFICATE = const(19)
-_RULE_CONTAINER = const(20)
-_RULE_SPEC = const(21)
-_RULE_MANIFEST = const(22)
 _LIM_MAX_WORDS = const(0)
 _LIM_MAX_CONSTANTS = const(1)
 _LIM_MAX_FUEL = const(2)
@@ -66,11 +62,6 @@ _K_WATCH = const(4)
 _STEP_RATE = const(10)
 # end of the SPEC's numbers
 
-_HEADER = calcsize(_isa.HEADER_FORMAT)
-_CRC = _HEADER - 4
-_WORDS = const(6)  # places in the unpacked header
-_CERTIFICATE = const(8)
-_RESERVED = const(18)
 _CALLS = const(4)  # calls that may be nested
 _LOOPS = const(4)  # loops that may be nested in a part
 
@@ -319,17 +310,12 @@ def _bad_robot(words: ptr32, n: int, rule: int, limits: ptr32, out: ptr32) -> in
     return 0
 
 
-# The signed reading of a 32-bit number, as VERDICT carries it.
-def _signed(number):
-    return number - 0x100000000 if number >= 0x80000000 else number
-
-
 # Checks containers for a robot with these limits. After `check`, `rule`, `word`, `value` and `limit` hold the
-# verdict; for an accepted block also `certificate`, `words`, `constants` and `autonomous_ms`.
+# verdict; for an accepted block also `certificate`, `words`, `constants` and `autonomous_ms`. Checking a good
+# block takes nothing from the heap.
 class Verifier:
     def __init__(self, limits, manifest):
         self._limits = array("i", limits)
-        self._manifest = manifest
         self._lows = array("i", _isa.KIND_LO)
         self._highs = array("i", _isa.KIND_HI)
         most = limits[_LIM_MAX_WORDS]
@@ -338,14 +324,18 @@ class Verifier:
         self._ends = array("H", bytes(2 * most))
         self._depths = bytearray(most)
         self._out = array("i", (0, 0, 0))
+        self._header = Header(manifest, self._out)
         self._certifier = Certifier(self._limits)
         self.certificate = self._certifier.certificate
+        self.rule = self.word = self.value = self.limit = 0
+        self.words = self.constants = self.autonomous_ms = 0
 
-    # Check a whole container and return the rule that it breaks, or 0.
-    def check(self, data):
+    # Check a whole container and return the rule that it breaks, or 0. `words` is a view of what follows its
+    # header; where it is left out, one is made.
+    def check(self, data, words=None):
         out = self._out
         out[0] = out[1] = out[2] = 0
-        self.rule = self._broken(data)
+        self.rule = self._broken(data, words)
         if self.rule:
             self.word, self.value, self.limit = out
         else:
@@ -354,52 +344,31 @@ class Verifier:
 
     def _refuse(self, rule, word, value, limit):
         out = self._out
-        out[0], out[1], out[2] = word, _signed(value), _signed(limit)
+        out[0], out[1], out[2] = word, value, limit
         return rule
 
-    def _broken(self, data):
-        if len(data) < _HEADER:
-            return self._refuse(_RULE_CONTAINER, 0, len(data), _HEADER)
-        header = unpack_from(_isa.HEADER_FORMAT, data, 0)
-        rule = self._broken_container(data, header)
+    def _broken(self, data, words):
+        header, certificate = self._header, self.certificate
+        rule = header.broken(data)
         if rule:
             return rule
-        self.autonomous_ms = header[3]
-        self.words, self.constants = header[_WORDS], header[_WORDS + 1]
-        rule = self._broken_block(data[_HEADER:])
+        self.words, self.constants = header.fields[WORDS], header.fields[CONSTANTS]
+        rule = self._broken_block(memoryview(data)[SIZE:] if words is None else words)
         if rule:
             return rule
+        self.autonomous_ms = header.fields[AUTONOMOUS_MS]
         if self.autonomous_ms > self._limits[_LIM_MAX_AUTONOMOUS_MS]:
             return self._refuse(_RULE_AUTONOMY, 0, self.autonomous_ms, self._limits[_LIM_MAX_AUTONOMOUS_MS])
         for row in range(_CERT_GUARDED + 1):
-            if header[_CERTIFICATE + row] != self.certificate[row]:
-                return self._refuse(_RULE_CERTIFICATE, row, header[_CERTIFICATE + row], self.certificate[row])
-        return 0
-
-    def _broken_container(self, data, header):
-        rule = _RULE_CONTAINER
-        magic, major, minor = header[:3]
-        size = _HEADER + 4 * (header[_WORDS] + header[_WORDS + 1])
-        if magic != b"LLMB":
-            return self._refuse(rule, 0, 0, 0)
-        if major != _isa.MAJOR or minor > _isa.MINOR:
-            return self._refuse(rule, 0, major << 8 | minor, _isa.MAJOR << 8 | _isa.MINOR)
-        if header[_RESERVED]:
-            return self._refuse(rule, 0, header[_RESERVED], 0)
-        if len(data) != size:
-            return self._refuse(rule, 0, len(data), size)
-        crc = crc32(data[_HEADER:], crc32(data[:_CRC]))
-        if header[_RESERVED + 1] != crc:
-            return self._refuse(rule, 0, header[_RESERVED + 1], crc)
-        if header[4] != _isa.SPEC_HASH:
-            return self._refuse(_RULE_SPEC, 0, header[4], _isa.SPEC_HASH)
-        if header[5] != self._manifest:
-            return self._refuse(_RULE_MANIFEST, 0, header[5], self._manifest)
+            claim = header.fields[CERTIFICATE + row]
+            if claim != certificate[row]:
+                return self._refuse(_RULE_CERTIFICATE, row, claim, certificate[row])
         return 0
 
     # The rules in their order; each relies on what those before it have proved and noted.
     def _broken_block(self, words):
-        n, limits, out, forms = self.words, self._limits, self._out, _isa.FORMS
+        n, limits, out = self.words, self._limits, self._out
+        forms = _isa.FORMS
         if not 1 <= n <= limits[_LIM_MAX_WORDS]:
             return self._refuse(_RULE_LENGTH, 0, n, limits[_LIM_MAX_WORDS])
         if self.constants > limits[_LIM_MAX_CONSTANTS]:
