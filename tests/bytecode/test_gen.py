@@ -1,7 +1,6 @@
 """SPEC.md is the only source of the language's numbers."""
 
 import ast
-import importlib
 import re
 import subprocess
 import sys
@@ -9,14 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.bytecode.specification import ROOT, SPEC, gen
 
 from llmbytecode import Op
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-gen = importlib.import_module("gen")
-sys.path.remove(str(ROOT / "tools"))
-SPEC = (ROOT / "bytecode/llmbytecode/SPEC.md").read_text(encoding="utf-8")
 GENERATED = {"_isa.py"}
 
 
