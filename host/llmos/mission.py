@@ -18,6 +18,7 @@ from llmos.kernel.goal import Goal, read_goal
 from llmos.kernel.mind import Mind, Settings, Step
 from llmos.link import Clock, LinkError, Port, Robot, VirtualBoard, WallClock, open_port
 from llmos.link.interrupts import deferred_interrupts
+from llmos.link.robot import HEARTBEAT_MS
 from llmos.manifest import Manifest, load_manifest, manifest_hash
 from llmos.report import GOOD, REASONS, Order, Report
 from llmos.sim import judge
@@ -65,14 +66,17 @@ def opened(order: Order, truth: Path) -> Iterator[tuple[Port, Clock]]:
 
 
 @contextmanager
-def connected(order: Order, manifest: Manifest, truth: Path) -> Iterator[Robot]:
+def connected(
+    order: Order, manifest: Manifest, truth: Path, heartbeat_ms: int = HEARTBEAT_MS
+) -> Iterator[Robot]:
     """Connect to the order's robot; however this ends, the robot is stopped and nothing is left behind."""
     with ExitStack() as stack:
         port, clock = stack.enter_context(opened(order, truth))
         transcript = stack.enter_context(order.transcript.open("wb")) if order.transcript else None
         code = manifest_hash(manifest.limits)
         seed = None if order.port else order.seed
-        robot = stack.enter_context(Robot(port, clock, code, seed=seed, transcript=transcript))
+        robot = Robot(port, clock, code, seed=seed, transcript=transcript, heartbeat_ms=heartbeat_ms)
+        stack.enter_context(robot)
         robot.connect()
         release(robot, order.clear)
         yield robot

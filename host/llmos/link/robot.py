@@ -63,8 +63,18 @@ class Robot:
         *,
         seed: int | None = None,
         transcript: BinaryIO | None = None,
+        heartbeat_ms: int = HEARTBEAT_MS,
     ) -> None:
-        """Use an open port; `seed` makes the session repeatable, `transcript` records all bytes."""
+        """Use an open port.
+
+        Args:
+            port: open; closed with the robot.
+            clock: the port's.
+            manifest_hash: of the robot that is expected.
+            seed: makes the session repeatable.
+            transcript: takes all bytes, with their time.
+            heartbeat_ms: time between two heartbeats, each of which the robot answers with telemetry.
+        """
         self.telemetry = Telemetry(*[0] * len(Telemetry._fields))
         self.events: list[Event] = []  # of the block that was run last
         self.stats = Stats()
@@ -80,7 +90,7 @@ class Robot:
         self._fault: FaultNotice | None = None
         self._on_telemetry: Callable[[Telemetry], None] | None = None
         self._told = False  # a TELEMETRY has come since the last request was acknowledged
-        self._beat_ms = 0
+        self._beat_every_ms, self._beat_ms = heartbeat_ms, 0
         self._silent_ms = 0
 
     def __enter__(self) -> "Robot":
@@ -329,7 +339,7 @@ class Robot:
         if self.hello is not None:
             if now >= self._beat_ms:
                 self._transport.send(FrameType.HEARTBEAT, pack(FrameType.HEARTBEAT, now & 0xFFFFFFFF))
-                self._beat_ms = now + HEARTBEAT_MS
+                self._beat_ms = now + self._beat_every_ms
             until = min(until, self._beat_ms)
         data, wake = self._transport.poll(now)
         if data:
