@@ -1,5 +1,5 @@
-# The two slots for blocks: an upload goes to the one that does not run, and counts only when it has been
-# verified.
+# The two slots for blocks: an upload goes to one whose block neither runs nor is to run next, and counts only
+# when it has been verified.
 from array import array
 from hashlib import sha256
 from struct import calcsize
@@ -14,6 +14,7 @@ class Slot:
     def __init__(self, capacity):
         self.data = bytearray(capacity)
         self.view = memoryview(self.data)
+        self.body = self.view[_HEADER:]
         self.certificate = array("i", [0] * (_isa.CERT_GUARDED + 1))
         self.hash = None  # of the block that may run from here
 
@@ -38,10 +39,9 @@ class Blocks:
     def forget(self):
         for slot in self._slots:
             slot.hash = None
-        self.running = None
         self._target = None  # the slot of the upload that is open
         self.broken = False  # an upload went wrong, which has been answered: the rest of it is passed over
-        self._last = self._slots[1]  # the slot that was accepted or run last, which an upload spares
+        self._last = self._slots[1]  # that was accepted or run last, which an upload spares if it can
 
     # The slot that holds an accepted block, or None.
     def find(self, block):
@@ -51,18 +51,23 @@ class Blocks:
                 return slot
         return None
 
-    # Begin an upload. False where it cannot fit.
-    def begin(self, block, size):
+    # Begin an upload to a slot that is neither `running` nor `queued`. Returns 0, or the fault that forbids
+    # it.
+    def begin(self, block, size, running, queued):
         self._target = None
-        first, second = self._slots
-        spared = self.running or self._last
-        slot = second if spared is first else first
-        self.broken = size > len(slot.data)
-        if self.broken:
-            return False
+        self.broken = True
+        slot = None
+        for one in self._slots:
+            if one is not running and one is not queued and (slot is None or slot is self._last):
+                slot = one
+        if slot is None:
+            return _isa.FAULT_BUSY
+        if size > len(slot.data):
+            return _isa.FAULT_UPLOAD
+        self.broken = False
         slot.hash = None
         self._target, self._block, self._size, self._got = slot, block, size, 0
-        return True
+        return 0
 
     # Take `size` bytes, those behind all that came before. False where they are not.
     def data(self, offset, view, size):
@@ -84,7 +89,7 @@ class Blocks:
         if sha256(slot.view[: self._size]).digest()[:_HASH] != block:
             return None
         verifier = self._verifier
-        if verifier.check(slot.view[: self._size]) == _isa.RULE_OK:
+        if verifier.check(slot.view[: self._size], slot.body) == _isa.RULE_OK:
             slot.accept(block, verifier)
             self._last = slot
         return verifier

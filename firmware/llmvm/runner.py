@@ -18,19 +18,22 @@ _ENDS = const(4)  # to standstill, which ends the block
 
 
 class Runner:
-    # `report(tag, value)` and `done(slot, outcome, code, ms)` are called for the host.
-    def __init__(self, hal, limits, angles_mrad, senses, odometry, report, done):
+    # `report(tag, value)` and `done(slot, outcome, code, ms)` are called for the host, and `follow(slot)` for
+    # the queued block when the one before it has ended.
+    def __init__(self, hal, limits, angles_mrad, senses, odometry, report, done, follow):
         self._hal = hal
         self._senses = senses
         self._odometry = odometry
         self._report_to = report
         self._done = done
+        self._follow = follow
         self._gear = Gear(limits)
         self._reflex = Reflex(limits, angles_mrad)
         self._tick = limits[_isa.LIM_TICK_MS]
         self._executors = self._instructions()
         self.state = array("i", [0] * vm.STATE)
         self.slot = None  # of the block that runs
+        self.queued = None  # the slot of the block that runs when that one has completed
         self.began = 0  # ms
         self.reflex = False  # it has stopped the last move
         self._phase = _COMPUTES
@@ -55,10 +58,15 @@ class Runner:
 
     # Forget everything, the variables included.
     def reset(self):
-        self.slot = None
+        self.slot = self.queued = None
         self.reflex = False
         for i in range(vm.STATE):
             self.state[i] = 0
+
+    # Whether the block runs on: nothing has begun to end it.
+    @property
+    def goes_on(self):
+        return self._phase != _ENDS
 
     def begin(self, slot, now):
         state = self.state
@@ -110,9 +118,12 @@ class Runner:
         self._finish(self._outcome if self._phase == _ENDS else outcome, 0)
 
     def _finish(self, outcome, code):
-        slot, self.slot = self.slot, None
+        slot, queued = self.slot, self.queued
+        self.slot = self.queued = None
         self._phase = _COMPUTES
         self._done(slot, outcome, code, self._hal.clock.ms - self.began)
+        if queued:
+            self._follow(queued)
 
     # Execute instructions until the block moves, waits or ends, or its slice is over.
     def _compute(self, now):

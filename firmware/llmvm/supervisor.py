@@ -34,13 +34,15 @@ class Supervisor:
         self._lease_ms = limits[_isa.LIM_LEASE_MS]
         self._latch_ms = limits[_isa.LIM_LATCH_MS]
         self._blocks = Blocks(limits, Verifier(limits, self._manifest))
-        self._link = Link(hal.serial, self._handlers(), limits[_isa.LIM_MAX_REPORTS] + 2 * _SPARE)
+        # the reports of the block that runs, and of the one before it
+        self._link = Link(hal.serial, self._handlers(), 2 * limits[_isa.LIM_MAX_REPORTS] + 2 * _SPARE)
         self._odometry = Odometry(hal, limits)
         self._senses = Senses(hal, limits, self._odometry)
-        tell = self._report, self._done
+        tell = self._report, self._done, self._follow
         self._runner = Runner(hal, limits, angles_mrad, self._senses, self._odometry, *tell)
         self._payload = bytearray(32)
         self._nonce = 0  # of the session
+        self._completed = None  # the block that NEXT may follow when none runs
         self._latched = False
         self._clear = hal.nonce()  # what releases the latch
         self._late = False  # the lease has run out
@@ -58,6 +60,7 @@ class Supervisor:
         handlers[_isa.F_DATA] = self._on_data
         handlers[_isa.F_COMMIT] = self._on_commit
         handlers[_isa.F_RUN] = self._on_run
+        handlers[_isa.F_NEXT] = self._on_next
         handlers[_isa.F_STOP] = self._on_stop
         handlers[_isa.F_ESTOP] = self._on_estop
         handlers[_isa.F_CLEAR] = self._on_clear
@@ -125,6 +128,7 @@ class Supervisor:
     # Stop at once and stay stopped until the host names the new nonce.
     def _latch(self, outcome):
         self._hal.drive.halt(1)
+        self._completed = None
         if not self._latched:
             self._latched = True
             self._clear = self._hal.nonce()
@@ -144,9 +148,22 @@ class Supervisor:
             _isa.DONE_FORMAT, self._payload, 0, slot.hash, outcome, code, self._pc(), state[vm.FUEL], ms,
             int(odometry.path), int(odometry.rotation), state[vm.TRIP],
         )  # fmt: skip
-        self._blocks.running = None
         self._link.keep(_isa.F_DONE, self._payload, _DONE_SIZE)
         self._telemetry_at = 0
+        self._completed = slot.hash if outcome == _isa.OUT_COMPLETED else None
+
+    # The block that was queued behind the one that has just ended begins, or is dropped.
+    def _follow(self, queued):
+        if self._completed:
+            self._begin(queued)
+        else:
+            self._fault(_isa.FAULT_NOT_COMPLETED, 0)
+
+    def _begin(self, slot):
+        if self._senses.flags & _isa.FLAG_BATTERY:
+            self._fault(_isa.FAULT_BATTERY, self._senses.values[_isa.CH_BATTERY])
+        else:
+            self._runner.begin(slot, self._hal.clock.ms)
 
     # The word that was executed last.
     def _pc(self):
@@ -193,6 +210,7 @@ class Supervisor:
         if self._hal.drive.moving:
             self._hal.drive.halt(0)
         self._runner.reset()
+        self._completed = None
         self._blocks.forget()
         self._odometry.begin()
         self._link.begin(self._link.asked)
@@ -209,8 +227,11 @@ class Supervisor:
 
     def _on_begin(self, _size):
         block, size = unpack_from(_isa.BEGIN_FORMAT, self._link.frame, HEADER)
-        if not self._refuse_latched() and not self._blocks.begin(block, size):
-            self._fault(_isa.FAULT_UPLOAD, size)
+        if self._refuse_latched():
+            return
+        fault = self._blocks.begin(block, size, self._runner.slot, self._runner.queued)
+        if fault:
+            self._fault(fault, size)
 
     def _on_data(self, size):
         frame = self._link.frame
@@ -237,17 +258,37 @@ class Supervisor:
             return
         if self._runner.slot or self._hal.drive.moving:  # a new session may find the wheels still turning
             self._fault(_isa.FAULT_BUSY, 0)
-        elif self._senses.flags & _isa.FLAG_BATTERY:
-            self._fault(_isa.FAULT_BATTERY, self._senses.values[_isa.CH_BATTERY])
+            return
+        slot = self._held(unpack_from(_isa.RUN_FORMAT, self._link.frame, HEADER)[0])
+        if slot:
+            self._begin(slot)
+
+    # The slot that holds a block, or None and a fault.
+    def _held(self, block):
+        slot = self._blocks.find(block)
+        if slot is None:
+            self._fault(_isa.FAULT_UNKNOWN_BLOCK, 0)
+        return slot
+
+    def _on_next(self, _size):
+        if self._refuse_latched():
+            return
+        after, block = unpack_from(_isa.NEXT_FORMAT, self._link.frame, HEADER)
+        runner = self._runner
+        slot = self._held(block)
+        if slot is None:
+            return
+        if runner.queued:
+            self._fault(_isa.FAULT_BUSY, 0)
+        elif runner.slot and runner.goes_on and runner.slot.hash == after:
+            runner.queued = slot
+        elif runner.slot is None and self._completed == after:
+            self._begin(slot)
         else:
-            slot = self._blocks.find(unpack_from(_isa.RUN_FORMAT, self._link.frame, HEADER)[0])
-            if slot is None:
-                self._fault(_isa.FAULT_UNKNOWN_BLOCK, 0)
-            else:
-                self._blocks.running = slot
-                self._runner.begin(slot, self._hal.clock.ms)
+            self._fault(_isa.FAULT_NOT_COMPLETED, 0)
 
     def _on_stop(self, _size):
+        self._completed = None
         if self._runner.slot:
             self._runner.stop(_isa.OUT_STOPPED)
 
