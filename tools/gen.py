@@ -1,4 +1,4 @@
-"""Write the generated files from SPEC.md: the host's tables, the robot's tables and the grammar.
+"""Write the generated files from SPEC.md: the host's tables, the robot's tables, editors' colours.
 
 `python tools/gen.py` writes them, `python tools/gen.py --check` only says which are out of date.
 """
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from gen_grammar import grammar
+from gen_textmate import textmate
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "bytecode" / "llmbytecode" / "SPEC.md"
@@ -416,16 +416,16 @@ def cython_numbers(tables: Tables, digest: int, version: tuple[str, str]) -> str
     return f"# {BANNER}\ncdef enum:\n" + "".join(f"    {name} = {number}\n" for name, number in numbers)
 
 
-def grammar_file(tables: Tables, _digest: int, _version: tuple[str, str]) -> str:
-    """Return the grammar of what a model may write."""
-    return f"# {BANNER}\n{grammar(tables)}"
+def textmate_file(tables: Tables, _digest: int, _version: tuple[str, str]) -> str:
+    """Return the assembly's colours for editors."""
+    return textmate(tables, BANNER)
 
 
 HOST_MODULE = ROOT / "bytecode/llmbytecode/_isa.py"
 TARGETS: dict[Path, Callable[[Tables, int, tuple[str, str]], str]] = {
     HOST_MODULE: host_module,
     ROOT / "bytecode/llmbytecode/_isa.pxi": cython_numbers,
-    ROOT / "bytecode/llmbytecode/lasm.gbnf": grammar_file,
+    ROOT / "bytecode/llmbytecode/lasm.tmLanguage.json": textmate_file,
     ROOT / "firmware/llmvm/_isa.py": robot_module,
 }
 # MicroPython folds a const() only into the module that holds it: these files get the numbers that they use.
