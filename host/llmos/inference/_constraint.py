@@ -1,4 +1,4 @@
-"""What the model may say next: a JSON schema enforced token by token, and the choice of the token."""
+"""What the model may say next: a schema or grammar enforced token by token, and the choice of the token."""
 
 import ctypes
 import json
@@ -6,7 +6,7 @@ import re
 import warnings
 import weakref
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._session import Logits, Session
-from ._types import InferenceError, Schema
+from ._types import InferenceError, Request, Schema
 
 
 class Constraint(Protocol):
@@ -65,28 +65,44 @@ class Free:
         return self._sampler.pick(logits)
 
 
-class Guided:
-    """A JSON schema followed by llguidance, which also tells which tokens leave no choice."""
+@cache
+def _converted(grammar: str) -> str:
+    """Make llguidance's form of a GBNF grammar: some ten milliseconds."""
+    try:
+        converted: str = import_module("llguidance").grammar_from("gbnf", grammar)
+    except ValueError as error:
+        raise InferenceError(f"the grammar cannot be followed: {' '.join(str(error).split())}") from error
+    return converted
 
-    def __init__(self, tokenizer: Any, schema: Schema, sampler: Sampler) -> None:
+
+class Guided:
+    """A schema or grammar followed by llguidance, which also tells which tokens leave no choice."""
+
+    def __init__(self, tokenizer: Any, request: Request, sampler: Sampler) -> None:
         matcher: Any = import_module("llguidance").LLMatcher
         self._sampler = sampler
-        grammar = matcher.grammar_from_json_schema(schema, overrides={"whitespace_flexible": False})
+        if request.grammar is None:
+            options = {"whitespace_flexible": False}
+            self._what = "schema"
+            grammar = matcher.grammar_from_json_schema(request.schema, overrides=options)
+        else:
+            self._what = "grammar"
+            grammar = _converted(request.grammar)
         self._matcher = matcher(tokenizer, grammar, log_level=0)
         self._check()
 
     def _check(self) -> None:
         if self._matcher.is_error():
             reason = self._matcher.get_error().partition("\n")[0]
-            raise InferenceError(f"the schema cannot be followed: {reason}")
+            raise InferenceError(f"the {self._what} cannot be followed: {reason}")
 
     @property
     def complete(self) -> bool:
-        """Whether the value is closed."""
+        """Whether the answer is closed."""
         return bool(self._matcher.is_stopped())
 
     def forced(self) -> list[int]:
-        """Take the tokens that the schema leaves no choice about."""
+        """Take the tokens that are without a choice."""
         tokens: list[int] = self._matcher.compute_ff_tokens()
         self._matcher.consume_tokens(tokens)
         return tokens
@@ -105,24 +121,24 @@ _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32
 
 
 class Gbnf:
-    """A JSON schema followed by llama.cpp's own grammars, where llguidance is not installed.
+    """A schema or grammar followed by llama.cpp's own grammars, where llguidance is not installed.
 
-    They know no limits of numbers, so the answer has to be checked against the schema afterwards.
+    Those that are made from a schema know no limits of numbers, so the answer has to be checked afterwards.
     """
 
-    def __init__(self, session: Session, schema: Schema, sampler: Sampler) -> None:
+    def __init__(self, session: Session, request: Request, sampler: Sampler) -> None:
         self._lib, self._sampler = session.lib, sampler
         self._end = session.lib.llama_vocab_eos(session.vocab)
-        grammar = import_module("llama_cpp.llama_grammar").json_schema_to_gbnf(json.dumps(schema))
-        grammar = re.sub(r"^space ::= .*$", 'space ::= ""', grammar, flags=re.MULTILINE)
+        grammar = _made_from(request.schema) if request.grammar is None else request.grammar
         self._grammar = self._lib.llama_sampler_init_grammar(session.vocab, grammar.encode(), b"root")
         if not self._grammar:
-            raise InferenceError("the schema cannot be followed: llama.cpp refuses the grammar made from it")
+            what = "schema" if request.grammar is None else "grammar"
+            raise InferenceError(f"the {what} cannot be followed: llama.cpp refuses the grammar")
         weakref.finalize(self, self._lib.llama_sampler_free, self._grammar)
 
     @property
     def complete(self) -> bool:
-        """Whether the end of the answer is legal, which for an object means that it is closed."""
+        """Whether the end of the answer is legal, which means that it is closed."""
         return len(self._allowed(np.array([self._end]))) == 1
 
     def forced(self) -> list[int]:
@@ -149,7 +165,13 @@ class Gbnf:
         return allowed
 
 
-def best_constraint(session: Session) -> Callable[[Schema, Sampler], Constraint]:
+def _made_from(schema: Schema | None) -> str:
+    """Make a GBNF grammar from a schema, without white space."""
+    grammar = import_module("llama_cpp.llama_grammar").json_schema_to_gbnf(json.dumps(schema))
+    return re.sub(r"^space ::= .*$", 'space ::= ""', grammar, flags=re.MULTILINE)
+
+
+def best_constraint(session: Session) -> Callable[[Request, Sampler], Constraint]:
     """Make constraints by llguidance where it is installed, else by llama.cpp's grammars."""
     if find_spec("llguidance") is None:
         return partial(Gbnf, session)

@@ -30,7 +30,7 @@ def open_gguf(path: str) -> "LlamaKernel":
 
 
 class LlamaKernel:
-    """A model in this process, its answers held to the schema token by token."""
+    """A model in this process, its answers held to the schema or grammar token by token."""
 
     vision = False
 
@@ -55,7 +55,7 @@ class LlamaKernel:
         prompt = self._prompt(request)
         cached = self._session.reuse(prompt)
         with self._session.until(started + request.deadline_s):
-            tokens, forced = self._generate(prompt[cached:], request)
+            tokens, forced, cut = self._generate(prompt[cached:], request)
         text = self._session.text(tokens)
         return Answer(
             text=text if request.schema is None else checked_json(self.name, text, request.schema),
@@ -64,6 +64,7 @@ class LlamaKernel:
             tokens_cached=cached,
             seconds=time.monotonic() - started,
             tokens_forced=forced,
+            cut=cut,
         )
 
     def _prompt(self, request: Request) -> list[int]:
@@ -82,16 +83,18 @@ class LlamaKernel:
 
     def _constraint(self, request: Request) -> Constraint:
         sampler = Sampler(request.temperature, request.seed)
-        return Free(sampler) if request.schema is None else self._constrain(request.schema, sampler)
+        free = request.schema is None and request.grammar is None
+        return Free(sampler) if free else self._constrain(request, sampler)
 
-    def _generate(self, pending: list[int], request: Request) -> tuple[list[int], int]:
-        """Continue the context after the pending tokens; return the answer's tokens and how many were forced.
+    def _generate(self, pending: list[int], request: Request) -> tuple[list[int], int, bool]:
+        """Continue the context after the pending tokens: the answer, how many were forced, whether it is cut.
 
         Forced tokens wait for the next evaluation, so each costs a row of a batch and not a pass of its own.
         """
         constraint = self._constraint(request)
         answer: list[int] = []
         chosen = 0
+        cut = False
         while True:
             forced = constraint.forced()
             answer += forced
@@ -99,6 +102,7 @@ class LlamaKernel:
                 break
             if len(answer) >= request.max_tokens:
                 if request.schema is None:
+                    cut = True
                     break
                 raise InferenceError(f"{self.name}: no end after {request.max_tokens} tokens; allow more")
             token = constraint.choose(self._session.evaluate(pending + forced))
@@ -107,4 +111,4 @@ class LlamaKernel:
             answer.append(token)
             chosen += 1
             pending = [token]
-        return answer, len(answer) - chosen
+        return answer, len(answer) - chosen, cut

@@ -6,7 +6,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
@@ -39,14 +39,15 @@ def _is_http(base: str) -> bool:
 
 
 class _FormatRefused(InferenceError):
-    """The server may not know this form of response_format."""
+    """The server may not know this form of a constraint."""
 
 
 class OpenAIKernel:
     """Asks a server over HTTP; the key is taken from the environment's OPENAI_API_KEY.
 
     Servers differ in how they take a schema. The first form that this one does not refuse is kept; one that
-    refuses both is asked without. An answer that breaks the schema is an error in every case.
+    refuses all is asked without. An answer that breaks the schema is an error in every case; one that breaks
+    the grammar is not.
     """
 
     vision = True
@@ -55,7 +56,10 @@ class OpenAIKernel:
         """Connect once to learn the models, so that a server that is not there is an error now."""
         self.name = f"openai:{base}" + (f"#{model}" if model else "")
         self._base = base
-        self._formats = [_json_schema, _json_object]
+        self._forms: dict[str, list[Callable[[Any], dict[str, Any]]]] = {
+            "schema": [_json_schema, _json_object],
+            "grammar": [_grammar],
+        }
         self._model = model or self._first_model()
 
     def close(self) -> None:
@@ -67,7 +71,8 @@ class OpenAIKernel:
         reply = self._complete(request, started + request.deadline_s)
         try:
             choice = reply["choices"][0]
-            if choice.get("finish_reason") == "length" and request.schema is not None:
+            cut = choice.get("finish_reason") == "length"
+            if cut and request.schema is not None:
                 raise InferenceError(f"{self.name}: no end after {request.max_tokens} tokens; allow more")
             usage = reply.get("usage") or {}
             cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
@@ -77,6 +82,7 @@ class OpenAIKernel:
                 tokens_out=int(usage.get("completion_tokens", 0)),
                 tokens_cached=int(cached),
                 seconds=time.monotonic() - started,
+                cut=cut,
             )
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise InferenceError(
@@ -88,26 +94,28 @@ class OpenAIKernel:
         return content if schema is None else checked_json(self.name, content, schema)
 
     def _complete(self, request: Request, deadline: float) -> Any:
-        """Post the request, with the first response format that the server takes where there is a schema."""
+        """Post the request, with its constraint in the first form that the server takes."""
         body = _body(request, self._model)
-        if request.schema is None:
-            return self._posted(body, deadline)
-        for index, response_format in enumerate(self._formats):
+        kind = "grammar" if request.schema is None else "schema"
+        constraint = getattr(request, kind)
+        if constraint is None:
+            return self._posted(body, {}, deadline)
+        for index, form in enumerate(self._forms[kind]):
             try:
-                reply = self._posted({**body, **response_format(request.schema)}, deadline)
+                reply = self._posted(body, form(constraint), deadline)
             except _FormatRefused:
                 continue
-            self._formats = self._formats[index:]
+            self._forms[kind] = self._forms[kind][index:]
             return reply
-        reply = self._posted(body, deadline)
-        self._formats = []
+        reply = self._posted(body, {}, deadline)
+        self._forms[kind] = []
         return reply
 
-    def _posted(self, body: dict[str, Any], deadline: float) -> Any:
+    def _posted(self, body: dict[str, Any], form: dict[str, Any], deadline: float) -> Any:
         try:
-            return self._exchange("/chat/completions", body, deadline)
+            return self._exchange("/chat/completions", body | form, deadline)
         except HTTPError as error:
-            refused = "response_format" in body and _refuses_format(error)
+            refused = form and _refuses_format(error)
             failure = _FormatRefused if refused else InferenceError
             raise failure(f"{self.name}: {_http_reason(error)}") from error
 
@@ -184,8 +192,9 @@ def _pieces(reply: Any, deadline: float) -> Iterator[bytes]:
 
 
 def _refuses_format(error: HTTPError) -> bool:
-    """Whether a server may mean the response format; llama-cpp-python's calls that an error of its own."""
-    return error.code in (400, 404, 422, 501) or "response_format" in _detail(error)
+    """Whether a server may mean the constraint's form; llama-cpp-python's calls that an error of its own."""
+    named = any(name in _detail(error) for name in ("response_format", "grammar"))
+    return error.code in (400, 404, 422, 501) or named
 
 
 def _detail(error: HTTPError) -> str:
@@ -228,3 +237,8 @@ def _json_schema(schema: Schema) -> dict[str, Any]:
 def _json_object(schema: Schema) -> dict[str, Any]:
     """The form of llama-cpp-python's server, and of llama-server."""
     return {"response_format": {"type": "json_object", "schema": schema}}
+
+
+def _grammar(grammar: str) -> dict[str, Any]:
+    """The forms of llama-server and llama-cpp-python, of vLLM, and of older vLLM; each ignores the others."""
+    return {"grammar": grammar, "structured_outputs": {"grammar": grammar}, "guided_grammar": grammar}

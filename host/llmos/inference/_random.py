@@ -4,8 +4,14 @@ import json
 import time
 from random import Random
 
+import numpy as np
+
+from ._constraint import Guided, Sampler
+from ._registry import require
 from ._schema import draw
-from ._types import Answer, InferenceError, Request
+from ._types import Answer, DeadlineExpired, InferenceError, Request
+
+_TOKEN = 4  # characters of a model's token, about: a text is drawn character by character
 
 
 def open_random() -> "RandomKernel":
@@ -14,19 +20,40 @@ def open_random() -> "RandomKernel":
 
 
 class RandomKernel:
-    """Draws an answer from the request's schema and seed."""
+    """Draws an answer from the request's schema or grammar, and its seed."""
 
     name = "random"
     vision = False
 
     def __call__(self, request: Request) -> Answer:
-        """Draw; each combination of the schema's discrete choices is as likely."""
+        """Draw: of a schema each combination of discrete choices, of a grammar each next character alike."""
         started = time.monotonic()
+        if request.grammar is not None:
+            text, cut = _drawn(request, started + request.deadline_s)
+            return Answer(text, 0, 0, 0, time.monotonic() - started, cut=cut)
         if request.schema is None:
-            raise InferenceError("kernel random needs a schema to draw from")
+            raise InferenceError("kernel random needs a schema or a grammar to draw from")
         value = draw(request.schema, Random(request.seed))
         text = json.dumps(value, separators=(",", ":"))
         return Answer(text, 0, 0, 0, time.monotonic() - started)
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _drawn(request: Request, deadline: float) -> tuple[str, bool]:
+    """Draw a text of the grammar, byte by byte, and say whether it was cut off."""
+    tokenizer = require("llguidance", "random").LLTokenizer("byte")
+    constraint = Guided(tokenizer, request, Sampler(1.0, request.seed))
+    alike = np.zeros(tokenizer.vocab_size, np.float32)
+    text: list[int] = []
+    while True:
+        text += constraint.forced()
+        if constraint.complete:
+            break
+        if len(text) >= _TOKEN * request.max_tokens:
+            return tokenizer.decode_str(text), True
+        if time.monotonic() > deadline:
+            raise DeadlineExpired("random did not come to an end within the deadline; allow more")
+        text.append(constraint.choose(alike))
+    return tokenizer.decode_str([byte for byte in text if byte != tokenizer.eos_token]), False

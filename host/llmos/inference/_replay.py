@@ -94,8 +94,10 @@ class Replay:
 
     def _check(self, number: int, record: dict[str, Any]) -> None:
         for key, value in record.items():
-            wanted = (int, float) if _FIELDS.get(key) is float else _FIELDS.get(key)
-            if key not in _FIELDS or not isinstance(value, wanted) or isinstance(value, bool):  # type: ignore[arg-type]
+            field: Any = _FIELDS.get(key)
+            wanted = (int, float) if field is float else field
+            flag = isinstance(value, bool) and field is not bool  # to isinstance, a bool is an int
+            if key not in _FIELDS or flag or not isinstance(value, wanted):
                 raise InferenceError(f"{self.name}, line {number}: {key!r} is unknown or has the wrong type")
 
     def close(self) -> None:

@@ -42,6 +42,8 @@ class RuleKernel:
     def __call__(self, request: Request) -> Answer:
         """Answer with the first decision, in order of preference, that the request's schema allows."""
         started = time.monotonic()
+        if request.grammar is not None:
+            raise InferenceError("kernel rule only decides; ask smollm2, gguf:PATH, openai:URL or random")
         for decision in _decisions(request.user):
             if request.schema is None or conforms(decision, request.schema):
                 text = json.dumps(decision, separators=(",", ":"))

@@ -26,6 +26,8 @@ class Request:
         user: text that changes with every call.
         images: PNG files, for kernels whose `vision` is true.
         schema: JSON schema that the answer must satisfy; objects should set `additionalProperties` to false.
+        grammar: GBNF that the answer must follow, in place of a schema; no text of it may begin another one.
+            A server that knows no grammars is asked without: look at what it says.
         deadline_s: longest time for the whole call.
         seed: fixes every random choice.
         max_tokens: longest answer.
@@ -36,10 +38,16 @@ class Request:
     user: str
     images: tuple[bytes, ...] = ()
     schema: Schema | None = None
+    grammar: str | None = None
     deadline_s: float = 10.0
     seed: int = 0
     max_tokens: int = 96
     temperature: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse two constraints."""
+        if self.schema is not None and self.grammar is not None:
+            raise InferenceError("a request has a schema and a grammar; give it one of them")
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,8 @@ class Answer:
         tokens_out: length of the answer.
         tokens_cached: prompt tokens whose evaluation was reused.
         seconds: measured wall time of the call.
-        tokens_forced: answer tokens that the schema left no choice about.
+        tokens_forced: answer tokens that the schema or grammar left no choice about.
+        cut: whether `max_tokens` ended it; never so under a schema, where that is an error.
     """
 
     text: str
@@ -61,6 +70,7 @@ class Answer:
     tokens_cached: int
     seconds: float
     tokens_forced: int = 0
+    cut: bool = False
 
 
 Inference = Callable[[Request], Answer]

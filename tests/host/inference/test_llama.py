@@ -125,7 +125,7 @@ def test_without_llguidance_the_answers_are_legal_too(smollm2, ask, monkeypatch)
     """llama.cpp's own grammars take over, without forced tokens."""
     monkeypatch.setattr("llmos.inference._constraint.find_spec", lambda _name: None)
     monkeypatch.setattr(smollm2, "_constrain", best_constraint(smollm2._session))
-    assert isinstance(smollm2._constrain(ask().schema, Sampler(0, 0)), Gbnf)
+    assert isinstance(smollm2._constrain(ask(), Sampler(0, 0)), Gbnf)
     for seed in range(3):
         answer = smollm2(ask(seed))
         assert legal(answer, ask(seed))
