@@ -312,7 +312,7 @@ def _sum(*costs: Cost) -> Cost:
 
 
 def costs_from(block: Block) -> list[Cost]:
-    """Return the worst cost from each word, itself included, to the end of its part or of its loop's round."""
+    """Return the worst cost from each word, itself included, to the end of its part or its loop's round."""
     costs: list[Cost] = [(0, 0, 0, 0, 0)] * len(block.words)
     for at in reversed(range(len(block.words))):
         own = own_cost(block.steps[at], block.limits)

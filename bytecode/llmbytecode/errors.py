@@ -38,10 +38,14 @@ class AssemblyError(LLMBytecodeError, ValueError):
 
 
 class Refusal(LLMBytecodeError, ValueError):
-    """A broken rule: the word that broke it, its source line (0: unknown), the value and the limit."""
+    """A broken rule: the word that broke it, its source line (0: unknown), the value and the limit.
+
+    Whoever knows the program may set `remedy`, the smallest change that would pass, to be told for the hint.
+    """
 
     def __init__(self, rule: Rule, word: int, value: int, limit: int, line: int = 0) -> None:
         self.rule, self.word, self.value, self.limit, self.line = rule, word, value, limit, line
+        self.remedy = ""
         super().__init__(rule, word, value, limit, line)
 
     @property
@@ -57,4 +61,5 @@ class Refusal(LLMBytecodeError, ValueError):
 
     def __str__(self) -> str:
         where = f", line {self.line}" if self.line else ""
-        return f"rule {RULES[self.rule].name}, word {self.word}{where}: {self.message}; {self.hint}"
+        what_to_do = self.remedy or self.hint
+        return f"rule {RULES[self.rule].name}, word {self.word}{where}: {self.message}; {what_to_do}"

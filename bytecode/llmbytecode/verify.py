@@ -41,3 +41,12 @@ def verify(program: Program, limits: Limits) -> Certificate:
         if Rule.OPCODE <= refusal.rule <= Rule.SPEED:  # the rules that name a word
             refusal.line = program.line(refusal.word)
         raise
+
+
+def refused_by(program: Program, limits: Limits) -> Refusal | None:
+    """Return what refuses a program, None where it is accepted."""
+    try:
+        verify(program, limits)
+    except Refusal as refusal:
+        return refusal
+    return None

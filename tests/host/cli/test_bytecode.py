@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, Protocol
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.generate import valid
 
-from llmbytecode import assemble, read_container
+from llmbytecode import assemble, disassemble, read_container
 from llmbytecode._isa import MEASURES
 from llmos.__main__ import main
 from llmos.manifest import load_manifest
@@ -89,11 +90,49 @@ def test_validate_prints_the_certificate(bytecode: Bytecode, square: str) -> Non
     """As a table, and as JSON with every measure."""
     table = bytecode("validate", square)
     assert table.code == 0
-    assert [line.split()[0] for line in table.out.decode().splitlines()] == list(MEASURES)
+    certificate, worst = table.out.decode().split("\n\n")
+    assert [line.split()[0] for line in certificate.splitlines()] == list(MEASURES)
+    assert worst.startswith("worst case, most of it from line 2, MOVE 10cm, 40mm/s ×4: ")
     verdict = bytecode("validate", square, "--json").json
     assert verdict["ok"] is True
     assert list(verdict["certificate"]) == list(MEASURES)
     assert (verdict["certificate"]["path_mm"], verdict["certificate"]["rotation_mrad"]) == (400, 6280)
+
+
+def test_validate_tells_where_the_worst_case_comes_from(bytecode: Bytecode, square: str) -> None:
+    """Line by line; what is left out is added up, and the columns give the certificate."""
+    listing = bytecode("validate", square).out.decode().split("\n\n")[1].splitlines()
+    rows = [line.split() for line in listing[2:]]
+    assert rows[1][:6] == ["2", "MOVE", "10cm,", "40mm/s", "4", "17160"]
+    assert [row[0] for row in rows] == ["1", "2", "3", "2", "executing"]
+    assert rows[3][:3] == ["2", "other", "words"]
+    every = bytecode("validate", square, "--all").out.decode().split("\n\n")[1].splitlines()
+    assert [line.split()[0] for line in every[2:]] == ["1", "2", "3", "4", "5", "executing"]
+    verdict = bytecode("validate", square, "--json").json
+    for measure in ("fuel", "ms", "path_mm", "rotation_mrad", "reports"):
+        parts = [row["cost"][measure] for row in verdict["account"]]
+        assert sum(parts) == verdict["certificate"][measure]
+    assert [row["line"] for row in verdict["account"]] == [1, 2, 3, 4, 5, None]
+    assert [row["text"] for row in verdict["account"]][1] == "MOVE 10cm, 40mm/s"
+
+
+def test_the_worst_case_of_a_container_is_told_by_words(bytecode: Bytecode, square: str) -> None:
+    """Disassembled, since its source is not there."""
+    container = bytecode("assemble", square, "-o", "-").out
+    listing = bytecode("validate", "-", "--all", stdin=container).out.decode().split("\n\n")[1].splitlines()
+    assert listing[1].split()[0] == "word"
+    assert listing[3].split()[:5] == ["1", "MOVE", "100mm,", "40mm/s", "4"]
+
+
+@pytest.mark.parametrize("whole", [[], ["--all"]])
+@given(seed=st.integers(0, 2**64 - 1), size=st.integers(1, 200))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_listing_fits(bytecode: Bytecode, whole: list[str], seed: int, size: int) -> None:
+    """Into 110 columns, whatever the block is; and without --all into a screen."""
+    text = disassemble(valid(seed, load_manifest().limits, size))
+    lines = bytecode("validate", "-", *whole, stdin=text.encode()).out.decode().splitlines()
+    assert all(len(line) <= 110 for line in lines)
+    assert whole or len(lines) <= 50
 
 
 def test_validate_names_the_broken_rule(bytecode: Bytecode) -> None:
@@ -103,11 +142,14 @@ def test_validate_names_the_broken_rule(bytecode: Bytecode) -> None:
     assert done.code == 1
     assert done.json["ok"] is False
     (error,) = done.json["errors"]
-    assert list(error) == ["rule", "word", "line", "message", "hint"]
+    assert list(error) == ["rule", "word", "line", "message", "hint", "remedy"]
+    assert error["remedy"] == "line 2: write MOVE 10mm, 47mm/s instead of MOVE 10mm, 200mm/s"
     assert (error["rule"], error["word"], error["line"], error["hint"]) == ("speed", 0, 2, "drive slower")
     told = bytecode("validate", "-", stdin=text)
     assert told.code == 1
     assert told.err.startswith("llmos: bytecode: rule speed, word 0, line 2: ")
+    assert told.err.endswith(f"; {error['remedy']}\n")
+    assert len(told.err.splitlines()) == 1
 
 
 def test_every_mistake_in_a_text_is_told(bytecode: Bytecode) -> None:

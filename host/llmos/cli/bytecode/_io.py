@@ -8,8 +8,20 @@ from typing import Any, NamedTuple
 
 import click
 
-from llmbytecode import AssemblyError, LLMBytecodeError, Problem, Program, Refusal, assemble, read_container
+from llmbytecode import (
+    AssemblyError,
+    Certificate,
+    Limits,
+    LLMBytecodeError,
+    Problem,
+    Program,
+    Refusal,
+    assemble,
+    read_container,
+    verify,
+)
 from llmbytecode.container import MAGIC
+from llmbytecode.remedy import remedy
 from llmos.errors import LlmosError
 
 MAX_BYTES = 1 << 20
@@ -39,6 +51,7 @@ class Input(NamedTuple):
     name: str
     program: Program
     container: bytes  # empty where it was assembly
+    text: str = ""  # empty where it was a container
 
 
 def answer(ctx: click.Context, as_json: bool, work: Callable[[], Result]) -> None:
@@ -73,7 +86,7 @@ def error_rows(error: Exception) -> list[dict[str, Any]]:
     if isinstance(error, Refusal):
         name = error.rule.name.lower()
         row = {"rule": name, "word": error.word, "line": error.line or None, "message": error.message}
-        return [row | {"hint": error.hint}]
+        return [row | {"hint": error.hint, "remedy": error.remedy}]
     rule = "file" if isinstance(error, InputError) else "robot"
     return [{"rule": rule, "word": None, "line": None, "message": str(error), "hint": ""}]
 
@@ -98,7 +111,22 @@ def read_input(file: str) -> Input:
         raise AssemblyError(
             [Problem(name, line, column, message, "give assembly as UTF-8, or a container")]
         ) from None
-    return Input(name, assemble(text, name), b"")
+    return Input(name, assemble(text, name), b"", text)
+
+
+def certify(given: Input, limits: Limits) -> Certificate:
+    """Return the certificate of a block, and of a container that it is true.
+
+    Raises:
+        Refusal: a rule is broken; it carries the smallest change that would pass.
+    """
+    try:
+        if given.container:
+            read_container(given.container, limits)
+        return verify(given.program, limits)
+    except Refusal as refusal:
+        refusal.remedy = remedy(given.program, limits, refusal)
+        raise
 
 
 def read_bytes(file: str) -> bytes:

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
-from llmbytecode import block_hash, disassemble, verify
+from llmbytecode import block_hash, disassemble
 from llmbytecode.container import pack_container
 from llmos.cli.bytecode._io import (
     Result,
     answer,
+    certify,
     file_argument,
     json_option,
     read_input,
@@ -31,7 +32,7 @@ def assemble_command(ctx: click.Context, file: str, output: str | None, robot: s
 
     def work() -> Result:
         given, limits = read_input(file), load_manifest(robot).limits
-        container = pack_container(given.program, verify(given.program, limits), limits)
+        container = pack_container(given.program, certify(given, limits), limits)
         target = output or ("-" if file == "-" else str(Path(file).with_suffix(".llmb")))
         write_output(target, container)
         if target == "-":

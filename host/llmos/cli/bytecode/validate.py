@@ -4,17 +4,20 @@ from collections.abc import Callable
 
 import click
 
-from llmbytecode import Certificate, Chan, Limits, read_container, verify
+from llmbytecode import Certificate, Chan, Limits
 from llmbytecode._isa import MEASURES
+from llmbytecode.account import account
 from llmos.cli.bytecode._io import (
     BUDGETS,
     Result,
     answer,
+    certify,
     file_argument,
     json_option,
     read_input,
     robot_option,
 )
+from llmos.cli.bytecode._worst import account_rows, source_texts, worst_listing
 from llmos.manifest import load_manifest
 
 ACTUATORS = ("drive", "led", "tone")
@@ -23,19 +26,21 @@ ACTUATORS = ("drive", "led", "tone")
 @click.command("validate", epilog="Example: llmos bytecode validate square.lasm --json | jq .certificate")
 @file_argument
 @robot_option
+@click.option("--all", "whole", is_flag=True, help="Show what every line adds, not the heaviest alone.")
 @json_option
 @click.pass_context
-def validate_command(ctx: click.Context, file: str, robot: str, as_json: bool) -> None:
-    """Print a block's certificate, or why it is refused.
+def validate_command(ctx: click.Context, file: str, robot: str, whole: bool, as_json: bool) -> None:
+    """Print a block's certificate and where it comes from, or why it is refused.
 
-    The certificate is what the block can cost at worst. The exit code is 1 on a refusal.
+    The certificate is what the block can cost at worst. Below it stand the lines that account for the most of
+    it: how often each runs on the worst path (×), and what that adds. The exit code is 1 on a refusal, which
+    names the smallest change that would pass.
     """
 
     def work() -> Result:
         given, limits = read_input(file), load_manifest(robot).limits
-        if given.container:
-            read_container(given.container, limits)
-        certificate = verify(given.program, limits)
+        certificate = certify(given, limits)
+        told, texts = account(given.program, limits), source_texts(given)
         facts = {
             "file": given.name,
             "robot": robot,
@@ -43,8 +48,10 @@ def validate_command(ctx: click.Context, file: str, robot: str, as_json: bool) -
             "constants": len(given.program.constants),
             "autonomous_ms": given.program.autonomous_ms,
             "certificate": certificate._asdict(),
+            "account": account_rows(told, texts),
         }
-        return facts, certificate_table(certificate, limits)
+        listing = worst_listing(told, given.program, texts, limits, whole)
+        return facts, f"{certificate_table(certificate, limits)}\n\n{listing}"
 
     answer(ctx, as_json, work)
 
