@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from llmbytecode import Certificate, Limits, Outcome, Program, read_container, verify
 from llmbytecode.container import pack_container
 from llmos.link import Done, Event, Robot, Telemetry
+from llmos.link.robot import HEARTBEAT_MS
 from llmos.manifest import load_manifest
 from llmos.mission import connected, scratch_folder
 from llmos.report import Order
 from llmos.sim.arena import Arena, load_arena
-from llmos.sim.judge import Truth, between, read_truth
+from llmos.sim.judge import Truth, between, nearest_m, read_truth
 
 Native = Literal["auto", "always", "never"]
 
@@ -41,21 +42,12 @@ class Trial(Run):
 
     truth: Truth
     arena: Arena
+    nearest_mm: int  # between body and obstacle, rounded down
 
 
-def try_block(
-    program: Program | bytes,
-    *,
-    arena: str = "empty",
-    robot: str = "cube",
-    seed: int = 0,
-    bits: int = 64,
-    native: Native = "auto",
-    speed: float = 0.0,
-) -> Trial:
-    """Run one block, a program or a container, on a fresh virtual robot; see `try_blocks`."""
-    options = {"arena": arena, "robot": robot}
-    return try_blocks([program], **options, seed=seed, bits=bits, native=native, speed=speed)[0]
+def try_block(program: Program | bytes, **options: Any) -> Trial:
+    """Run one block, a program or a container, on a fresh virtual robot, with the options of `try_blocks`."""
+    return try_blocks([program], **options)[0]
 
 
 def try_blocks(
@@ -67,6 +59,7 @@ def try_blocks(
     bits: int = 64,
     native: Native = "auto",
     speed: float = 0.0,
+    heartbeat_ms: int = HEARTBEAT_MS,
 ) -> list[Trial]:
     """Run blocks one after the other on a fresh virtual robot; one that does not complete is the last.
 
@@ -78,6 +71,7 @@ def try_blocks(
         bits: word size of the MicroPython that plays the robot, 64 or 32.
         native: whether the robot is sent machine code beside the blocks.
         speed: simulated over wall time, 0 for as fast as possible.
+        heartbeat_ms: time between two heartbeats, each of which is answered by telemetry.
 
     Raises:
         LLMBytecodeError: a program is refused on the host, or a container is damaged.
@@ -91,12 +85,14 @@ def try_blocks(
     order = Order(goal="", arena=arena, robot=robot, seed=seed, bits=bits, speed=speed)
     with scratch_folder() as folder:
         log = folder / "truth.jsonl"
-        with connected(order, manifest, log) as link:
+        with connected(order, manifest, log, heartbeat_ms) as link:
             runs = run_blocks(link, blocks)
         truth = read_truth(log)
     trials, began = [], 0
     for run in runs:
-        trials.append(Trial(**vars(run), truth=between(truth, began, run.ended_ms), arena=place))
+        own = between(truth, began, run.ended_ms)
+        near = int(1000 * nearest_m(own, place, manifest.radius_m))
+        trials.append(Trial(**vars(run), truth=own, arena=place, nearest_mm=near))
         began = run.ended_ms
     return trials
 

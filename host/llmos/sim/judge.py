@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from llmos.sim.arena import Arena, ground
+from llmos.sim.arena import Arena, clearance, ground
 from llmos.sim.ground import Grid
 from llmos.sim.route import Point, route
 from llmos.sim.truth import TruthError
@@ -95,6 +95,11 @@ def between(truth: Truth, began_ms: int, ended_ms: int) -> Truth:
     samples = [sample._replace(collisions=sample.collisions - hits) for sample in before + within]
     events = [event for event in truth.events if began_ms < event["ms"] <= ended_ms]
     return Truth(truth.arena, truth.robot, truth.seed, samples, events)
+
+
+def nearest_m(truth: Truth, arena: Arena, radius_m: float) -> float:
+    """Return how near the body of a robot of `radius_m` came to an obstacle: 0 where it touched one."""
+    return max(0.0, min(clearance(arena, sample.x, sample.y) for sample in truth.samples) - radius_m)
 
 
 def length(way: list[Point]) -> float:

@@ -198,7 +198,7 @@ class RunRecord:
         goal: where to go, None where the task is to explore.
         tolerance_m: how near counts as reached.
         radius_m: the robot's footprint.
-        grid: what the robot believed in the end.
+        grid: what the robot believed in the end, None where it has no map.
         planned: the way planned in each cycle.
         believed: where the robot believed it drove.
         truth: where it drove.
@@ -216,7 +216,7 @@ class RunRecord:
     goal: Point | None
     tolerance_m: float
     radius_m: float
-    grid: Grid
+    grid: Grid | None
     planned: Sequence[Sequence[Point]] = ()
     believed: Sequence[Point] = ()
     truth: Sequence[Point] = ()
@@ -341,28 +341,29 @@ class Sheet:
 
 def ground(sheet: Sheet, record: RunRecord) -> list[str]:
     """Return the room from below: what the robot knew, lines each metre, what is true."""
-    (x, y), grid = sheet.half, record.grid
-    occupancy = grid.occupancy()
+    x, y = sheet.half
     metres_x, metres_y = range(-int(x), int(x) + 1), range(-int(y), int(y) + 1)
     lines = [sheet.line(m, -y, m, y, "lines") for m in metres_x]
     lines += [sheet.line(-x, m, x, m, "lines") for m in metres_y]
     ticks = [sheet.text(sheet.x(m), sheet.y(-y) + 18, "middle", str(m)) for m in metres_x]
     ticks += [sheet.text(MARGIN - 8, sheet.y(m) + 4, "end", str(m)) for m in metres_y]
     return [
-        sheet.rect(-x, -y, x, y, "unknown"),
-        *cell_rects(sheet, grid, occupancy == FREE, "free"),
+        sheet.rect(-x, -y, x, y, "unknown" if record.grid else "free"),
+        *believed(sheet, record.grid, FREE, "free"),
         *lines, *ticks,
-        *cell_rects(sheet, grid, occupancy == OCCUPIED, "hit"),
+        *believed(sheet, record.grid, OCCUPIED, "hit"),
         *(sheet.circle(x, y, radius, "disc") for x, y, radius in record.discs),
         *(sheet.line(*wall, "wall") for wall in record.walls),
         sheet.rect(-x, -y, x, y, "wall"),
     ]
 
 
-def cell_rects(sheet: Sheet, grid: Grid, mask: NDArray[np.bool_], kind: str) -> list[str]:
-    """Return the set cells as one rectangle for each run in a row, cut to the room."""
+def believed(sheet: Sheet, grid: Grid | None, state: int, kind: str) -> list[str]:
+    """Return a map's cells of one state as one rectangle for each run in a row, cut to the room."""
+    if grid is None:
+        return []
     found, half, (x, y) = [], grid.cell_m / 2, sheet.half
-    for row, line in enumerate(mask):
+    for row, line in enumerate(grid.occupancy() == state):
         edges = np.flatnonzero(np.diff(np.pad(line.astype(np.int8), 1))).tolist()
         for first, after in zip(edges[::2], edges[1::2], strict=True):
             (west, middle), (east, _) = grid.centre((row, first)), grid.centre((row, after - 1))
@@ -440,6 +441,9 @@ def legend(record: RunRecord, x: float, y: float) -> list[str]:
     """Return what the colours mean, of what is in the picture only, downward from a place in pixels."""
     absent = {
         "disc": not record.discs,
+        "believed occupied": record.grid is None,
+        "believed free": record.grid is None,
+        "not seen": record.grid is None,
         "planned": not record.planned,
         "driven": not record.truth,
         "driven, as believed": not record.believed,

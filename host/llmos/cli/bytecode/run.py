@@ -1,44 +1,118 @@
-"""`llmos bytecode run`: try a block."""
+"""`llmos bytecode run`: try blocks on the reference machine, in an arena, or on a robot."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from llmbytecode import EmptyRoom, Machine, Outcome
-from llmos.cli.bytecode._io import (
-    BUDGETS,
-    Result,
-    answer,
-    file_argument,
-    json_option,
-    read_input,
-    robot_option,
-)
+from llmos.cli import options
+from llmos.cli.bytecode import _trial
+from llmos.cli.bytecode._io import BUDGETS, Result, answer, certify, json_option, read_input, robot_option
+from llmos.cli.bytecode._worst import source_texts
+from llmos.link.robot import HEARTBEAT_MS
 from llmos.manifest import load_manifest
+from llmos.mission import connected, scratch_folder
+from llmos.report import Order
+from llmos.state import writable
+from llmos.trial import Run, certified, run_blocks, try_blocks
+from llmos.world.draw import run_svg
+
+TRACE_MS = 50  # between two looks at the robot
+
+EPILOG = """\b
+Example: llmos bytecode run square.lasm
+  llmos bytecode run square.lasm --arena empty --trace --picture square.svg
+"""
+HELP_TRACE = (
+    "Also list what was done when: moves, waits, lights, tones, TRIP, reports, modes. It is followed through "
+    "the program by the word and the fuel that telemetry tells. Registers are not seen; ? marks what could "
+    "also have been something else."
+)
 
 
-@click.command("run", epilog="Example: llmos bytecode run square.lasm")
-@file_argument
+@click.command("run", epilog=EPILOG)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path())
 @robot_option
+@click.option("--arena", help="Run on the virtual robot in this arena: a name, or a path to a .toml file.")
+@click.option("--port", help="Run on the robot at this serial port or pyserial URL, on the wall clock.")
+@click.option("--clear", is_flag=True, help="Release a latched e-stop first; see that the way is free.")
+@click.option("--trace", is_flag=True, help=HELP_TRACE)
+@click.option("--seed", default=0, show_default=True, type=options.SEED, help="Of the sensors' noise.")
+@click.option(
+    "--bits", type=click.Choice(["64", "32"]), default="64", help="MicroPython that plays the robot."
+)
+@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw the way (SVG).")
 @json_option
 @click.pass_context
-def run_command(ctx: click.Context, file: str, robot: str, as_json: bool) -> None:
-    """Run a block on the reference machine.
+def run_command(ctx: click.Context, /, files: tuple[str, ...], as_json: bool, **rest: Any) -> None:
+    """Run blocks, one after the other.
 
-    The world is an empty room of 4 m by 4 m; the exit code is 1 where the block fails.
+    Without --arena and --port, one block runs on the reference machine, in an empty room of 4 m by 4 m. On a
+    robot, the certificate is printed beside what was really used, and in an arena also where the robot really
+    went. The exit code is 0 only where every block completed and nothing was hit.
     """
-    ended: list[Outcome] = []
+    on_robot = check_usage(files, **rest)
+    good: list[bool] = []
 
     def work() -> Result:
-        limits = load_manifest(robot).limits
-        room = EmptyRoom(limits)
-        machine = Machine(read_input(file).program, limits, room)
-        ended.append(machine.run())
-        facts = run_facts(machine, room)
-        return facts, run_text(machine, facts)
+        if not on_robot:
+            return on_machine(files[0], rest["robot"], good)
+        return on_a_robot(files, good, **rest)
 
     answer(ctx, as_json, work)
-    ctx.exit(0 if ended == [Outcome.COMPLETED] else 1)
+    ctx.exit(0 if good and all(good) else 1)
+
+
+def check_usage(files: tuple[str, ...], **rest: Any) -> bool:
+    """Return whether a robot is to run the blocks; refuse options that have no meaning together."""
+    on_robot = bool(rest["arena"] or rest["port"])
+    if rest["arena"] and rest["port"]:
+        raise click.UsageError("--arena is for the virtual robot, --port for another: give one of them")
+    if not on_robot and (len(files) > 1 or rest["trace"] or rest["clear"]):
+        raise click.UsageError("several files, --trace and --clear need a robot: give --arena or --port")
+    if rest["picture"] and not rest["arena"]:
+        raise click.UsageError("--picture shows where the robot really was: give --arena")
+    if rest["picture"]:
+        writable(rest["picture"])
+    return on_robot
+
+
+def on_a_robot(files: tuple[str, ...], good: list[bool], **rest: Any) -> Result:
+    """Run blocks on the virtual robot or on another, and return what came of it."""
+    manifest = load_manifest(rest["robot"])
+    given = [read_input(file) for file in files]
+    for one in given:
+        certify(one, manifest.limits)
+    blocks = [one.container or one.program for one in given]
+    beat = TRACE_MS if rest["trace"] else HEARTBEAT_MS
+    runs: list[Run] = []
+    if rest["arena"]:
+        chosen = {name: rest[name] for name in ("arena", "robot", "seed")}
+        runs += try_blocks(blocks, bits=int(rest["bits"]), heartbeat_ms=beat, **chosen)
+    else:
+        order = Order(goal="", robot=rest["robot"], port=rest["port"], clear=rest["clear"])
+        with scratch_folder() as folder, connected(order, manifest, folder / "none", beat) as robot:
+            runs += run_blocks(robot, [certified(block, manifest.limits) for block in blocks])
+    shown = [
+        _trial.shown(one.name, source_texts(one), run, rest["trace"])
+        for one, run in zip(given, runs, strict=False)
+    ]
+    good += [one.good for one in shown] + [False] * (len(given) - len(shown))
+    picture = _trial.record(shown, manifest, rest["seed"])
+    if rest["picture"] and picture:
+        rest["picture"].write_text(run_svg(picture), encoding="utf-8")
+    return {"runs": [_trial.facts(one) for one in shown]}, _trial.whole_text(shown, picture)
+
+
+def on_machine(file: str, robot: str, good: list[bool]) -> Result:
+    """Run a block on the reference machine."""
+    limits = load_manifest(robot).limits
+    room = EmptyRoom(limits)
+    machine = Machine(read_input(file).program, limits, room)
+    good.append(machine.run() is Outcome.COMPLETED)
+    facts = run_facts(machine, room)
+    return facts, run_text(machine, facts)
 
 
 def run_facts(machine: Machine, room: EmptyRoom) -> dict[str, Any]:
