@@ -36,7 +36,7 @@ from llmbytecode.program import decode, encode
 from llmos.manifest import load_manifest
 
 CUBE = load_manifest().limits
-FULL = CUBE._replace(actuators=7)  # with a tone
+FULL = CUBE._replace(actuators=7, base_mm=93)  # with a tone, and nothing comes out even
 CAP = 2**30 - 1
 PC = 70_000  # of the word that is executed alone: no distance leads before word 0
 seeds = st.integers(0, 2**64 - 1)
