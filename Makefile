@@ -1,10 +1,10 @@
 # `make demo` shows LLMos at work, `make test` proves it; both set up what is missing first.
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint gen bench wheel clean
+.PHONY: help setup demo test lint gen bench fuzz wheel clean
 
 help:
-	@echo "make setup | demo | test | lint | gen | bench | wheel | clean"
+	@echo "make setup | demo | test | lint | gen | bench | fuzz | wheel | clean"
 
 setup:
 	@tools/setup.sh
@@ -27,6 +27,10 @@ gen: setup
 bench:
 	@tools/setup.sh bench
 	$(PY) tools/bench.py
+
+# A million programs on every machine; it goes on where the last call stopped (FUZZ="--minutes 5", --seeds 0:1000).
+fuzz: setup
+	$(PY) tools/fuzz.py $(FUZZ)
 
 wheel: setup
 	$(PY) tools/wheel.py dist

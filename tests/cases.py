@@ -11,6 +11,8 @@ A case's first lines, `# …`, say what it shows. Its sections:
     result       what all machines leave: outcome, code, trip, mode, registers, variables, `report TAG VALUE`
     room         what the empty room adds: ms, path_mm, rotation_mrad, x_mm, y_mm, heading_mrad
     patch        changes to the container: `OFFSET HEX`, `cut SIZE`, or `seal`, which makes its CRC-32 right
+    world        of a case on which machines differed once: the made-up world's `seed`, `slice`, and `robot`
+    container    its container in hexadecimal, where it is not the program's own
     error        `rule NAME`, `word N`, `value N`, `limit N`, or, for text, `LINE:COLUMN: message; hint`
 """
 
@@ -31,6 +33,8 @@ SECTIONS = (
     "result",
     "room",
     "patch",
+    "world",
+    "container",
     "error",
 )
 

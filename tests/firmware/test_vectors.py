@@ -1,6 +1,7 @@
 """The vectors on the robot: it leaves behind what every machine must, and refuses what it must."""
 
 import json
+import subprocess
 from pathlib import Path
 
 from llmbytecode import Certificate, Rule, write_container
@@ -8,10 +9,25 @@ from llmbytecode._isa import Outcome
 from llmbytecode.container import pack_container
 from tests.bytecode.test_vectors import patched
 from tests.cases import Case, cases
-from tests.firmware.test_differential import ask, verdicts
+from tests.firmware.differential import ROOT, Board, Case as Put
 
 OK, CONTAINER = cases("ok"), cases("container")
 ERR = [case for case in cases("err") if case.sections["error"].startswith("rule ")]
+
+
+def ask(micropython: Path, program: str, lines: list[str]) -> list[list[object]]:
+    """What a MicroPython program answers, one JSON line for each of ours."""
+    done = subprocess.run(
+        [micropython, "-X", "heapsize=4m", f"tests/firmware/{program}"],
+        input="".join(f"{line}\n" for line in lines),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stderr == ""
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_blocks_leave_what_they_must(micropython: Path) -> None:
@@ -37,11 +53,15 @@ def test_blocks_are_refused_by_the_right_rule(micropython: Path) -> None:
         (case.limits, patched(write_container(case.program, case.limits), case.rows("patch")))
         for case in CONTAINER
     ]
-    for case, verdict in zip(ERR + CONTAINER, verdicts(micropython, refused), strict=True):
+    robots = list(dict.fromkeys(limits for limits, _ in refused))
+    board = Board(micropython, robots=robots)
+    for case, (limits, data) in zip(ERR + CONTAINER, refused, strict=True):
+        verdict, _ = board.tell(Put(0, "vector", robots.index(limits), data, 256))
         assert written(case, verdict) == dict(case.rows("error")), case.name
+    board.close()
 
 
-def written(case: Case, verdict: list[object]) -> dict[str, str]:
+def written(case: Case, verdict: list[int]) -> dict[str, str]:
     """A verdict as a case writes it, its wild cards kept."""
     rule, word, value, limit = verdict
     found = {"rule": Rule(rule).name.lower(), "word": word, "value": value, "limit": limit}

@@ -1,0 +1,224 @@
+"""Tries programs on every machine and every verifier, by the million; stops where two of them differ.
+
+    tools/fuzz.py                           go on where the last call stopped, up to a million
+    tools/fuzz.py --seeds 0:1000000         these seeds, from the first one on
+    tools/fuzz.py --minutes 5 --jobs 2
+
+Each seed is one program (tests/firmware/differential.py). What is done is kept in build/fuzz/state.json, and
+counts for these sources alone. A disagreement is made small, shown, and kept as a vector.
+"""
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import signal
+import statistics
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.pool import AsyncResult
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.cases import VECTORS  # noqa: E402
+from tests.firmware.differential import (  # noqa: E402
+    Case,
+    Disagreement,
+    Runner,
+    Tally,
+    difference,
+    expect,
+    make,
+    open_runners,
+    try_batch,
+)
+from tests.firmware.shrink import shrink_case, vector  # noqa: E402
+
+from llmbytecode import Rule  # noqa: E402
+from llmbytecode._isa import Op  # noqa: E402
+
+STATE = ROOT / "build/fuzz/state.json"
+MILLION = 1_000_000
+BATCH = 256
+SAVE_S = 2.0
+SOURCES = (
+    "bytecode/llmbytecode/*.py*",
+    "firmware/llmvm/*.py",
+    "tests/generate.py",
+    "tests/firmware/differential.py",
+    "tests/firmware/board.py",
+)
+
+Result = tuple[range, Tally, list[Disagreement]]
+runners: list[Runner] = []
+
+
+@dataclass
+class Campaign:
+    """What has been done so far, and what is to be done."""
+
+    first: int
+    last: int
+    following: int  # the next seed
+    seconds: float = 0.0
+    tally: Tally = field(default_factory=Tally)
+    found: list[Disagreement] = field(default_factory=list)
+
+    def run(self, jobs: int, minutes: float, keep: Callable[["Campaign"], None]) -> None:
+        """Go on until a disagreement, the last seed, the time's end or Ctrl-C."""
+        start, before, began = self.following, self.seconds, time.monotonic()
+        kept = began
+        for seeds, counted, differing in _work(start, self.last, jobs, began + 60 * minutes):
+            self.tally.add(counted)
+            self.following, self.found = seeds.stop, differing
+            now = time.monotonic()
+            self.seconds = before + now - began
+            if now - kept > SAVE_S or differing or self.following == self.last:
+                kept = now
+                keep(self)
+                _show(f"{self.following:>9,}  {(self.following - start) / (now - began):,.0f}/s")
+            if differing:
+                return
+
+
+def main() -> int:
+    """Run a campaign; 1 where something differs."""
+    options = _options()
+    code = _fingerprint()
+    campaign = _resumed(code) if options.seeds is None else Campaign(*options.seeds, options.seeds[0])
+    keep = partial(_save, code) if options.seeds is None else lambda _: None
+    try:
+        campaign.run(options.jobs, options.minutes, keep)
+    except KeyboardInterrupt:
+        print("\nstopped")
+    keep(campaign)
+    _summary(campaign.tally, campaign.seconds)
+    print(f"seeds {campaign.first} to {campaign.following - 1}; to try them again:")
+    print(f"  .venv/bin/python tools/fuzz.py --seeds {campaign.first}:{campaign.following}")
+    for disagreement in campaign.found[:1]:
+        _tell(disagreement)
+    return 1 if campaign.found else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=_span, metavar="FROM:TO", help="these seeds; without it, go on")
+    parser.add_argument("--jobs", type=int, default=2, help="processes (2)")
+    parser.add_argument("--minutes", type=float, default=60 * 24, help="stop after so long")
+    return parser.parse_args()
+
+
+def _span(text: str) -> tuple[int, int]:
+    first, _, last = text.partition(":")
+    return int(first), int(last)
+
+
+def _fingerprint() -> str:
+    """What the counts belong to: a hash of the sources."""
+    digest = hashlib.sha256()
+    for pattern in SOURCES:
+        for path in sorted(ROOT.glob(pattern)):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _resumed(code: str) -> Campaign:
+    """Return the campaign that goes on, or a new one."""
+    try:
+        state = json.loads(STATE.read_text())
+    except (OSError, ValueError):
+        return Campaign(0, MILLION, 0)
+    if state["sources"] != code:
+        print("the sources have changed since the last call: this campaign begins anew")
+        return Campaign(0, MILLION, 0)
+    last = MILLION * (1 + state["following"] // MILLION)  # where a million is done, another one
+    tally = Tally.from_json(state["tally"])
+    return Campaign(0, last, state["following"], state["seconds"], tally)
+
+
+def _save(code: str, campaign: Campaign) -> None:
+    STATE.parent.mkdir(parents=True, exist_ok=True)
+    fresh = STATE.with_suffix(".new")
+    state = {"sources": code, "following": campaign.following, "seconds": campaign.seconds}
+    fresh.write_text(json.dumps({**state, "tally": vars(campaign.tally)}))
+    fresh.replace(STATE)
+
+
+def _work(first: int, last: int, jobs: int, until: float) -> Iterator[Result]:
+    """Try the seeds, by several processes; yield what came of each batch, in order."""
+    with multiprocessing.Pool(jobs, _begin) as pool:
+        pending: deque[AsyncResult[Result]] = deque()
+        for start in range(first, last, BATCH):
+            if time.monotonic() > until:
+                break
+            pending.append(pool.apply_async(_try, [range(start, min(last, start + BATCH))]))
+            if len(pending) > 2 * jobs:
+                yield pending.popleft().get()
+        while pending:
+            yield pending.popleft().get()
+
+
+def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
+    runners.extend(open_runners())
+
+
+def _try(seeds: range) -> Result:
+    tally = Tally()
+    return seeds, tally, try_batch([make(seed) for seed in seeds], runners, tally)
+
+
+def _show(line: str) -> None:
+    if sys.stdout.isatty():
+        print(f"\r{line}   ", end="", flush=True)
+
+
+def _summary(tally: Tally, seconds: float) -> None:
+    rate = tally.programs / seconds if seconds else 0
+    print(f"\n{tally.programs:,} programs in {seconds:,.0f} s ({rate:,.0f}/s), {tally.runs:,} of them run")
+    print("kinds:   ", _listed(tally.kinds))
+    print("verdicts:", _listed(tally.rules))
+    missing = [op.name for op in Op if not tally.executed[op.name]]
+    unused = [rule.name.lower() for rule in Rule if not tally.rules[rule.name.lower()]]
+    print(f"executed: {tally.executed.total():,} instructions, {len(Op) - len(missing)} of {len(Op)} codes")
+    if missing or unused:
+        print("not seen:", ", ".join(missing + unused))
+    for name, counts in tally.slack.items():
+        if counts:
+            middle = statistics.median(counts.elements()) / 100
+            print(f"certificate / worst run, {name}: {min(counts) / 100:.2f} at least, median {middle:.2f}")
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+
+
+def _tell(disagreement: Disagreement) -> None:
+    """Make a disagreement small, show it, and keep it."""
+    case, name, what = disagreement
+    print(f"\nseed {case.seed} ({case.kind}): {name or 'the host'}: {what}")
+    opened = open_runners(patience_s=5)
+    runner = next((one for one in opened if one.name == name), None)
+
+    def differs(candidate: Case) -> str:
+        return difference(candidate, runner) if runner else expect(candidate, Tally()).wrong
+
+    small = shrink_case(case, differs)
+    path = VECTORS / "differential" / f"seed_{case.seed}.case"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(vector(small, f"{name or 'the host'}: {differs(small)}"))
+    print(f"smallest: {differs(small)}\n{path.read_text()}kept as {path.relative_to(ROOT)}")
+    for one in opened:
+        one.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
