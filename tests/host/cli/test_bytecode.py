@@ -86,6 +86,15 @@ def test_disassemble_gives_assembly(bytecode: Bytecode, square: str) -> None:
     assert bytecode("disassemble", square, "--json").json == {"ok": True, "assembly": text.decode()}
 
 
+def test_explain_gives_plain_english(bytecode: Bytecode, square: str) -> None:
+    """Of assembly and of a container, the same."""
+    text = bytecode("explain", square).out.decode()
+    assert text.splitlines()[1] == "2.   Drive 100 mm forward at 40 mm/s."
+    container = bytecode("assemble", square, "-o", "-").out
+    assert bytecode("explain", "-", stdin=container).out.decode() == text
+    assert bytecode("explain", square, "--json").json == {"ok": True, "explanation": text}
+
+
 def test_validate_prints_the_certificate(bytecode: Bytecode, square: str) -> None:
     """As a table, and as JSON with every measure."""
     table = bytecode("validate", square)
@@ -260,7 +269,7 @@ def test_wrong_usage_exits_2(bytecode: Bytecode) -> None:
     assert bytecode("frobnicate").code == 2
 
 
-@pytest.mark.parametrize("words", [[], ["assemble"], ["disassemble"], ["validate"], ["run"]])
+@pytest.mark.parametrize("words", [[], ["assemble"], ["disassemble"], ["explain"], ["validate"], ["run"]])
 def test_help_has_an_example(bytecode: Bytecode, words: list[str]) -> None:
     """Every command shows one."""
     assert "Example: llmos bytecode" in bytecode(*words, "--help").out.decode()
