@@ -2,6 +2,7 @@
 
 LlmosError                  anything that LLMos refuses or cannot do
 ├── ArenaError              an arena that is wrong or cannot be solved       (llmos.sim.arena)
+├── BehaviourError          a behaviour that is not in the list             (llmos.behaviours)
 ├── BoardError              a host that breaks the clock channel's protocol (llmos.sim.board)
 ├── EvaluationError         an evaluation that cannot be run                 (llmos.evaluation)
 ├── FaultError              a fault that cannot be switched on               (llmos.sim.faults)

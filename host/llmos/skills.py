@@ -1,6 +1,7 @@
 """Skills: LLMBytecode programs with parameters, one `.lasm` file each in the system volume.
 
-A skill's first comment says what it does. A `.const` line whose comment gives a range, such as
+The comment at its head says what a skill does, then gives wishes that it fulfils, each with the numbers to
+fill in: `; "Drive a square of 50 cm." side_cm=50`. A `.const` line whose comment gives a range, such as
 `.const side 30cm  ; 5cm..100cm: the length of a side`, is a parameter.
 """
 
@@ -8,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ _PARAMETER = re.compile(
     r"(?P<tail>\s*;\s*(?P<lo>-?\d+)(?P=unit)\.\.(?P<hi>-?\d+)(?P=unit): (?P<meaning>.+))$",
     re.MULTILINE,
 )
+
+
+_EXAMPLE = re.compile(r'^; "(?P<wish>[^"]+)"(?P<numbers>(?: \w+=-?\d+)*)$', re.MULTILINE)
 
 
 class SkillError(LlmosError):
@@ -52,12 +57,17 @@ class Skill:
     @cached_property
     def summary(self) -> str:
         """What it does: the comment at the file's head, on one line."""
-        lines = []
-        for line in self.text.splitlines():
-            if not line.startswith(";"):
-                break
-            lines.append(line.lstrip("; "))
-        return " ".join(lines).strip()
+        head = takewhile(lambda line: line.startswith("; ") and line[2] != '"', self.text.splitlines())
+        return " ".join(line[2:].strip() for line in head)
+
+    @cached_property
+    def examples(self) -> tuple[tuple[str, dict[str, Any]], ...]:
+        """Wishes that it fulfils, each with its call; what a wish leaves open has its default."""
+        defaults = {parameter.key: parameter.default for parameter in self.parameters}
+        return tuple(
+            (m["wish"], {"skill": self.name, **defaults, **_numbers(m["numbers"])})
+            for m in _EXAMPLE.finditer(self.text)
+        )
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -106,6 +116,10 @@ class Skill:
             "required": ["skill", *numbers],
             "additionalProperties": False,
         }
+
+
+def _numbers(text: str) -> dict[str, int]:
+    return {key: int(value) for key, _, value in (pair.partition("=") for pair in text.split())}
 
 
 def load_skills(folder: Path | None = None) -> dict[str, Skill]:

@@ -54,6 +54,16 @@ def test_a_call_that_does_not_fit_is_refused(call: dict[str, object], said: str)
         call_text(call, SKILLS)
 
 
+@pytest.mark.parametrize("skill", SKILLS.values(), ids=SKILLS)
+def test_every_example_is_a_call(skill: Skill) -> None:
+    """There is one at least, and what it fills in is accepted."""
+    lines = [line for line in skill.text.splitlines() if line.startswith('; "')]
+    assert len(skill.examples) == len(lines) > 0
+    for _, call in skill.examples:
+        assert conforms(call, skill.schema)
+        verify(assemble(call_text(call, SKILLS)), LIMITS)
+
+
 def test_every_skill_says_what_it_does() -> None:
     """In a sentence that a model and a person can choose by, with ranges that hold the default."""
     for skill in SKILLS.values():
