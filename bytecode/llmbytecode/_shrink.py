@@ -1,4 +1,4 @@
-"""Less of what costs the most: the rounds, distance, angle or time with which a block keeps its limits."""
+"""Less of what costs the most: the rounds, amounts and speeds with which a block keeps its limits."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -14,6 +14,8 @@ from llmbytecode.verify import refused_by
 
 MOST_TRIED = 6  # of the words that cost the most, and as many loops around them
 AMOUNTS = ("count", "count8", "distance", "distance_max", "angle", "angle_max", "time", "time_max", "time100")
+LEAST = {kind: max(1, KINDS[kind].lo) for kind in AMOUNTS}
+SPEEDS = ("speed", "rate")
 MEASURES = {
     Rule.FUEL: "fuel",
     Rule.DURATION: "ms",
@@ -25,30 +27,46 @@ Passes = Callable[[Refusal | None], bool]
 
 
 class Amount(NamedTuple):
-    """A field that says how much: the same one of several words at once, where they are alike."""
+    """A field that says how much, of one word or of several that are alike, and how far it may go."""
 
     words: list[int]
     name: str
     kind: str
+    end: int
+
+    @property
+    def is_speed(self) -> bool:
+        """Say whether it grows towards its end."""
+        return self.kind in SPEEDS
+
+    def numbers(self, program: Program) -> list[int]:
+        """Return what the fields hold, in absolute value."""
+        return [abs(get(program.words[at], self.name, self.kind)) for at in self.words]
 
 
 def shrink(program: Program, limits: Limits, refusal: Refusal) -> Iterator[Edit]:
-    """Yield what keeps the most: of a word, of all alike, without a word; then what only gets farther."""
+    """Yield what is faster; less of a word, of all alike; no such word; at last what only gets farther."""
     shares, measure = attribute(program, limits).shares, MEASURES[refusal.rule]
     costs = [getattr(share.cost, measure) for share in shares]
     if measure == "ms":  # in µs, so that executing a word counts too
         costs = [1000 * share.cost.ms + share.runs.ms * limits.instruction_us for share in shares]
     heaviest = _heaviest(costs)
-    single = [
-        amount for word in _heaviest(_with_bodies(program, costs)) for amount in _amounts(program, [word])
+    tops = (
+        {"speed": limits.top_speed, "rate": limits.top_rate // KINDS["rate"].step} if measure == "ms" else {}
+    )
+    faster = [amount for word in heaviest for amount in _amounts(program, [word], tops)]
+    less = [
+        amount
+        for word in _heaviest(_with_bodies(program, costs))
+        for amount in _amounts(program, [word], LEAST)
     ]
-    alike = [amount for words in _alike(program, heaviest) for amount in _amounts(program, words)]
-    yield from _largest_of(program, limits, single, _is_accepted)
-    yield from _largest_of(program, limits, alike, _is_accepted)
+    alike = [amount for words in _alike(program, heaviest) for amount in _amounts(program, words, LEAST)]
+    for amounts in (faster, less, alike):
+        yield from _nearest_of(program, limits, amounts, _is_accepted)
     for word in heaviest:
         yield from leave_out(program, word)
-    for amounts in (single, alike):
-        yield from _largest_of(
+    for amounts in (faster, less, alike):
+        yield from _nearest_of(
             program, limits, amounts, lambda then: then is None or then.rule > refusal.rule
         )
 
@@ -85,50 +103,54 @@ def _alike(program: Program, words: list[int]) -> list[list[int]]:
     return [group for group in groups if len(group) > 1]
 
 
-def _amounts(program: Program, words: list[int]) -> list[Amount]:
+def _amounts(program: Program, words: list[int], ends: dict[str, int]) -> list[Amount]:
     operands = INSTRUCTIONS[code_of(program.words[words[0]])].operands
-    return [Amount(words, name, kind) for name, kind in operands if kind in AMOUNTS]
+    return [Amount(words, name, kind, ends[kind]) for name, kind in operands if kind in ends]
 
 
-def _largest_of(program: Program, limits: Limits, amounts: list[Amount], passes: Passes) -> Iterator[Edit]:
-    """Yield the edits of those amounts that can be made to pass, the one that keeps the most first."""
+def _nearest_of(program: Program, limits: Limits, amounts: list[Amount], passes: Passes) -> Iterator[Edit]:
+    """Yield the edits of those amounts that can be made to pass, the one that changes the least first."""
     found = []
     for amount in amounts:
-        before = max(abs(get(program.words[at], amount.name, amount.kind)) for at in amount.words)
-        most = _most(program, limits, amount, before, passes)
-        if most is not None:
-            found.append((most / before, amount, most))
-    for _, amount, most in sorted(found, key=lambda each: -each[0]):
-        yield _edit(program, amount, most)
+        now = max(amount.numbers(program))
+        near = _nearest(program, limits, amount, now, passes)
+        if near is not None:
+            found.append((min(near, now) / max(near, now), amount, near))
+    for _, amount, near in sorted(found, key=lambda each: -each[0]):
+        yield _edit(program, amount, near)
 
 
-def _most(program: Program, limits: Limits, amount: Amount, before: int, passes: Passes) -> int | None:
-    """Return the largest number below `before` that passes, by bisection; costs only fall with it."""
-    fits, too_much = max(1, KINDS[amount.kind].lo), before
-    if fits >= too_much or not passes(refused_by(_capped(program, amount, fits), limits)):
+def _nearest(program: Program, limits: Limits, amount: Amount, now: int, passes: Passes) -> int | None:
+    """Return the number between an amount's end and now that passes and is nearest to now, by bisection."""
+    good, bad = amount.end, now
+    if (good < bad) is amount.is_speed or good == bad:
         return None
-    while too_much - fits > 1:
-        middle = (fits + too_much) // 2
-        if passes(refused_by(_capped(program, amount, middle), limits)):
-            fits = middle
+    if not passes(refused_by(_changed(program, amount, good), limits)):
+        return None
+    while abs(good - bad) > 1:
+        middle = (good + bad) // 2
+        if passes(refused_by(_changed(program, amount, middle), limits)):
+            good = middle
         else:
-            too_much = middle
-    return fits
+            bad = middle
+    return good
 
 
-def _capped(program: Program, amount: Amount, most: int) -> Program:
+def _changed(program: Program, amount: Amount, bound: int) -> Program:
+    """Return the program with an amount that is at most, a speed that is at least the bound."""
     words = list(program.words)
     for at in amount.words:
         number = get(words[at], amount.name, amount.kind)
-        words[at] = set_field(words[at], amount.name, max(-most, min(most, number)))
+        right = max(number, bound) if amount.is_speed else max(-bound, min(bound, number))
+        words[at] = set_field(words[at], amount.name, right)
     return Program(words, program.constants, program.lines, program.autonomous_ms)
 
 
-def _edit(program: Program, amount: Amount, most: int) -> Edit:
-    changed, first = _capped(program, amount, most), amount.words[0]
+def _edit(program: Program, amount: Amount, bound: int) -> Edit:
+    changed, first = _changed(program, amount, bound), amount.words[0]
     if len(amount.words) == 1:
         what = f"write {text_of(changed, first)} instead of {text_of(program, first)}"
         return Edit(place(program, first), what, changed)
     kind = KINDS[amount.kind]
     name = INSTRUCTIONS[code_of(program.words[first])].name
-    return Edit(f"every {name}", f"at most {most * kind.step}{kind.unit}", changed)
+    return Edit(f"every {name}", f"at most {bound * kind.step}{kind.unit}", changed)

@@ -8,7 +8,18 @@ from hypothesis import strategies as st
 from tests.cases import Case, cases
 from tests.generate import nearly_valid, noise, valid
 
-from llmbytecode import AssemblyError, Limits, Program, Refusal, Rule, assemble, disassemble
+from llmbytecode import (
+    AssemblyError,
+    EmptyRoom,
+    Limits,
+    Machine,
+    Outcome,
+    Program,
+    Refusal,
+    Rule,
+    assemble,
+    disassemble,
+)
 from llmbytecode.remedy import PROPOSALS, remedy, repair
 from llmbytecode.verify import refused_by
 from llmos.manifest import load_manifest
@@ -28,6 +39,17 @@ def told(text: str, limits: Limits = CUBE) -> str:
     refusal = refused_by(program, limits)
     assert refusal is not None
     return remedy(program, limits, refusal)
+
+
+def repaired(text: str) -> Machine:
+    """A machine that has run the text as it was repaired."""
+    program = assemble(text)
+    refusal = refused_by(program, CUBE)
+    found = repair(program, CUBE, refusal) if refusal else None
+    assert found
+    machine = Machine(found.program, CUBE, EmptyRoom(CUBE))
+    assert machine.run() is Outcome.COMPLETED
+    return machine
 
 
 def check(program: Program, limits: Limits) -> None:
@@ -112,6 +134,7 @@ def test_what_is_told_can_be_typed(seed: int) -> None:
             "MOVE 1m, 60mm/s\nWAIT 1s\nTURN 1rad, 1rad/s\nEND",
             "line 1: write MOVE 1000mm, 47mm/s instead of MOVE 1000mm, 60mm/s; likewise line 3",
         ),
+        ("MOVE 1m, 5mm/s\nEND", "line 1: write MOVE 1000mm, 9mm/s instead of MOVE 1000mm, 5mm/s"),
         ("LOOP 70\nREPORT 1, r0\nENDLOOP\nEND", "line 1: write LOOP 64 instead of LOOP 70"),
         ("LOOP 3\nMOVE 2m, 47mm/s\nENDLOOP\nEND", "line 2: write MOVE 1666mm, 47mm/s instead of"),
         ("WAIT 65s\nWAIT 65s\nEND", "line 1: write WAIT 54899ms instead of WAIT 65000ms"),
@@ -138,12 +161,15 @@ def test_a_loop_that_is_nested_too_deep_becomes_a_procedure() -> None:
     """Which does what it did."""
     text = "LOOP 2\n" * 5 + "ADDI r1, 1\n" + "ENDLOOP\n" * 5 + "END"
     assert told(text) == "lines 5 to 7: put them into a procedure and CALL it there"
+    assert repaired(text).registers[1] == 2**5
 
 
 def test_calls_that_are_nested_too_deep_are_written_out() -> None:
     """The last one, in the place of its CALL."""
     text = "CALL p1\nEND\n" + "".join(f"p{n}: PROC\nCALL p{n + 1}\nRET\n" for n in range(1, 5))
-    assert told(text + "p5: PROC\nWAIT 1s\nTRIP r1\nRET") == "line 13: write lines 16 to 17 in its place"
+    text += "p5: PROC\nLOOP 3\nADDI r1, 5\nENDLOOP\nRET"
+    assert told(text) == "line 13: write lines 16 to 18 in its place"
+    assert repaired(text).registers[1] == 15
 
 
 def test_the_largest_is_found() -> None:

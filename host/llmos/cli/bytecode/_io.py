@@ -80,6 +80,7 @@ def error_rows(error: Exception) -> list[dict[str, Any]]:
                 "line": p.line,
                 "message": str(p._replace(hint="")),
                 "hint": p.hint,
+                "remedy": "",
             }
             for p in error.problems
         ]
@@ -88,7 +89,7 @@ def error_rows(error: Exception) -> list[dict[str, Any]]:
         row = {"rule": name, "word": error.word, "line": error.line or None, "message": error.message}
         return [row | {"hint": error.hint, "remedy": error.remedy}]
     rule = "file" if isinstance(error, InputError) else "robot"
-    return [{"rule": rule, "word": None, "line": None, "message": str(error), "hint": ""}]
+    return [{"rule": rule, "word": None, "line": None, "message": str(error), "hint": "", "remedy": ""}]
 
 
 def read_input(file: str) -> Input:
