@@ -110,11 +110,13 @@ def check_retired(tables: Tables, module: str) -> None:
     for name, _, table, column in ENUMS:
         now = {int(row[column]): row["name"] for row in tables[table]}
         for number, old in before.get(name, {}).items():
-            if now.get(number, "").upper() not in (old.upper(), REMOVED.upper()):
+            new = now.get(number, "nothing")
+            if new.upper() not in (old.upper(), REMOVED.upper()):
+                was = "retired" if old == REMOVED else old
                 raise SpecError(
-                    f"table {table}: number {number} is {old}, and no number gets another name: keep its "
-                    f"row, under the name `{REMOVED}` to retire it, and add new rows at the table's end "
-                    "(if the old one was never committed, first take back the generated _isa.py)"
+                    f"table {table}: number {number} is {was} and cannot be {new}: "
+                    f"name its row `{REMOVED}` to retire it, and add new rows at the table's end "
+                    f"(git checkout of {HOST_MODULE.name} forgets what was never committed)"
                 )
 
 

@@ -98,23 +98,29 @@ def test_a_number_is_retired_for_ever() -> None:
     tables = gen.load(retired)[0]
     gen.check_retired(tables, generated(SPEC))
     gen.check_retired(tables, generated(retired))
-    with pytest.raises(gen.SpecError, match="table instructions: number 2 is removed"):
+    with pytest.raises(gen.SpecError, match="table instructions: number 2 is retired and cannot be FAIL"):
         gen.check_retired(gen.load(SPEC)[0], generated(retired))
 
 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (renamed(SPEC), "table instructions: number 17 is MOV"),
+        (renamed(SPEC), "table instructions: number 17 is MOV and cannot be COPY"),
         (SPEC.replace("| 5 | goal_reached |\n", ""), "table modes: number 5 is GOAL_REACHED"),
-        (SPEC.replace("| 6 | BEGIN |", "| 6 | START |"), "table frames: number 6 is BEGIN"),
-        (SPEC.replace("| 16 | battery |", "| 32 | battery |"), "table flags: number 16 is BATTERY"),
+        (
+            SPEC.replace("| 6 | BEGIN |", "| 6 | START |"),
+            "table frames: number 6 is BEGIN and cannot be START",
+        ),
+        (
+            SPEC.replace("| 16 | battery |", "| 32 | battery |"),
+            "table flags: number 16 is BATTERY and cannot be nothing",
+        ),
     ],
 )
 def test_no_number_gets_another_name(changed: str, message: str) -> None:
     """A renamed, renumbered or dropped row is refused, and the message says how to retire it."""
     assert changed != SPEC
-    with pytest.raises(gen.SpecError, match=f"{message}.* under the name `removed`"):
+    with pytest.raises(gen.SpecError, match=f"{message}.* name its row `removed`"):
         gen.check_retired(gen.load(changed)[0], generated(SPEC))
 
 
