@@ -47,7 +47,7 @@ STATE = ROOT / "build/fuzz/state.json"
 MILLION = 1_000_000
 BATCH = 256
 SAVE_S = 2.0
-SOURCES = (
+SOURCES = (  # what the counts belong to
     "bytecode/llmbytecode/*.py*",
     "firmware/llmvm/*.py",
     "tests/generate.py",

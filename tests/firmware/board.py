@@ -1,9 +1,10 @@
 # Verifies and runs blocks by the batch for differential.py, which has the same made-up world for the
 # reference machine. Standard input: one JSON line [[limits, manifest hash], ...], then batches, each
-#     <HBI  number of cases, whether the answers are wanted in full, size of what follows
+#     <HBIB  number of cases, whether the answers are wanted in full, size of the cases, size of the name of a
+#     module with machine code: run_0 for the first case and so on; no name: interpret
 #     and for each case  <IHBH  seed of the world, instructions in a slice, robot, container's size, container
-# Answers: for each case two CRC-32, of the verdict and of what the run did (0: refused or too long to run);
-# in full one JSON line for each case: the numbers of the verdict and of the run.
+# The argument is the folder of such modules. Answers: for each case two CRC-32, of the verdict and of what the
+# run did (0: refused or too long to run); in full one JSON line for each case: the verdict's and run's numbers.
 import json
 import sys
 from array import array
@@ -11,6 +12,7 @@ from binascii import crc32
 from struct import calcsize, pack, unpack_from
 
 sys.path.insert(0, "firmware")
+sys.path.append(sys.argv[1])
 
 import micropython
 from llmvm import _isa as I
@@ -131,14 +133,15 @@ def run(execute, words, constants, seed, most, fuel, told):
     look(memoryview(state)[vm.VARIABLES :], vm.VARIABLES, seed, 0, 16)
     look(senses, 13, seed, 0, 0)
     epoch = 0
+    state[vm.BUDGET] = most
     while True:
-        state[vm.BUDGET] = most
         op = execute(state, words, constants, senses)
         if op == 0:
             if state[vm.FUEL] > fuel + most:
                 log[told.count] = OVERRUN
                 told.count += 1
                 break
+            state[vm.BUDGET] += most  # machine code leaves what does not suffice for its next stretch
             continue
         trip = 0
         if op in ACTS:
@@ -155,7 +158,7 @@ def run(execute, words, constants, seed, most, fuel, told):
 
 
 # Verify and run one container; returns the verdict's numbers, and the log, or None where it did not run.
-def judge(verifier, data, seed, most, full):
+def judge(execute, verifier, data, seed, most, full):
     if verifier.check(data):
         return [verifier.rule, verifier.word, verifier.value, verifier.limit], None
     verdict = [0] + list(verifier.certificate)
@@ -164,20 +167,21 @@ def judge(verifier, data, seed, most, full):
         return verdict, None
     behind = HEADER + 4 * verifier.words
     told = Log(full)
-    run(vm.run, data[HEADER:behind], data[behind:], seed, most, fuel, told)
+    run(execute, data[HEADER:behind], data[behind:], seed, most, fuel, told)
     return verdict, told
 
 
-def answer(count, full, batch):
+def answer(count, full, module, batch):
     out = bytearray()
     at = 0
-    for _ in range(count):
+    for number in range(count):
+        execute = getattr(module, "run_%d" % number) if module else vm.run
         seed, most, robot, size = unpack_from("<IHBH", batch, at)
         at += CASE
         data = slot[:size]
         data[:] = batch[at : at + size]
         at += size
-        verdict, told = judge(robots[robot], data, seed, most, full)
+        verdict, told = judge(execute, robots[robot], data, seed, most, full)
         if full:
             out += json.dumps([verdict, told and told.numbers]) + "\n"
         else:
@@ -187,8 +191,12 @@ def answer(count, full, batch):
 
 robots = [Verifier(limits, manifest) for limits, manifest in json.loads(sys.stdin.readline())]
 while True:
-    head = sys.stdin.buffer.read(7)
-    if len(head) < 7:
+    head = sys.stdin.buffer.read(8)
+    if len(head) < 8:
         break
-    count, full, size = unpack_from("<HBI", head, 0)
-    answer(count, full, memoryview(sys.stdin.buffer.read(size)))
+    count, full, size, named = unpack_from("<HBIB", head, 0)
+    name = sys.stdin.buffer.read(named).decode()
+    module = __import__(name) if name else None
+    answer(count, full, module, memoryview(sys.stdin.buffer.read(size)))
+    if name:
+        del sys.modules[name]

