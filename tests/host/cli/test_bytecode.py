@@ -133,6 +133,13 @@ def test_the_worst_case_of_a_container_is_told_by_words(bytecode: Bytecode, squa
     assert listing[3].split()[:5] == ["1", "MOVE", "100mm,", "40mm/s", "4"]
 
 
+def test_different_worst_ways_are_told(bytecode: Bytecode) -> None:
+    """Where one way through a branch lasts longer, and the other goes farther; not where they agree."""
+    text = b"BEQ r0, r1, far\nWAIT 60s\nEND\nfar: MOVE 1m, 40mm/s\nEND"
+    assert "its own worst way through the branches" in bytecode("validate", "-", stdin=text).out.decode()
+    assert "its own worst way" not in bytecode("validate", "-", stdin=b"WAIT 60s\nEND").out.decode()
+
+
 @pytest.mark.parametrize("whole", [[], ["--all"]])
 @given(seed=st.integers(0, 2**64 - 1), size=st.integers(1, 200))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -142,6 +149,15 @@ def test_every_listing_fits(bytecode: Bytecode, whole: list[str], seed: int, siz
     lines = bytecode("validate", "-", *whole, stdin=text.encode()).out.decode().splitlines()
     assert all(len(line) <= 110 for line in lines)
     assert whole or len(lines) <= 50
+
+
+def test_long_names_are_cut(bytecode: Bytecode) -> None:
+    """They do not break the table."""
+    name = "a" * 60
+    text = f".const {name} 40mm/s\nMOVE 30cm, {name}\nEND".encode()
+    lines = bytecode("validate", "-", stdin=text).out.decode().split("\n\n")[1].splitlines()
+    assert all(len(line) <= 110 for line in lines)
+    assert "MOVE 30cm, aaaaaaa" in lines[2]
 
 
 def test_validate_names_the_broken_rule(bytecode: Bytecode) -> None:

@@ -13,6 +13,7 @@ from llmos.cli.bytecode._io import BUDGETS, Input
 
 MOST_LINES = 12
 LEAST_WEIGHT = 0.01  # of the heaviest line's; what weighs less is folded
+LONGEST_LINE = 110
 LONGEST_TEXT = 36
 BAR = 10  # characters
 EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -77,14 +78,11 @@ def worst_listing(told: Account, program: Program, texts: Sequence[str], limits:
         rows.append(Row("", count, "", Measures(*map(sum, zip(*rest, strict=True))), dim=True))
     rows.append(Row("", _executing(told), "", Measures(0, told.executing_ms, 0, 0, 0), dim=True))
     head = "line" if any(program.lines) else "word"
-    note = [_NOTE] if _ways_differ(told) else []
+    note = [_NOTE] if _ways_differ(told, shown) else []
     return "\n".join([_caption(told, texts, weights, head), *_table(rows, told.total, head), *note])
 
 
-_NOTE = (
-    "Each column is the worst of its own way through the branches; "
-    "× counts the first one that the line adds to."
-)
+_NOTE = "Each column follows its own worst way through the branches; × is of the first that the line adds to."
 
 
 def _executing(told: Account) -> str:
@@ -125,10 +123,10 @@ def _runs(share: Share) -> str:
     return str(next(iter(counts), share.runs.fuel))
 
 
-def _ways_differ(told: Account) -> bool:
-    """Say whether two measures, fuel aside, are the worst on different ways."""
-    used = [number for number, cost in enumerate(told.total) if cost and number]
-    return any(len({share.runs[number] for number in used}) > 1 for share in told.shares)
+def _ways_differ(told: Account, shown: set[int]) -> bool:
+    """Say whether a word that is shown runs more often on one measure's worst way than on another's."""
+    used = [number for number, cost in enumerate(told.total) if cost]
+    return any(len({told.shares[word].runs[number] for number in used}) > 1 for word in shown)
 
 
 def _caption(told: Account, texts: Sequence[str], weights: list[float], head: str) -> str:
@@ -139,8 +137,9 @@ def _caption(told: Account, texts: Sequence[str], weights: list[float], head: st
         f"{amount} {unit}" for amount, unit in zip(cost[2:], ("mm", "mrad", "reports"), strict=True) if amount
     ]
     text = texts[heaviest.word].rpartition(":")[2].strip()  # without its label
-    where = f"{head} {heaviest.line or heaviest.word}, {text} ×{_runs(heaviest)}"
-    return f"worst case, most of it from {where}: {', '.join(amounts or [f'{cost.fuel} fuel'])}"
+    start = f"worst case, most of it from {head} {heaviest.line or heaviest.word}, "
+    end = f" ×{_runs(heaviest)}: {', '.join(amounts or [f'{cost.fuel} fuel'])}"
+    return f"{start}{_cut(text, LONGEST_LINE - len(start) - len(end))}{end}"
 
 
 def _table(rows: list[Row], total: Measures, head: str) -> list[str]:
@@ -153,12 +152,15 @@ def _table(rows: list[Row], total: Measures, head: str) -> list[str]:
     long = any(row.cost.ms and row.runs for row in rows)  # else only executing takes time
     for row in rows:
         cells = "".join(_cell(row.cost, total, name) for name in columns)
-        text = row.text if len(row.text) <= width else row.text[: width - 1] + "…"
-        line = f"{row.number:>5}  {text:<{width}} {row.runs:>6}{cells}"
+        line = f"{row.number:>5}  {_cut(row.text, width):<{width}} {row.runs:>6}{cells}"
         share = row.cost.ms / total.ms if long else row.cost.fuel / total.fuel
         dim = row.dim and long
         lines.append(click.style(line.rstrip(), dim=True) if dim else f"{line} {_bar(share)}".rstrip())
     return lines
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _cell(cost: Measures, total: Measures, name: str) -> str:
