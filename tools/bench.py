@@ -9,7 +9,11 @@ from benchlib import print_table
 # name -> (module, title); each module has `run() -> list[Row]`
 BENCHMARKS = {
     "vm": ("bench_vm", "Interpreter: viper against the same code in plain MicroPython"),
+    "native": ("bench_native", "Machine code of blocks: against the interpreter, and against viper by hand"),
     "verify": ("bench_verify", "Verifier: Cython against its plain twin"),
+    "validate": ("bench_validate", "Verifier: against wasmtime's, and on the robot"),
+    "wasm": ("bench_wasm", "Interpreter: viper against wasm3"),
+    "wire": ("bench_wire", "Bytes on the wire for a square drive"),
     "astar": ("bench_astar", "A*, one query, median over seeded maps"),
     "inference": ("bench_inference", "One decision by SmolLM2"),
     "drive": ("bench_drive", "The whole system"),
