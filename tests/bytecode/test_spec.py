@@ -12,14 +12,14 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.bytecode.costs import certified
 from tests.bytecode.meaning import Meaning
-from tests.bytecode.specification import ROOT, SPEC, Example, gen, value
+from tests.bytecode.specification import ROOT, SPEC, Example
 from tests.bytecode.twins import TWINS, Check
 from tests.generate import EDGES, valid
 
 from llmbytecode import (
     EmptyRoom,
-    Limits,
     Machine,
     Op,
     Program,
@@ -37,7 +37,6 @@ from llmos.manifest import load_manifest
 
 CUBE = load_manifest().limits
 FULL = CUBE._replace(actuators=7, base_mm=93)  # with a tone, and nothing comes out even
-CAP = 2**30 - 1
 PC = 70_000  # of the word that is executed alone: no distance leads before word 0
 seeds = st.integers(0, 2**64 - 1)
 
@@ -192,58 +191,6 @@ def test_blocks_run_alike(seed: int) -> None:
         machine.step()
         meaning.step()
         assert_same(machine, meaning)
-
-
-TABLES = gen.load(SPEC)[0]
-SYMBOLS = {
-    "distance": "d", "distance_max": "d", "angle": "φ", "angle_max": "φ", "speed": "v", "rate": "ω",
-    "time": "t", "time_max": "t", "time100": "t",
-}  # fmt: skip
-MEASURES = ("fuel", "ms", "path_mm", "rotation_mrad", "reports")
-
-
-def by_name(table: str, column: str) -> dict[str, dict[str, str]]:
-    """Return a table's rows by each name in their first cell, the formulas without their quotes."""
-    return {
-        name: {key: cell.strip("`") for key, cell in row.items()}
-        for row in TABLES[table]
-        for name in row[column].split(", ")
-    }
-
-
-COSTS, TOTALS = by_name("costs", "instruction"), by_name("totals", "instruction at w")
-
-
-def own_cost(word: int, limits: Limits) -> dict[str, int]:
-    """Return what section 5.3 says that a word costs."""
-    instruction, fields = decode(word)  # type: ignore[misc]
-    operands = {SYMBOLS[k]: abs(fields[f]) * KINDS[k].step for f, k in instruction.operands if k in SYMBOLS}
-    row = COSTS.get(instruction.name)
-    cost = dict.fromkeys(MEASURES, 0) | {"fuel": 1}
-    if row is None or (instruction.category == "move" and 0 in (operands.get("d"), operands.get("φ"))):
-        return cost
-    names = limits._asdict() | operands
-    for measure in MEASURES[1:]:
-        cost[measure] = int(str(value(row[measure], names | cost)))
-    return cost
-
-
-def certified(program: Program, limits: Limits) -> list[int]:
-    """Return the five measures of a certificate by the formulas of section 5.3."""
-    words = program.words
-    steps = [decode(word) for word in words]
-    ends = {at - s[1]["i"]: at for at, s in enumerate(steps) if s and s[0].code == Op.ENDLOOP}
-    totals: list[dict[str, int]] = [{} for _ in words]
-    for w in reversed(range(len(words))):
-        instruction, fields = steps[w]  # type: ignore[misc]
-        own = own_cost(words[w], limits)
-        formula = TOTALS.get(instruction.name, TOTALS["every other"])["C(w)"]
-        for m in MEASURES:
-            names = fields | {"w": w, "own": own[m], "max": max, "end": ends.get(w)}
-            exact = value(formula, names | {"C": lambda at, m=m: totals[at][m]})
-            totals[w][m] = min(CAP, int(str(exact)))
-    fuel, ms, *rest = (totals[0][m] for m in MEASURES)
-    return [fuel, min(CAP, ms - -fuel * limits.instruction_us // 1000), *rest]
 
 
 @pytest.mark.parametrize("twin", TWINS)
