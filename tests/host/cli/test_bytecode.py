@@ -14,6 +14,7 @@ from tests.generate import valid
 
 from llmbytecode import assemble, disassemble, read_container
 from llmbytecode._isa import MEASURES
+from llmbytecode.native import TARGETS, viper_source
 from llmos.__main__ import main
 from llmos.manifest import load_manifest
 from llmos.resources import system_volume
@@ -93,6 +94,17 @@ def test_explain_gives_plain_english(bytecode: Bytecode, square: str) -> None:
     container = bytecode("assemble", square, "-o", "-").out
     assert bytecode("explain", "-", stdin=container).out.decode() == text
     assert bytecode("explain", square, "--json").json == {"ok": True, "explanation": text}
+
+
+def test_compile_writes_machine_code(bytecode: Bytecode, square: str) -> None:
+    """For the robot's processor or for this machine's; or it shows the source."""
+    assert bytecode("compile", square).code == 0
+    code = Path(square).with_suffix(".mpy").read_bytes()
+    assert (code[:2], code[2] >> 2) == (b"M\x06", TARGETS["xtensawin"])
+    other = bytecode("compile", "-", "--target", "x64", stdin=SQUARE.encode()).out
+    assert (other[:2], other[2] >> 2) == (b"M\x06", TARGETS["x64"])
+    shown = bytecode("compile", square, "--source").out.decode()
+    assert shown == viper_source(assemble(SQUARE), load_manifest().limits)
 
 
 def test_validate_prints_the_certificate(bytecode: Bytecode, square: str) -> None:
@@ -230,7 +242,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("command", ["validate", "run", "disassemble", "assemble"])
+@pytest.mark.parametrize("command", ["validate", "run", "disassemble", "assemble", "compile"])
 @pytest.mark.parametrize("name", [name for name in BROKEN if len(BROKEN[name][0]) < 10_000])
 def test_broken_input_gets_a_verdict(bytecode: Bytecode, name: str, command: str) -> None:
     """Whatever is read, the answer is a verdict, in JSON and in lines, and never a traceback."""
@@ -285,7 +297,9 @@ def test_wrong_usage_exits_2(bytecode: Bytecode) -> None:
     assert bytecode("frobnicate").code == 2
 
 
-@pytest.mark.parametrize("words", [[], ["assemble"], ["disassemble"], ["explain"], ["validate"], ["run"]])
+@pytest.mark.parametrize(
+    "words", [[], ["assemble"], ["disassemble"], ["explain"], ["validate"], ["compile"], ["run"]]
+)
 def test_help_has_an_example(bytecode: Bytecode, words: list[str]) -> None:
     """Every command shows one."""
     assert "Example: llmos bytecode" in bytecode(*words, "--help").out.decode()
