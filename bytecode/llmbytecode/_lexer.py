@@ -35,6 +35,11 @@ class Quantity(NamedTuple):
     unit: str
     text: str
 
+    def opposite(self) -> "Quantity":
+        """Return its opposite; the text of the opposite's opposite is the first one again."""
+        text = self.text[1:] if self.text.startswith("-") else f"-{self.text}"
+        return Quantity(-self.value, self.unit, text)
+
 
 class Token(NamedTuple):
     """A piece of a line; `kind` is name, number, mark or end."""
@@ -136,7 +141,7 @@ class Cursor:
             found = self._number()
         else:
             raise self.bad(f"expected {what}, not {self.shown()}")
-        return Quantity(-found.value, found.unit, f"-{found.text}") if negative else found
+        return found.opposite() if negative else found
 
     def _constant(self, constants: dict[str, Quantity], what: str) -> Quantity:
         token = self.token

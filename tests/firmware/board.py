@@ -3,8 +3,8 @@
 #     <HBIB  number of cases, whether the answers are wanted in full, size of the cases, size of the name of a
 #     module with machine code: run_0 for the first case and so on; no name: interpret
 #     and for each case  <IHBH  seed of the world, instructions in a slice, robot, container's size, container
-# The argument is the folder of such modules. Answers: for each case two CRC-32, of the verdict and of what the
-# run did (0: refused or too long to run); in full one JSON line for each case: the verdict's and run's numbers.
+# The argument is the folder of such modules. Answers: for each case two CRC-32, of the verdict and of what
+# the run did (0: refused or too long to run); in full one JSON line for each case: the numbers of both.
 import json
 import sys
 from array import array

@@ -2,8 +2,8 @@
 
 A case follows from its seed: a program, valid, nearly valid or noise, or a container that is damaged or
 lies; the robot it is for; and the made-up world that it runs in. The reference machine and the host's
-verifiers say what should come out; a `Board` is a MicroPython process that says what does (board.py), a `NativeBoard` one that
-runs machine code.
+verifiers say what should come out; a `Board` is a MicroPython process that says what does (board.py), a
+`NativeBoard` one that runs machine code.
 """
 
 import json
