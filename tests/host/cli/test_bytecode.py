@@ -2,10 +2,12 @@
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple, Protocol
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -303,3 +305,83 @@ def test_wrong_usage_exits_2(bytecode: Bytecode) -> None:
 def test_help_has_an_example(bytecode: Bytecode, words: list[str]) -> None:
     """Every command shows one."""
     assert "Example: llmos bytecode" in bytecode(*words, "--help").out.decode()
+
+
+def test_run_in_an_arena_shows_what_was_used_beside_what_was_proved(bytecode: Bytecode, square: str) -> None:
+    """On the virtual robot, with where it really went; and as JSON."""
+    done = bytecode("run", square, "--arena", "empty")
+    lines = done.out.decode().splitlines()
+    assert (done.code, lines[0]) == (0, f"{square}: completed, mode idle, 0 collisions")
+    assert [line.split()[0] for line in lines[2:7]] == ["fuel", "ms", "path_mm", "rotation_mrad", "reports"]
+    assert any("·" in line for line in lines)
+    (run,) = bytecode("run", square, "--arena", "empty", "--json").json["runs"]
+    assert all(used <= run["certificate"][name] for name, used in run["used"].items())
+    assert (run["outcome"], run["collisions"]) == ("completed", 0)
+    assert abs(run["pose"]["heading_mrad"] - 6283) <= 20
+
+
+def test_run_says_what_was_done_when_and_draws_it(bytecode: Bytecode, tmp_path: Path) -> None:
+    """A line for each act, with its line in the source, and a picture of the way."""
+    picture = tmp_path / "way.svg"
+    words = ["run", "-", "--arena", "empty", "--trace", "--json", "--picture", str(picture)]
+    text = "; a comment\nLED 0, 255, 0\nWAIT 1s\nLOOP 2\nMOVE 5cm, 40mm/s\nENDLOOP\nFAIL 2"
+    done = bytecode(*words, stdin=text.encode())
+    (run,) = done.json["runs"]
+    assert (done.code, run["ended"], run["line"]) == (1, "failed with code 2 at line 7", 7)
+    acts = [(act["line"], act["text"]) for act in run["trace"]]
+    move = (5, "MOVE 5cm, 40mm/s")
+    assert acts == [(2, "LED 0, 255, 0"), (3, "WAIT 1s"), move, move, (7, "FAIL 2")]
+    assert all(act["sure"] for act in run["trace"])
+    assert run["trace"][1]["took_ms"] == pytest.approx(1000, abs=60)
+    assert ElementTree.fromstring(picture.read_text()).tag.endswith("svg")
+    told = bytecode("run", "-", "--arena", "empty", "--trace", stdin=text.encode()).out.decode()
+    assert re.search(r"^ +[\d.]+ +0 +0 +0° +2000 +line 3 +WAIT 1s  [\d.]+ s$", told, re.M)
+
+
+def test_run_of_a_block_that_hits_something_is_no_success(bytecode: Bytecode, tmp_path: Path) -> None:
+    """Though it completed: a thin post stands between the robot's beams until it is too near to stop."""
+    arena = tmp_path / "post.toml"
+    room = "size_m = [2.0, 2.0]\nstart = { x = 0.0, y = 0.0 }\ndiscs = [[0.5, 0.04, 0.005]]\n"
+    arena.write_text('name = "post"\n' + room)
+    text = b"MOVE 60cm, 47mm/s\nEND"
+    done = bytecode("run", "-", "--arena", str(arena), "--json", stdin=text)
+    (run,) = done.json["runs"]
+    assert (done.code, run["outcome"], run["collisions"], run["nearest_mm"]) == (1, "completed", 1, 0)
+
+
+def test_blocks_run_one_after_the_other(bytecode: Bytecode, square: str, tmp_path: Path) -> None:
+    """Up to the first that does not complete; the next ones are not run, and that is no success."""
+    stops = tmp_path / "stops.lasm"
+    stops.write_text("MOVE 10cm, 40mm/s\nFAIL 1")
+    done = bytecode("run", str(stops), square, "--arena", "empty", "--json")
+    assert (done.code, [run["file"] for run in done.json["runs"]]) == (1, [str(stops)])
+    moves = tmp_path / "moves.lasm"
+    moves.write_text("MOVE 10cm, 40mm/s\nEND")
+    done = bytecode("run", str(moves), str(moves), "--arena", "empty", "--json")
+    assert [round(run["pose"]["x_mm"], -1) for run in done.json["runs"]] == [100, 200]
+    assert done.code == 0
+
+
+def test_a_refused_block_is_not_run_in_an_arena(bytecode: Bytecode) -> None:
+    """The host's verifier says no, as it does without an arena."""
+    text = b"MOVE 10mm, 200mm/s\nEND"
+    told = bytecode("run", "-", "--arena", "empty", stdin=text)
+    assert (told.code, told.err) == (1, bytecode("validate", "-", stdin=text).err)
+    assert bytecode("run", "-", "--arena", "nowhere", stdin=b"END").err.startswith("llmos: bytecode: arena")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["a", "b"],
+        ["a", "--trace"],
+        ["a", "--clear"],
+        ["a", "--picture", "x.svg"],
+        ["a", "--arena", "empty", "--port", "x"],
+        ["a", "--port", "x", "--picture", "x.svg"],
+    ],
+)
+def test_options_without_a_meaning_are_wrong_usage(bytecode: Bytecode, words: list[str]) -> None:
+    """What needs a robot or an arena says so."""
+    assert bytecode("run", *words).code == 2

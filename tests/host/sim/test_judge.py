@@ -121,3 +121,24 @@ def test_no_truth_log(tmp_path: Path, text: str) -> None:
     (tmp_path / "log").write_text(text)
     with pytest.raises(TruthError, match="does not name an arena"):
         judge.read_truth(tmp_path / "log")
+
+
+def test_a_part_of_a_truth_log_begins_with_the_state_before_it() -> None:
+    """What happened between two moments; collisions count from there, events on the way belong to it."""
+    samples = [judge.Sample(ms, ms / 1000, 0.0, 0.0, ms // 200, 1, [0, 0, 0]) for ms in range(0, 1001, 100)]
+    truth = judge.Truth({}, "cube", 0, samples, [{"ms": 300, "tone_hz": 440}, {"ms": 500, "tone_hz": 880}])
+    part = judge.between(truth, 350, 700)
+    assert [sample.ms for sample in part.samples] == [300, 400, 500, 600, 700]
+    assert [sample.collisions for sample in part.samples] == [0, 1, 1, 2, 2]
+    assert part.events == [{"ms": 500, "tone_hz": 880}]
+
+
+def test_how_near_the_body_came_to_an_obstacle() -> None:
+    """Between body and obstacle, at the nearest sample; 0 where it touched one."""
+    case = arena(discs=((0.5, 0.3, 0.1),))
+    for x, y, near in ((0.0, 0.0, math.hypot(0.5, 0.3) - 0.175), (0.5, 0.0, 0.125), (0.5, 0.15, 0.0)):
+        samples = [
+            judge.Sample(0, -1.0, 0.0, 0.0, 0, 0, [0, 0, 0]),
+            judge.Sample(1, x, y, 0.0, 0, 0, [0, 0, 0]),
+        ]
+        assert judge.nearest_m(judge.Truth({}, "cube", 0, samples), case, RADIUS) == pytest.approx(near)
