@@ -4,136 +4,19 @@
 """
 
 import argparse
-import hashlib
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from gen_tables import Row, SpecError, Tables, check_retired, live, load
 from gen_textmate import textmate
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "bytecode" / "llmbytecode" / "SPEC.md"
 BANNER = "Generated from bytecode/llmbytecode/SPEC.md by tools/gen.py; do not edit."
-TABLE = re.compile(r"<!-- table: (\w+) -->\n((?:\|.*\n)+)")
 EXAMPLE = re.compile(r"`(.+?)`")
-REMOVED = "removed"  # the name of a retired row
 NEW_LINE = " ⏎ "  # in an example
-# What is written for people only: it can be mended without making another language.
-PROSE = ("meaning", "hint", "written as", "effect", "reason", "given", "example")
-# tables that give more columns to another one's rows
-BESIDE = {"effects": "instructions", "reasons": "rules"}
-TITLE = re.compile(r"^# LLMBytecode (\d+)\.(\d+)$", re.M)
-
-Row = dict[str, str]
-Tables = dict[str, list[Row]]
-
-
-class SpecError(Exception):
-    """SPEC.md contradicts itself."""
-
-
-def cells(line: str) -> list[str]:
-    """Split one markdown table line into its stripped cells."""
-    return [cell.strip() for cell in line.strip().strip("|").split("|")]
-
-
-def read_tables(text: str) -> Tables:
-    """Return every marked table as a list of rows keyed by column name."""
-    tables: Tables = {}
-    for name, body in TABLE.findall(text):
-        lines = body.splitlines()
-        head = cells(lines[0])
-        tables[name] = [dict(zip(head, cells(line), strict=True)) for line in lines[2:]]
-    return tables
-
-
-def join(tables: Tables) -> Tables:
-    """Return the tables with the columns of each table in BESIDE put into the rows that they belong to."""
-    joined = {name: rows for name, rows in tables.items() if name not in BESIDE}
-    for name, table in BESIDE.items():
-        rows, more = live(tables[table]), {row["name"]: row for row in tables[name]}
-        if list(more) != [row["name"] for row in rows]:
-            wrong = sorted(set(more) ^ {row["name"] for row in rows}) or "their order"
-            raise SpecError(f"tables {name} and {table} differ in {wrong}: give each row its partner")
-        plain = {n: {k: v.strip("`") for k, v in row.items()} for n, row in more.items()}
-        joined[table] = [row | plain.get(row["name"], {}) for row in tables[table]]
-    return joined
-
-
-def check_numbers(name: str, rows: list[Row], column: str) -> None:
-    """Refuse a duplicate or a gap among the numbers of a table."""
-    numbers = [int(row[column]) for row in rows]
-    expected = list(range(numbers[0], numbers[0] + len(numbers)))
-    if numbers != expected:
-        raise SpecError(f"table {name}: numbers {numbers} are not {expected}: mend the duplicate or the gap")
-
-
-def check_names(name: str, rows: list[Row]) -> None:
-    """Refuse two rows of one name; retired rows share the name `removed`."""
-    names = [row["name"] for row in rows if row.get("name", REMOVED) != REMOVED]
-    twice = sorted({n for n in names if names.count(n) > 1})
-    if twice:
-        raise SpecError(f"table {name}: {', '.join(twice)} stands there twice: rename one")
-
-
-def check(tables: Tables) -> None:
-    """Refuse tables that contradict themselves or each other."""
-    for name, rows in tables.items():
-        check_names(name, rows)
-        for column in ("code", "number"):
-            if column in rows[0] and name != "flags":
-                check_numbers(name, rows, column)
-    kinds = {row["kind"] for row in tables["kinds"]}
-    for row in tables["instructions"]:
-        for operand in row["operands"].split():
-            if operand.split(":")[1] not in kinds:
-                raise SpecError(f"instruction {row['name']}: kind of {operand} is not in table kinds")
-    bases = {row["base"] for row in tables["units"]}
-    for row in tables["kinds"]:
-        if row["unit"] and row["unit"] not in bases:
-            raise SpecError(f"kind {row['kind']}: unit {row['unit']} is no base of table units")
-
-
-def numbers_of(module: str) -> dict[str, dict[int, str]]:
-    """Return, for each enumeration of a generated table module, its numbers and their names."""
-    found: dict[str, dict[int, str]] = {}
-    for name, body in re.findall(r"^class (\w+)\(IntEnum\):\n((?:    .*\n|\n)+)", module, re.M):
-        rows = re.findall(r"^    (?:(\w+) = (\d+)|# (\d+) is retired)$", body, re.M)
-        found[name] = {int(number or retired): row or REMOVED for row, number, retired in rows}
-    return found
-
-
-def check_retired(tables: Tables, module: str) -> None:
-    """Refuse a number that meant something else in the table module that was generated before."""
-    before = numbers_of(module)
-    for name, _, table, column in ENUMS:
-        now = {int(row[column]): row["name"] for row in tables[table]}
-        for number, old in before.get(name, {}).items():
-            new = now.get(number, "nothing")
-            if new.upper() not in (old.upper(), REMOVED.upper()):
-                was = "retired" if old == REMOVED else old
-                raise SpecError(
-                    f"table {table}: number {number} is {was} and cannot be {new}: "
-                    f"name its row `{REMOVED}` to retire it, and add new rows at the table's end "
-                    f"(git checkout of {HOST_MODULE.name} forgets what was never committed)"
-                )
-
-
-def spec_hash(tables: Tables, version: tuple[str, str]) -> int:
-    """Return the first 32 bits of the SHA-256 over the version and the tables' cells, without prose."""
-    lines = (
-        f"{name}|" + "|".join(f"{column}={cell}" for column, cell in row.items() if column not in PROSE)
-        for name, rows in tables.items()
-        for row in rows
-    )
-    text = "\n".join([".".join(version), *lines])
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
-
-
-def live(rows: list[Row]) -> list[Row]:
-    """Return the rows that are not retired."""
-    return [row for row in rows if row["name"] != REMOVED]
 
 
 def payload_format(payload: str) -> str:
@@ -298,6 +181,7 @@ ENUMS = (
     ("Flag", "The bits of TELEMETRY's flags.", "flags", "number"),
     ("Fault", "The codes of FAULT.", "faults", "number"),
 )
+NUMBERED = {name: (table, column) for name, _, table, column in ENUMS}
 ROWS: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
     ("KINDS", "kinds", kind_row),
     ("UNITS", "units", table_row("Unit", "unit", ("unit", "base", "factor"))),
@@ -445,23 +329,11 @@ def fold(path: Path, robot: str) -> str:
     return REGION.sub("".join(f"{line}\n" for line in numbers if line.split()[0] in used), text)
 
 
-def load(text: str) -> tuple[Tables, int, tuple[str, str]]:
-    """Return a SPEC's tables, checked and joined, its hash, and its version."""
-    title = TITLE.search(text)
-    if title is None:
-        raise SpecError("SPEC.md: its title does not read '# LLMBytecode MAJOR.MINOR'")
-    tables = read_tables(text)
-    check(tables)
-    tables = join(tables)
-    version = (title[1], title[2])
-    return tables, spec_hash(tables, version), version
-
-
 def generate() -> dict[Path, str]:
     """Return every generated file's path and text."""
     tables, digest, version = load(SPEC.read_text())
     if HOST_MODULE.exists():
-        check_retired(tables, HOST_MODULE.read_text())
+        check_retired(tables, NUMBERED, HOST_MODULE.read_text())
     files = {path: write(tables, digest, version) for path, write in TARGETS.items()}
     robot = robot_module(tables, digest, version)
     return files | {path: fold(path, robot) for path in FOLDED if path.exists()}
