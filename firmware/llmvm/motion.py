@@ -49,6 +49,7 @@ class Odometry:
         self._imu = hal.imu
         self._mm = 500 / limits[_isa.LIM_STEPS_PER_M]  # the robot's way per step of one wheel
         self._mrad = 5000 / limits[_isa.LIM_STEPS_PER_10RAD]  # its turn per step of one wheel
+        self._over = 0.0
         self.begin()
         self.begin_block()
 
@@ -59,7 +60,12 @@ class Odometry:
         self.x = self.y = self.heading = 0.0  # mm, mm, mrad
 
     def begin_block(self):
-        self.path = self.rotation = 0.0  # mm, mrad
+        self.path, self.rotation, self._over = self._over, 0.0, 0.0  # mm, mrad
+
+    # The last steps of each wheel, straight ahead, are the way of the block that begins now.
+    def end_block(self, steps):
+        self._over = 2 * steps * self._mm
+        self.path -= self._over
 
     # Follow the wheels. The heading comes from the steps since the session began, so that no rounding adds
     # up.

@@ -4,10 +4,12 @@ from array import array
 from micropython import const
 
 from llmvm import _isa, vm
+from llmvm.ahead import Ahead
 from llmvm.motion import Gear, Reflex
 
 _SLICE = const(256)  # instructions between two looks at everything else
 _REFLEX = const(5)  # TRIP's answer
+_EARLY_MS = const(5)  # before a move brakes, what follows it is looked at
 
 # What the block does
 _COMPUTES = const(0)
@@ -18,8 +20,8 @@ _ENDS = const(4)  # to standstill, which ends the block
 
 
 class Runner:
-    # `report(tag, value)` and `done(slot, outcome, code, ms)` are called for the host, and `follow(slot)` for
-    # the queued block when the one before it has ended.
+    # `report(tag, value)` and `done(slot, outcome, code, ms)` are called for the host, and `follow(slot,
+    # begun)` for the queued block when the one before it has ended; its first move may have begun by then.
     def __init__(self, hal, limits, angles_mrad, senses, odometry, report, done, follow):
         self._hal = hal
         self._senses = senses
@@ -29,6 +31,7 @@ class Runner:
         self._follow = follow
         self._gear = Gear(limits)
         self._reflex = Reflex(limits, angles_mrad)
+        self._ahead = Ahead(limits)
         self._tick = limits[_isa.LIM_TICK_MS]
         self._executors = self._instructions()
         self.state = array("i", [0] * vm.STATE)
@@ -39,7 +42,12 @@ class Runner:
         self._phase = _COMPUTES
         self._forward = 0  # the move's direction: 1, -1, or 0 for a turn
         self._moved = self._ends = 0  # ms when the move began, when the wait ends
+        self._first = self._rate = 0  # steps/s when the move began, and the most
         self._goal_left = self._goal_right = 0  # the wheels' places where the move ends
+        self._straight = False
+        self._looked = False  # at what follows the move
+        self._beyond = 0  # steps of the next move, with which this one is joined
+        self._across = False  # the next move is the queued block's
         self._outcome = 0  # of the block that ends
 
     # What the interpreter leaves to us; each returns whether the block can go on computing at once.
@@ -59,20 +67,21 @@ class Runner:
     # Forget everything, the variables included.
     def reset(self):
         self.slot = self.queued = None
-        self.reflex = False
+        self.reflex = self._across = False
+        self._beyond = 0
         for i in range(vm.STATE):
             self.state[i] = 0
 
-    # Whether the block runs on: nothing has begun to end it.
-    @property
-    def goes_on(self):
-        return self._phase != _ENDS
+    # Run `slot` as soon as this block has completed. False where something has begun to end the block.
+    def queue(self, slot):
+        if self._phase == _ENDS:
+            return False
+        self.queued = slot
+        self._looked = self._beyond != 0
+        return True
 
     def begin(self, slot, now):
-        state = self.state
-        for i in range(vm.STATE):
-            if i < vm.VARIABLES or (i >= vm.PC and i != vm.MODE):
-                state[i] = 0
+        vm.restart(self.state)
         self.slot = slot
         self.began = now
         self._phase = _COMPUTES
@@ -94,7 +103,33 @@ class Runner:
             return now
         if self._phase == _WAITS:
             return min(self._ends, now + self._tick) if self._watched() else self._ends
+        if self._may_join() or (self._beyond and self._left() > 0):
+            return now + min(max(self._soon(now), 1), self._tick)
         return now + self._tick
+
+    # Whether the move can still be joined with another one.
+    def _may_join(self):
+        return self._phase == _MOVES and self._straight and not self._looked
+
+    # Steps to where the move ends; negative behind it.
+    def _left(self):
+        return (self._goal_left - self._hal.drive.left) * self._forward
+
+    # Not more than the ms to the end of a straight move, or to where it brakes where nothing is known of what
+    # follows.
+    def _soon(self, now):
+        steps, rate = self._left(), self._rate
+        if self._looked:
+            return steps * 1000 // rate
+        speed = self._speed(now)
+        steps -= speed * speed // (2 * self._gear.accel)
+        return steps * 1000 // (rate if speed == rate else 2 * rate) - _EARLY_MS
+
+    # Not less than the steps/s that the wheels make.
+    def _speed(self, now):
+        if not self._hal.drive.moving:
+            return 0
+        return min(self._rate, self._first + self._gear.accel * (now - self._moved) // 1000)
 
     def _watched(self):
         state = self.state
@@ -115,15 +150,25 @@ class Runner:
 
     # End the block now, the wheels being stopped already.
     def abort(self, outcome):
-        self._finish(self._outcome if self._phase == _ENDS else outcome, 0)
+        if self._phase == _ENDS:
+            outcome = self._outcome
+        self._across = self._across and self._left() < 0
+        while self.slot:
+            self._finish(outcome, 0)
 
+    # The way behind the end of a move that is joined with one of the queued block is that block's.
     def _finish(self, outcome, code):
-        slot, queued = self.slot, self.queued
+        slot, queued, across = self.slot, self.queued, self._across
         self.slot = self.queued = None
+        self._across = False
         self._phase = _COMPUTES
+        if across:
+            self._odometry.end_block(-self._left())
+        else:
+            self._beyond = 0
         self._done(slot, outcome, code, self._hal.clock.ms - self.began)
         if queued:
-            self._follow(queued)
+            self._follow(queued, across)
 
     # Execute instructions until the block moves, waits or ends, or its slice is over.
     def _compute(self, now):
@@ -147,17 +192,55 @@ class Runner:
             trip = 0 if now >= self._ends else vm.tripped(self.state, self._senses.values)
             if trip or now >= self._ends:
                 self._resume(trip)
+        elif self._beyond and self._left() <= 0 and (phase != _ENDS or self._across):
+            self._pass(phase)
         elif not drive.moving:
+            self._beyond = 0
+            self._across = False
             if phase == _ENDS:
                 self._finish(self._outcome, 0)
             else:
                 self._resume(0 if phase == _MOVES else self.state[vm.TRIP])
         elif phase == _MOVES:
             trip = self._obstructed(now)
-            if trip:
-                self.state[vm.TRIP] = trip
-                self._phase = _BRAKES
-                drive.halt(0)
+            if trip or (self._beyond and vm.tripped(self._ahead.state, self._senses.values)):
+                self._brake(trip)
+            elif self._may_join() and self._soon(now) <= 0:
+                self._join(now)
+
+    # A move that is joined with the next one ends here, in motion.
+    def _pass(self, phase):
+        if phase != _ENDS:
+            self._resume(0 if phase == _MOVES else self.state[vm.TRIP])
+        else:
+            self._finish(self._outcome, 0)
+            self._phase = _ENDS
+
+    # Ramp down to standstill, for what TRIP then tells.
+    def _brake(self, trip):
+        self.state[vm.TRIP] = trip
+        self._phase = _BRAKES
+        self._hal.drive.halt(0)
+
+    # Just before the move brakes: where another one is certain to follow it the same way and no slower, let
+    # the wheels go on to that one's end.
+    def _join(self, now):
+        self._looked = True
+        ahead, values, drive = self._ahead, self._senses.values, self._hal.drive
+        if not ahead.look(self.state, self.slot, self.queued, values):
+            return
+        gear = ahead.gear
+        if gear.left * self._forward <= 0 or gear.rate < self._rate or vm.tripped(ahead.state, values):
+            return
+        if ahead.across and self._senses.flags & _isa.FLAG_BATTERY:
+            return
+        self._beyond = gear.left
+        if self._blocked(now):
+            self._beyond = 0
+            return
+        self._across = ahead.across
+        left, right = self._goal_left - drive.left, self._goal_right - drive.right
+        drive.move(left + self._beyond, right + self._beyond, self._rate, gear.accel)
 
     def _resume(self, trip):
         self.state[vm.TRIP] = trip
@@ -167,41 +250,52 @@ class Runner:
     def _obstructed(self, now):
         values = self._senses.values
         trip = vm.tripped(self.state, values)
-        if trip or not self._forward:
+        if trip or not self._forward or not self._blocked(now):
             return trip
-        gear, drive = self._gear, self._hal.drive
-        # no faster than the acceleration since the move began allows
-        rate = min(gear.rate, gear.accel * (now - self._moved) // 1000) if drive.moving else 0
-        left = max(abs(self._goal_left - drive.left), abs(self._goal_right - drive.right))
-        if self._reflex.blocked(self._forward, rate, gear.accel, left, values, self._hal.range.ages):
-            self.reflex = True
-            return _REFLEX
-        return 0
+        self.reflex = True
+        return _REFLEX
 
-    # Begin the motion that the gear holds, unless a guard or the reflex forbids it.
-    def _start(self, now, forward):
+    # Whether the reflex forbids to go on to where the wheels will stand.
+    def _blocked(self, now):
+        drive, beyond, reflex = self._hal.drive, self._beyond, self._reflex
+        left = abs(self._goal_left + beyond - drive.left)
+        left = max(left, abs(self._goal_right + beyond - drive.right))
+        speed, ages = self._speed(now), self._hal.range.ages
+        return reflex.blocked(self._forward, speed, self._gear.accel, left, self._senses.values, ages)
+
+    # Begin the motion that the gear holds, unless a guard or the reflex forbids it. The wheels may turn for
+    # it already.
+    def _start(self, now, forward, straight):
         gear, drive = self._gear, self._hal.drive
-        self.reflex = False
-        self._forward = forward
-        self._moved = now
-        self._goal_left = drive.left + gear.left
-        self._goal_right = drive.right + gear.right
+        self._first = self._speed(now)
+        self._rate, self._moved = gear.rate, now
+        self._forward, self._straight = forward, straight
+        self.reflex = self._looked = self._across = False
+        if not self._beyond:
+            self._goal_left, self._goal_right = drive.left, drive.right
+        self._beyond = 0
+        self._goal_left += gear.left
+        self._goal_right += gear.right
+        left, right = self._goal_left - drive.left, self._goal_right - drive.right
         trip = self._obstructed(now)
+        if trip and drive.moving:
+            self._brake(trip)
+            return False
         self.state[vm.TRIP] = trip
-        if trip or not (gear.left or gear.right):
+        if trip or not (left or right):
             return True
-        drive.move(gear.left, gear.right, gear.rate, gear.accel)
+        drive.move(left, right, gear.rate, gear.accel)
         self._phase = _MOVES
         return False
 
     def _move(self, now):
         mm = self.state[vm.ARGS]
         self._gear.move(mm, self.state[vm.ARGS + 1])
-        return self._start(now, 1 if mm > 0 else -1)
+        return self._start(now, 1 if mm > 0 else -1, True)
 
     def _turn(self, now):
         self._gear.turn(self.state[vm.ARGS], self.state[vm.ARGS + 1])
-        return self._start(now, 0)
+        return self._start(now, 0, False)
 
     def _drive(self, now):
         state, gear = self.state, self._gear
@@ -211,7 +305,7 @@ class Runner:
             state[vm.ARGS] = ms
             return self._wait(now)
         way = left + right
-        return self._start(now, 1 if way > 0 else -1 if way else 0)
+        return self._start(now, 1 if way > 0 else -1 if way else 0, False)
 
     def _wait(self, now):
         state = self.state

@@ -152,9 +152,12 @@ class Supervisor:
         self._telemetry_at = 0
         self._completed = slot.hash if outcome == _isa.OUT_COMPLETED else None
 
-    # The block that was queued behind the one that has just ended begins, or is dropped.
-    def _follow(self, queued):
-        if self._completed:
+    # The block that was queued behind the one that has just ended begins, or is dropped. Where its first move
+    # has begun already, it must account for that, however the other one has ended.
+    def _follow(self, queued, begun):
+        if begun:
+            self._runner.begin(queued, self._hal.clock.ms)
+        elif self._completed:
             self._begin(queued)
         else:
             self._fault(_isa.FAULT_NOT_COMPLETED, 0)
@@ -280,11 +283,9 @@ class Supervisor:
             return
         if runner.queued:
             self._fault(_isa.FAULT_BUSY, 0)
-        elif runner.slot and runner.goes_on and runner.slot.hash == after:
-            runner.queued = slot
         elif runner.slot is None and self._completed == after:
             self._begin(slot)
-        else:
+        elif runner.slot is None or runner.slot.hash != after or not runner.queue(slot):
             self._fault(_isa.FAULT_NOT_COMPLETED, 0)
 
     def _on_stop(self, _size):

@@ -289,6 +289,24 @@ def run(state: ptr32, words: ptr32, constants: ptr32, senses: ptr32) -> int:
     return code
 
 
+# Make the state that of a block that starts: its variables and the mode stay, all else is zero.
+@micropython.viper
+def restart(state: ptr32):
+    i = 0
+    while i < STATE:
+        if (i < VARIABLES or i >= PC) and i != MODE:
+            state[i] = 0
+        i += 1
+
+
+@micropython.viper
+def copy(state: ptr32, target: ptr32):
+    i = 0
+    while i < STATE:
+        target[i] = state[i]
+        i += 1
+
+
 # The number of the lowest armed guard whose condition holds, plus 1; 0 where none does. A range channel
 # without a valid reading counts as tripped.
 @micropython.viper

@@ -56,11 +56,15 @@ class Wheels:
         self.halts = []
         self.moves = []
 
+    # A motion the same way goes on from its speed.
     def move(self, left, right, rate, accel):
+        goes_on = self.moving and left * self.goal[0] > 0 and right * self.goal[1] > 0
+        self.speed = self.speed if goes_on else 0.0
+        self.done = self.done % 1 if goes_on else 0.0
         self.start = (self.left, self.right)
         self.goal = (left, right)
         self.way = max(abs(left), abs(right))
-        self.done, self.speed, self.rate, self.accel = 0.0, 0.0, rate, accel
+        self.rate, self.accel = rate, accel
         self.halting, self.moving = False, 1
         self.moves.append((left, right, rate, accel))
 

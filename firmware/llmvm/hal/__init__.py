@@ -9,7 +9,8 @@
 #   drive.moving             1 while the wheels turn
 #   drive.move(left, right, rate, accel)
 #                            begin a finite motion: half-steps of each wheel, and steps/s and steps/s² of
-#                            the one that has more; the other keeps in proportion. It ends by itself.
+#                            the one that has more; the other keeps in proportion. It ends by itself, at
+#                            standstill. A motion the same way that runs goes over into it from its speed.
 #   drive.halt(at_once)      0: ramp down to standstill, 1: stop at once, coils off
 #   range.mm, range.ages     six readings in mm in channel order (65535: none), and their ages in ms
 #   imu.mrad                 heading in mrad, counter-clockwise, not wrapped, or None where there is no IMU
