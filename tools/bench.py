@@ -12,7 +12,7 @@ BENCHMARKS = {
     "native": ("bench_native", "Machine code of blocks: against the interpreter, and against viper by hand"),
     "verify": ("bench_verify", "Verifier: Cython against its plain twin"),
     "validate": ("bench_validate", "Verifier: against wasmtime's, and on the robot"),
-    "wasm": ("bench_wasm", "Interpreter: viper against wasm3"),
+    "wasm": ("bench_wasm", "Interpreter and machine code against wasm3"),
     "wire": ("bench_wire", "Bytes on the wire for a square drive"),
     "astar": ("bench_astar", "A*, one query, median over seeded maps"),
     "inference": ("bench_inference", "One decision by SmolLM2"),

@@ -1,4 +1,4 @@
-"""The robot's interpreter against wasm3, a fast WebAssembly interpreter in C, on the same three loops.
+"""The robot's interpreter and its machine code against wasm3, an interpreter in C, on the same three loops.
 
 wasm3 runs in this process, ours in MicroPython's unix port, in turns. Where they differ: our additions
 saturate, our divisions by zero give 0 and every word is counted as fuel; wasm's additions wrap, its remainder
@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,12 +21,16 @@ import wasmtime
 from benchlib import Row, print_table
 
 from llmbytecode import assemble
+from llmbytecode.native import compile_block
+from llmos.manifest import load_manifest
 from llmos.micropython import MicroPythonNotFound, find
 
 FIRMWARE = Path(__file__).parents[1] / "firmware"
 ROUNDS = 5  # processes of MicroPython, and as many turns of wasm3
 TURNS = 7  # in each; the least disturbed one counts
-WANTED = 0.15  # of wasm3's speed
+WANTED = {"interpreted": 0.15, "machine code": 1.0}  # of wasm3's speed
+LIMITS = load_manifest().limits._replace(max_fuel=2**30 - 2, max_ms=2**30 - 2)
+TARGETS = {64: "x64", 32: "x86"}
 
 
 class Kernel(NamedTuple):
@@ -130,14 +135,16 @@ figures = {}
 programs = json.loads(%r)
 senses = array("i", [1000] * 16)
 for name in programs:
-    code, best = array("I", programs[name]), 1 << 30
-    for _ in range(%d):
-        state = array("i", [0] * vm.STATE)
-        state[vm.BUDGET] = 1 << 29
-        start = ticks_us()
-        vm.run(state, code, senses, senses)
-        best = min(best, ticks_diff(ticks_us(), start))
-    figures[name] = best, state[1], state[vm.FUEL]
+    code = array("I", programs[name])
+    for kind, run in (("interpreted", vm.run), ("machine code", __import__(name).run)):
+        best = 1 << 29
+        for _ in range(%d):
+            state = array("i", [0] * vm.STATE)
+            state[vm.BUDGET] = 1 << 28
+            start = ticks_us()
+            run(state, code, senses, senses)
+            best = min(best, ticks_diff(ticks_us(), start))
+        figures[name + ", " + kind] = best, state[1], state[vm.FUEL]
 print(json.dumps(figures))
 """
 
@@ -152,15 +159,18 @@ def with_wasm3(kernel: Kernel) -> Callable[[], int]:
     return function
 
 
-def with_ours(micropython: Path) -> dict[str, tuple[int, int, int]]:
+def with_ours(micropython: Path, target: str) -> dict[str, tuple[int, int, int]]:
     """Return each kernel's time in µs at best, its result and its fuel, from one process of MicroPython."""
-    programs = {name: assemble(kernel.ours).words for name, kernel in KERNELS.items()}
+    programs = {name: assemble(kernel.ours) for name, kernel in KERNELS.items()}
+    words = {name: program.words for name, program in programs.items()}
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "timer.py").write_text(TIMER % (json.dumps(programs), TURNS))
+        for name, program in programs.items():
+            Path(folder, f"{name}.mpy").write_bytes(compile_block(program, LIMITS, target))
+        Path(folder, "timer.py").write_text(TIMER % (json.dumps(words), TURNS))
         done = subprocess.run(
             [micropython, "timer.py"],
             cwd=folder,
-            env={"MICROPYPATH": f".frozen:{FIRMWARE}"},
+            env={"MICROPYPATH": f".frozen:{folder}:{FIRMWARE}"},
             capture_output=True,
             text=True,
             check=True,
@@ -181,28 +191,25 @@ def _time(function: Callable[[], int]) -> float:
 
 
 def measure(micropython: Path, bits: int) -> list[Row]:
-    """Return a row for each kernel."""
+    """Return two rows for each kernel: interpreted, and as machine code."""
     theirs = {name: with_wasm3(kernel) for name, kernel in KERNELS.items()}
-    ours_us, theirs_us = dict.fromkeys(KERNELS, math.inf), dict.fromkeys(KERNELS, math.inf)
+    theirs_us = dict.fromkeys(KERNELS, math.inf)
+    ours_us: dict[str, float] = {}
     fuel = {}
     for _ in range(ROUNDS):
-        for name, (us, result, used) in with_ours(micropython).items():
+        for case, (us, result, used) in with_ours(micropython, TARGETS[bits]).items():
+            name = case.partition(",")[0]
             if result != theirs[name]():
-                raise ValueError(f"{name}: ours gives {result}, wasm3 {theirs[name]()}")
-            ours_us[name], fuel[name] = min(ours_us[name], us), used
+                raise ValueError(f"{case}: ours gives {result}, wasm3 {theirs[name]()}")
+            ours_us[case], fuel[case] = min(ours_us.get(case, math.inf), us), used
             theirs_us[name] = min(theirs_us[name], best_us(theirs[name]))
-    return [
-        Row(
-            f"{name}, {bits}-bit",
-            ours_us[name],
-            "wasm3",
-            theirs_us[name],
-            "us",
-            WANTED,
-            f"{1000 * ours_us[name] / fuel[name]:.2f} ns a word",
-        )
-        for name in KERNELS
-    ]
+    rows = []
+    for name, kind in product(KERNELS, WANTED):
+        case = f"{name}, {kind}"
+        us = ours_us[case]
+        note = f"{1000 * us / fuel[case]:.2f} ns a word"
+        rows.append(Row(f"{case}, {bits}-bit", us, "wasm3", theirs_us[name], "us", WANTED[kind], note))
+    return rows
 
 
 def run() -> list[Row]:
@@ -217,4 +224,4 @@ def run() -> list[Row]:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if print_table("Interpreter: viper against wasm3", run()) else 1)
+    sys.exit(0 if print_table("Interpreter and machine code against wasm3", run()) else 1)
