@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 MAJOR = 1
 MINOR = 0
-SPEC_HASH = 0x9919F9F3
+SPEC_HASH = 0x2325A794
 
 
 class Kind(NamedTuple):

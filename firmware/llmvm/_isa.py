@@ -3,7 +3,7 @@ from micropython import const
 
 MAJOR = const(1)
 MINOR = const(0)
-SPEC_HASH = 0x9919F9F3
+SPEC_HASH = 0x2325A794
 
 OP_END = const(1)
 OP_FAIL = const(2)

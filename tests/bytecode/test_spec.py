@@ -12,10 +12,11 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.bytecode.costs import certified
+from tests.bytecode.costs import certified, guarded
 from tests.bytecode.meaning import Meaning
 from tests.bytecode.specification import ROOT, SPEC, Example
 from tests.bytecode.twins import TWINS, Check
+from tests.cases import Case, cases
 from tests.generate import EDGES, valid
 
 from llmbytecode import (
@@ -27,6 +28,7 @@ from llmbytecode import (
     Rule,
     assemble,
     read_container,
+    verify,
     write_container,
 )
 from llmbytecode._isa import INSTRUCTIONS, KINDS, RULES, Mode
@@ -201,6 +203,22 @@ def test_formulas_give_the_certificate(twin: Check, seed: int) -> None:
     program = valid(seed, FULL)
     found = twin(program.words, len(program.constants), program.autonomous_ms, FULL)
     assert certified(program, FULL) == list(found[:5])
+
+
+@pytest.mark.parametrize("twin", TWINS)
+@settings(max_examples=300)
+@given(seed=seeds)
+def test_passes_give_what_is_guarded(twin: Check, seed: int) -> None:
+    """What section 5.4 says of guards, evaluated as it stands, is what both verifiers compute."""
+    program = valid(seed, FULL)
+    assert guarded(program) == twin(program.words, len(program.constants), 0, FULL).guarded
+
+
+@pytest.mark.parametrize("case", [case for case in cases("ok") if "guard" in case.name], ids=lambda c: c.name)
+def test_passes_give_what_the_vectors_say(case: Case) -> None:
+    """So it is for the cases that were made for it."""
+    program = assemble(case.sections["asm"])
+    assert guarded(program) == verify(program, case.limits).guarded
 
 
 @pytest.mark.parametrize("twin", TWINS)
