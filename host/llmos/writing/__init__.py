@@ -1,0 +1,10 @@
+"""Programs from wishes: a model writes under the robot's grammar, the verifier answers, the model mends.
+
+Errors: `LlmosError` <- `WishError`.
+"""
+
+from ._chooser import choose_program
+from ._prompt import WishError, clean_wish, writer_prompt
+from ._writer import Attempt, Draft, write_program
+
+__all__ = ["Attempt", "Draft", "WishError", "choose_program", "clean_wish", "write_program", "writer_prompt"]
