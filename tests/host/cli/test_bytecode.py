@@ -3,6 +3,8 @@
 import io
 import json
 import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -385,3 +387,19 @@ def test_a_refused_block_is_not_run_in_an_arena(bytecode: Bytecode) -> None:
 def test_options_without_a_meaning_are_wrong_usage(bytecode: Bytecode, words: list[str]) -> None:
     """What needs a robot or an arena says so."""
     assert bytecode("run", *words).code == 2
+
+
+def test_run_on_another_port_takes_the_same_path(bytecode: Bytecode) -> None:
+    """On the wall clock; where the robot really is, nobody knows."""
+    command = [sys.executable, "-m", "llmos", "board", "--arena", "empty", "--json"]
+    text = b"LED 0, 0, 255\nWAIT 300ms\nREPORT 4, r0\nEND"
+    with subprocess.Popen(command, stdout=subprocess.PIPE, process_group=0) as board:
+        assert board.stdout
+        port = json.loads(board.stdout.readline())["pty"]
+        try:
+            done = bytecode("run", "-", "--port", port, "--trace", "--json", stdin=text)
+        finally:
+            board.send_signal(signal.SIGINT)
+    (run,) = done.json["runs"]
+    assert (done.code, run["reports"], run["pose"], run["collisions"]) == (0, [[4, 0]], None, None)
+    assert [act["line"] for act in run["trace"]] == [1, 2, 3, 4]
