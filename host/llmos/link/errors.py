@@ -1,6 +1,17 @@
 """What goes wrong between the host and its robot."""
 
+from llmbytecode._isa import Fault
 from llmos.errors import LlmosError
+
+_FAULTS: dict[int, str] = {
+    Fault.UNKNOWN_BLOCK: "it does not hold the block; upload it again",
+    Fault.BUSY: "a block is running already; stop it first",
+    Fault.BATTERY: "its battery is at {value} mV, too low to start; charge it",
+    Fault.UPLOAD: "the uploaded bytes do not fit their announcement; upload the block again",
+    Fault.INTERNAL: "its firmware failed ({value}) and has latched; connect again, and report this bug",
+    Fault.LATCHED: "its e-stop is latched; see that the way is free, then clear it",
+    Fault.NOT_COMPLETED: "the block before has not completed; run this one by itself",
+}
 
 
 class LinkError(LlmosError, OSError):
@@ -25,3 +36,9 @@ class BlockRefused(LinkError):
 
 class RobotFault(LinkError):
     """The robot answered a request with FAULT."""
+
+
+def robot_fault(code: int, value: int) -> RobotFault:
+    """Return the error that a FAULT frame stands for."""
+    text = _FAULTS.get(code, "fault {code}, which this version does not know; use one version of LLMos")
+    return RobotFault(f"the robot refuses: {text.format(code=code, value=value)}")

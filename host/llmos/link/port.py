@@ -58,7 +58,9 @@ def open_port(url: str, baud: int = BAUD, gone: Callable[[], str] = lambda: _VAN
     Raises:
         LinkError: it is missing, busy, not permitted or no port.
     """
-    with _mapped(url, lambda: "it cannot be opened; name a serial port such as /dev/ttyACM0 or socket://HOST:PORT"):
+    with _mapped(
+        url, lambda: "it cannot be opened; name a serial port such as /dev/ttyACM0 or socket://HOST:PORT"
+    ):
         line = serial.serial_for_url(url, baudrate=baud, timeout=0, write_timeout=5, do_not_open=True)
         if isinstance(line, serial.Serial):
             line.exclusive = True

@@ -1,50 +1,38 @@
 """The robot as the host sees it: the client over a port and a clock."""
 
 import random
-import struct
 import threading
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing, suppress
 from types import TracebackType
 from typing import BinaryIO, TypeVar
 
 from llmbytecode._isa import (
-    HEADER_FORMAT,
     RULES,
     SPEC_HASH,
-    Fault,
     Flag,
     FrameType,
-    Header,
     State,
 )
-from llmbytecode.container import HEADER_SIZE, block_hash
+from llmbytecode.container import block_hash
 from llmos.link.clock import Clock
-from llmos.link.errors import BlockRefused, HashMismatch, LinkError, LinkTimeout, RobotFault
+from llmos.link.errors import BlockRefused, HashMismatch, LinkError, LinkTimeout, robot_fault
 from llmos.link.frames import Frame
 from llmos.link.interrupts import deferred_interrupts
 from llmos.link.messages import Done, Event, FaultNotice, Hello, Telemetry, Verdict, pack, unpack
 from llmos.link.port import Port
+from llmos.link.stream import Stream
 from llmos.link.transport import Stats, Transport
 
 HEARTBEAT_MS = 100
 IDENTIFY_MS = 200  # between two attempts
 ANSWER_MS = 3000  # no frame for this time: nobody is there
 UPLOAD_MS = 10_000
-GRACE_MS = 5000  # beyond the certificate, for a DONE
 REST_MS = 3000  # within which a stopped robot stands still
 CHUNK = 116  # bytes of a container in a frame; more would fit, but on a noisy line short frames survive
 SLOTS = 2  # blocks that a robot holds
 
-_FAULTS: dict[int, str] = {
-    Fault.UNKNOWN_BLOCK: "it does not hold the block; upload it again",
-    Fault.BUSY: "a block is running already; stop it first",
-    Fault.BATTERY: "its battery is at {value} mV, too low to start; charge it",
-    Fault.UPLOAD: "the uploaded bytes do not fit their announcement; upload the block again",
-    Fault.INTERNAL: "its firmware failed ({value}) and has latched; connect again, and report this bug",
-    Fault.LATCHED: "its e-stop is latched; see that the way is free, then clear it",
-}
 _Result = TypeVar("_Result")
 
 
@@ -76,7 +64,7 @@ class Robot:
             heartbeat_ms: time between two heartbeats, each of which the robot answers with telemetry.
         """
         self.telemetry = Telemetry(*[0] * len(Telemetry._fields))
-        self.events: list[Event] = []  # of the block that was run last
+        self.events: list[Event] = []  # of the block that has ended last
         self.stats = Stats()
         self.hello: Hello | None = None  # None while no session is open
         self._port, self.clock = port, clock
@@ -86,7 +74,8 @@ class Robot:
         self._transport = Transport(0, self.stats)
         self._held: deque[bytes] = deque(maxlen=SLOTS)  # the one used last is last
         self._verdict: Verdict | None = None
-        self._done: Done | None = None
+        self._reported: list[Event] = []  # by the block that runs
+        self._ended: deque[tuple[Done, list[Event]]] = deque(maxlen=SLOTS)  # with what they have reported
         self._fault: FaultNotice | None = None
         self._on_telemetry: Callable[[Telemetry], None] | None = None
         self._told = False  # a TELEMETRY has come since the last request was acknowledged
@@ -156,7 +145,7 @@ class Robot:
         self._verdict = None
         self._pump(UPLOAD_MS, lambda: self._fault or (self._verdict and self._verdict.block == block))
         if self._fault:
-            raise _fault_error(self._fault)
+            raise robot_fault(self._fault.code, self._fault.value)
         if self._verdict is None:
             raise self._timeout("VERDICT", UPLOAD_MS)
         if self._verdict.rule == 0:
@@ -174,16 +163,28 @@ class Robot:
             LinkTimeout: the robot does not answer.
         """
         self._on_telemetry = on_telemetry
-        self.events.clear()
         try:
-            return self._run(container, block_hash(container))
-        except LinkError:
-            raise
-        except BaseException:  # Ctrl-C, or what `on_telemetry` raises
-            self._halt()
-            raise
+            with closing(self.stream([container])) as ended:
+                return next(ended)
         finally:
             self._on_telemetry = None
+
+    def stream(self, containers: Iterable[bytes]) -> Generator[Done]:
+        """Run blocks without a stop between them, and yield how each ended, in order; `events` are its own.
+
+        Each block is uploaded and queued while the one before it runs, and taken from `containers` no sooner.
+        The stream ends with a block that does not complete: those behind it do not run. Where the robot was
+        on its way into the next one already, that one is yielded too, with the same outcome. Whoever ends
+        the stream early, by an error or by closing the generator, stops the robot.
+
+        Between two results the robot has the lease's time: what takes longer belongs into `containers`.
+
+        Raises:
+            BlockRefused: the robot's verifier refuses a block.
+            RobotFault: the robot cannot run a block now.
+            LinkTimeout: the robot does not answer.
+        """
+        return Stream(self).run(containers)
 
     def wait(self, ms: int) -> None:
         """Let `ms` pass with heartbeats, as while the host thinks."""
@@ -238,29 +239,6 @@ class Robot:
         finally:
             self.hello = None
             self._port.close()
-
-    def _run(self, container: bytes, block: bytes) -> Done:
-        while True:
-            held = block in self._held
-            if not held:
-                self._accepted(self.upload(container))
-            self._done = None
-            self._used(block)
-            self._request(FrameType.RUN, block)
-            limit = certified_ms(container) + GRACE_MS
-            if not self._pump(limit, lambda: self._ended(block) or self._fault):
-                self.stop()
-                self._pump(GRACE_MS, lambda: self._ended(block))
-            if self._done and self._ended(block):
-                return self._done
-            if self._fault is None:
-                raise self._timeout("DONE", limit + GRACE_MS)
-            if self._fault.code != Fault.UNKNOWN_BLOCK or not held:
-                raise _fault_error(self._fault)
-            self._held.clear()  # the robot has forgotten it
-
-    def _ended(self, block: bytes) -> bool:
-        return self._done is not None and self._done.block == block
 
     def _used(self, block: bytes) -> None:
         """Note that the other slot is the one that the next upload takes."""
@@ -373,24 +351,13 @@ class Robot:
         elif isinstance(message, Verdict):
             self._verdict = message
         elif isinstance(message, Done):
-            self._done = message
+            self.events, self._reported = self._reported, []
+            self._ended.append((message, self.events))
         elif isinstance(message, Event):
-            self.events.append(message)
+            self._reported.append(message)
         elif isinstance(message, FaultNotice):
             self._fault = message
 
     def _record(self, direction: bytes, now: int, data: bytes) -> None:
         if self._transcript is not None:
             self._transcript.write(b"%d %s %s\n" % (now, direction, data.hex().encode()))
-
-
-def certified_ms(container: bytes) -> int:
-    """Return the worst-case duration that a container's header states, in ms; 0 where it has no header."""
-    if len(container) < HEADER_SIZE:
-        return 0
-    return Header._make(struct.unpack_from(HEADER_FORMAT, container)).ms
-
-
-def _fault_error(fault: FaultNotice) -> RobotFault:
-    text = _FAULTS.get(fault.code, "fault {code}, which this version does not know; use one version of LLMos")
-    return RobotFault(f"the robot refuses: {text.format(code=fault.code, value=fault.value)}")

@@ -15,7 +15,7 @@ from llmbytecode.container import CRC_OFFSET, pack_container, seal
 from llmbytecode.verify import verify
 from llmos.link import BlockRefused, HashMismatch, LinkError, LinkTimeout, Robot, RobotFault, Telemetry
 from llmos.link.messages import pack
-from llmos.link.robot import certified_ms
+from llmos.link.stream import certified_ms
 from llmos.micropython import word_size
 from llmos.resources import firmware_dir
 
@@ -329,7 +329,7 @@ def test_a_silent_host_latches_the_robot(desk: MakeDesk) -> None:
 def test_a_block_that_outlives_its_certificate_is_stopped(
     desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llmos.link.robot.GRACE_MS", 3000 - certified_ms(LONG))  # patience for 3 s in all
+    monkeypatch.setattr("llmos.link.stream.GRACE_MS", 3000 - certified_ms(LONG))  # patience for 3 s in all
     robot = desk().robot
     robot.connect()
     done = robot.run(LONG)

@@ -153,8 +153,7 @@ def test_the_estop_latches_in_every_phase(desk: MakeDesk) -> None:
         nonce = press(table)
         assert nonce not in nonces, name
         outcome = Outcome.COMPLETED if name == "ready" else Outcome.STOPPED if before else Outcome.ESTOP
-        assert robot._done, name
-        assert robot._done.outcome == outcome, name
+        assert robot._ended[-1][0].outcome == outcome, name
         insist(table, container, nonces)
         robot.connect()
         insist(table, container, nonces)
@@ -212,18 +211,17 @@ def test_a_bad_upload_disturbs_neither_the_running_block_nor_the_other_slot(desk
     robot._request(FrameType.RUN, name if lie != "twice" else b"nonsense")
     robot.wait(100)
     assert robot._fault == (Fault.BUSY, 0)
-    robot._done = None
-    assert robot._pump(20_000, lambda: robot._done)
-    assert robot._done
-    assert (robot._done.block, robot._done.outcome) == (block_hash(running), Outcome.COMPLETED)
+    robot._ended.clear()
+    assert robot._pump(20_000, lambda: robot._ended)
+    assert robot._ended[0][0][:2] == (block_hash(running), Outcome.COMPLETED)
     assert robot.events[-1].tag == 8
     robot._request(FrameType.RUN, name)
     robot.wait(200)
     held = robot._fault is None
     assert held == (lie == "twice")
-    robot._done = None
+    robot._ended.clear()
     robot._request(FrameType.RUN, block_hash(running))
-    assert robot._pump(20_000, lambda: robot._done)
+    assert robot._pump(20_000, lambda: robot._ended)
 
 
 def test_a_session_that_begins_in_mid_drive_has_both_slots(desk: MakeDesk) -> None:
