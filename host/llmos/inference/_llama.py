@@ -72,7 +72,7 @@ class LlamaKernel:
             raise InferenceError(f"{self.name} is closed; open it again")
         if request.images:
             raise InferenceError(f"{self.name} cannot see; ask it without images")
-        prompt = self._session.prompt(request.system, request.user)
+        prompt = self._session.prompt(request.system, request.user, request.turns)
         excess = len(prompt) + request.max_tokens - self._session.context_tokens
         if excess > 0:
             raise InferenceError(

@@ -212,12 +212,19 @@ def _body(request: Request, model: str) -> dict[str, Any]:
         "model": model,
         "messages": [
             {"role": "system", "content": request.system},
+            *_turns(request),
             {"role": "user", "content": _user_content(request)},
         ],
         "max_tokens": request.max_tokens,
         "temperature": request.temperature,
         "seed": request.seed,
     }
+
+
+def _turns(request: Request) -> Iterator[dict[str, str]]:
+    for question, answer in request.turns:
+        yield {"role": "user", "content": question}
+        yield {"role": "assistant", "content": answer}
 
 
 def _user_content(request: Request) -> Any:

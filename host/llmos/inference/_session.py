@@ -20,7 +20,8 @@ CONTEXT_TOKENS = 2048
 
 _ABORTED = 2  # what llama_decode returns when the abort callback said so
 _CHATML = b"chatml"  # name of a template built into llama.cpp, for files that carry none or an unknown one
-_SYSTEM, _USER = "\x01system\x01", "\x01user\x01"  # stand for the texts while the template is laid out
+# These stand for the texts while the template is laid out.
+_SYSTEM, _USER, _ASKED, _SAID = "\x01system\x01", "\x01user\x01", "\x01asked\x01", "\x01said\x01"
 
 Logits = NDArray[np.float32]
 
@@ -85,16 +86,20 @@ class Session:
         """Whether the model is freed."""
         return self._context is None
 
-    def prompt(self, system: str, user: str) -> list[int]:
-        """Lay system and user text out as the model's chat template wants them.
+    def prompt(self, system: str, user: str, turns: Sequence[tuple[str, str]] = ()) -> list[int]:
+        """Lay system text, earlier turns and user text out as the model's chat template wants them.
 
         Only the template's own text may contain special tokens; what the robot saw cannot close its turn.
         """
-        before, between, after = self._layout
+        before, between, middle, onward, after = self._layout
         if self._head[0] != system or not self._head[1]:
             head = self._tokenize(before, special=True, first=True) + self._tokenize(system)
             self._head = (system, head + self._tokenize(between, special=True))
-        return self._head[1] + self._tokenize(user) + self._tokenize(after, special=True)
+        tokens = list(self._head[1])
+        for asked, said in turns:
+            tokens += self._tokenize(asked) + self._tokenize(middle, special=True)
+            tokens += self._tokenize(said) + self._tokenize(onward, special=True)
+        return tokens + self._tokenize(user) + self._tokenize(after, special=True)
 
     def _tokenize(self, text: str, *, special: bool = False, first: bool = False) -> list[int]:
         data = text.encode()
@@ -102,24 +107,33 @@ class Session:
         count = self.lib.llama_tokenize(self.vocab, data, len(data), buffer, len(buffer), first, special)
         return list(buffer[:count])
 
-    def _chat_layout(self) -> tuple[str, str, str]:
-        """Split the chat template's text: before the system text, between it and the user's, after."""
-        template = self.lib.llama_model_chat_template(self._model, None)
-        laid_out = (template and self._apply_template(template)) or self._apply_template(_CHATML)
+    def _chat_layout(self) -> tuple[str, str, str, str, str]:
+        """Split the chat template's text: what stands before the system text, and between it and the user's;
+        between a turn's question and its answer, and from there to the next question; and at the end.
+        """
+        laid_out = self._laid_out(("system", _SYSTEM), ("user", _USER))
         before, found, rest = laid_out.partition(_SYSTEM)
         if not found:  # a template without a system role
             before, rest = "", laid_out
         between, _, after = rest.partition(_USER)
-        return before, between, after
+        turns = self._laid_out(("system", _SYSTEM), ("user", _ASKED), ("assistant", _SAID), ("user", _USER))
+        middle, _, rest = turns.partition(_ASKED)[2].partition(_SAID)
+        return before, between, middle, rest.partition(_USER)[0], after
 
-    def _apply_template(self, template: bytes) -> str:
-        """Lay out the two stand-ins; empty where llama.cpp does not know the template."""
-        message = self.lib.llama_chat_message
-        chat = (message * 2)(
-            message(role=b"system", content=_SYSTEM.encode()), message(role=b"user", content=_USER.encode())
+    def _laid_out(self, *messages: tuple[str, str]) -> str:
+        """Lay messages out by the model's template, or by ChatML where llama.cpp does not know it."""
+        template = self.lib.llama_model_chat_template(self._model, None)
+        return (template and self._apply_template(template, messages)) or self._apply_template(
+            _CHATML, messages
         )
+
+    def _apply_template(self, template: bytes, messages: Sequence[tuple[str, str]]) -> str:
+        """Lay messages out; empty where llama.cpp does not know the template."""
+        message = self.lib.llama_chat_message
+        rows = [message(role=role.encode(), content=text.encode()) for role, text in messages]
+        chat = (message * len(rows))(*rows)
         buffer = ctypes.create_string_buffer(4096)
-        size = self.lib.llama_chat_apply_template(template, chat, 2, True, buffer, len(buffer))
+        size = self.lib.llama_chat_apply_template(template, chat, len(rows), True, buffer, len(buffer))
         return buffer.raw[:size].decode() if 0 < size <= len(buffer) else ""
 
     def text(self, tokens: Sequence[int]) -> str:

@@ -25,6 +25,7 @@ class Request:
         system: text that stays the same from call to call; its evaluation is cached.
         user: text that changes with every call.
         images: PNG files, for kernels whose `vision` is true.
+        turns: earlier turns between the two, such as worked examples: pairs of question and answer.
         schema: JSON schema that the answer must satisfy; objects should set `additionalProperties` to false.
         grammar: GBNF that the answer must follow, in place of a schema; no text of it may begin another one.
             A server that knows no grammars is asked without: look at what it says.
@@ -37,6 +38,7 @@ class Request:
     system: str
     user: str
     images: tuple[bytes, ...] = ()
+    turns: tuple[tuple[str, str], ...] = ()
     schema: Schema | None = None
     grammar: str | None = None
     deadline_s: float = 10.0

@@ -118,6 +118,12 @@ def test_the_prompt_is_laid_out_by_the_models_template(smollm2):
         "<|im_start|>system\n",
         "<|im_end|>\n<|im_start|>user\n",
         "<|im_end|>\n<|im_start|>assistant\n",
+        "<|im_end|>\n<|im_start|>user\n",
+        "<|im_end|>\n<|im_start|>assistant\n",
+    )
+    assert (
+        session.text(session.prompt("S", "U", [("A", "B")]))
+        == "system\nS\nuser\nA\nassistant\nB\nuser\nU\nassistant\n"
     )
 
 
