@@ -69,8 +69,7 @@ def closed(text: str) -> str:
 
 def structure() -> Rules:
     """Return the rules of the program's body, and of all bodies and blocks within it."""
-    rules = {"body": body("", 1, BLOCKS[0], "")}
-    rules |= {f"deep{within}": f"line{{0,{RUNS[-1]}}} last{within}?" for within in ("", "-in")}
+    rules = {"body": body("", 1, BLOCKS[0], ""), "deep": f"line{{0,{RUNS[-1]}}}"}
     places = [str(number) for number in range(1, BLOCKS[0] + 1)]
     while places:
         place = places.pop(0)
@@ -80,8 +79,8 @@ def structure() -> Rules:
             most = BLOCKS[len(place)]
             places += [f"{place}{number}" for number in range(1, most + 2)]
             for within in ("", "-in"):
-                rules[f"then-{place}{within}"] = f"{body(place, 1, most, within)} last{within}?"
-                rules[f"else-{place}{within}"] = f"{body(place, most + 1, most + 1, within)} last{within}?"
+                rules[f"then-{place}{within}"] = body(place, 1, most, within)
+                rules[f"else-{place}{within}"] = body(place, most + 1, most + 1, within)
     return rules
 
 
@@ -94,12 +93,16 @@ def body(place: str, first: int, last: int, within: str) -> str:
 
 
 def block(place: str, within: str) -> str:
-    """Return the choice between a loop and a condition, with and without its other case."""
-    deep = len(place) == len(BLOCKS)
-    name, other = ("deep", "deep") if deep else (f"then-{place}", f"else-{place}")
-    both = rf'"JMP E{place}\nL{place}:\n" {other}{within} "E{place}:\n"'
-    condition = rf'condition "L{place}\n" {name}{within} ({both} | "L{place}:\n")'
-    return rf'head {name}-in "ENDLOOP\n" | {condition}'
+    """Return the choice between a loop and a condition, with and without its other case.
+
+    Only a case may end with what leaves the program or the loop: elsewhere nothing could follow it.
+    """
+    first, other, inner = f"then-{place}{within}", f"else-{place}{within}", f"then-{place}-in"
+    if len(place) == len(BLOCKS):
+        first = other = inner = "deep"
+    both = rf'"JMP E{place}\nL{place}:\n" {other} last{within}? "E{place}:\n"'
+    case = rf'condition "L{place}\n" {first} last{within}? ({both} | "L{place}:\n")'
+    return rf'head {inner} "ENDLOOP\n" | {case}'
 
 
 # Lines.

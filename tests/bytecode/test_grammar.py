@@ -103,7 +103,8 @@ def test_a_drawn_text_tells_of_every_part_of_the_grammar() -> None:
         ("LOOP 100\nENDLOOP", False, False),
         ("LOOP 2", False, False),
         ("EXIT", False, False),
-        ("LOOP 2\nEXIT\nENDLOOP", True, True),
+        ("LOOP 2\nEXIT\nENDLOOP", False, False),
+        ("LOOP 2\nBEQ r0, r1, L11\nEXIT\nL11:\nENDLOOP", True, True),
         ("BEQ r0, r1, L1\nL1:", True, True),
         ("BEQ r0, r1, L2\nL2:", False, False),
         ("BEQ r0, r1, L1\nEND\nL1:", True, True),
@@ -117,7 +118,7 @@ def test_it_knows_the_robots_parts_and_ranges(line: str, cube: bool, spare: bool
 
 def test_no_branch_is_too_far() -> None:
     """The fullest program that the grammar lets through, and the fullest loop, still assemble."""
-    for text in (f"{fullest('')}END\n", f"LOOPR r1, max 2\n{fullest('1')}ENDLOOP\nEND\n"):
+    for text in (f"{fullest('')}END\n", f"LOOPR r1, max 2\n{fullest('1')[:-4]}ENDLOOP\nEND\n"):
         assert accepts(CUBE, text)
         assert broken_rule(assemble(text), CUBE) in {*COSTS, Rule.LENGTH}
     assert not accepts(CUBE, f"WAIT 1s\n{fullest('')}END\n")
