@@ -7,7 +7,7 @@ those are kept that have come to its word with its fuel, and whose reports are t
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
 from llmbytecode import Op, Program
@@ -19,7 +19,7 @@ from llmos.trial import Run, Trial
 
 TIMED = (Op.MOVE, Op.MOVER, Op.TURN, Op.TURNR, Op.DRIVE, Op.WAIT, Op.WAITR)
 ACTS = (*TIMED, Op.LED, Op.TONE, Op.TRIP, Op.REPORT, Op.MODE, Op.END, Op.FAIL)
-MOST_WAYS = 64  # that are followed at once; where there are more, what happened is not known
+MOST_STEPS = 1_000_000  # of all ways between two looks; where there are more, what happened is not known
 
 
 class Act(NamedTuple):
@@ -75,16 +75,18 @@ def trace(run: Run) -> list[Act]:
             acts.append(Act(ms - began, word, one, report=value, sure=sure))
         ways = dict.fromkeys(ways, ((), True))
         fuel, before = one.fuel, one.ms
-    return [_timed(run, act, after, seen) for act, after in zip(acts, [*acts[1:], None], strict=True)]
+    return [_timed(run, act, after, seen) for act, after in zip_longest(acts, acts[1:])]
 
 
 def _seen(run: Run) -> tuple[list[Telemetry], int]:
     """Return a block's telemetry from its beginning to its end, and when it began by the robot's clock."""
+    end = (State.READY, run.done.pc, run.done.fuel)
     seen = [one for one in run.telemetry if one.state == State.RUNNING]
-    after = [one for one in run.telemetry if one.state != State.RUNNING and seen and one.ms >= seen[-1].ms]
+    begun = seen[0].ms if seen else 0
+    after = [one for one in run.telemetry if (one.state, one.pc, one.fuel) == end and one.ms >= begun]
     if after:
         return [*seen, after[0]], after[0].ms - run.done.ms
-    return seen, seen[0].ms if seen else 0
+    return seen, begun
 
 
 def _agreed(ways: Ways) -> tuple[tuple[int, ...], bool]:
@@ -110,7 +112,11 @@ def _changes(truth: Truth) -> list[int]:
 
 def follow(program: Program, ways: Ways, words: int, last: int, events: Sequence[Event]) -> Ways:
     """Follow ways for so many words, and return those that have then executed `last`; none where lost."""
+    steps = 0
     for _ in range(words):
+        steps += len(ways)
+        if steps > MOST_STEPS:
+            return {}
         onward: Ways = {}
         for way, (acts, sure) in ways.items():
             for then in step(program, way, events):
@@ -118,8 +124,6 @@ def follow(program: Program, ways: Ways, words: int, last: int, events: Sequence
                 known = onward.get(then)
                 onward[then] = (done, sure) if known is None else (known[0], sure and known == (done, True))
         ways = onward
-        if len(ways) > MOST_WAYS:
-            return {}
     return {way: found for way, found in ways.items() if way.last == last or not words}
 
 

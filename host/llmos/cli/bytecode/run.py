@@ -26,8 +26,8 @@ Example: llmos bytecode run square.lasm
 """
 HELP_TRACE = (
     "Also list what was done when: moves, waits, lights, tones, TRIP, reports, modes. It is followed through "
-    "the program by the word and the fuel that telemetry tells. Registers are not seen; ? marks what could "
-    "also have been something else."
+    "the program by the word and the fuel that telemetry tells. Registers are not seen; ? marks where "
+    "something else or more may have been done."
 )
 
 
