@@ -24,7 +24,8 @@ LlmosError                  anything that LLMos refuses or cannot do
 ├── ResourceMissing         a folder that ships with LLMos is not there      (llmos.resources)
 ├── SkillError              a skill that is not there, or a value it refuses (llmos.skills)
 ├── StateError              the state folder cannot be used                  (llmos.state)
-└── TruthError              a truth log that cannot be written or read       (llmos.sim.truth)
+├── TruthError              a truth log that cannot be written or read       (llmos.sim.truth)
+└── WishError               a wish that nobody can be asked for              (llmos.writing)
 """
 
 
