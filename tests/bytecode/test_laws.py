@@ -5,7 +5,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.bytecode.twins import COMPILED, NEEDS_COMPILED, Check
+from tests.bytecode.twins import COMPILED, NEEDS_COMPILED, verdict
 from tests.generate import nearly_valid, noise, valid
 
 from llmbytecode import (
@@ -114,14 +114,6 @@ def check_mistakes(text: str) -> None:
             assert 1 <= problem.line <= len(lines)
             assert 1 <= problem.column <= len(lines[problem.line - 1]) + 1
             assert "\n" not in str(problem)
-
-
-def verdict(check: Check, program: Program, limits: Limits) -> Certificate | tuple[int, ...]:
-    """Return a verifier's certificate, or its refusal as numbers."""
-    try:
-        return check(program.words, len(program.constants), program.autonomous_ms, limits)
-    except Refusal as refusal:
-        return (refusal.rule, refusal.word, refusal.value, refusal.limit)
 
 
 @NEEDS_COMPILED

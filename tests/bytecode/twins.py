@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from llmbytecode import Certificate, Limits, _verify_py
+from llmbytecode import Certificate, Limits, Program, Refusal, _verify_py
 
 Check = Callable[[Sequence[int], int, int, Limits], Certificate]
 
@@ -25,3 +25,11 @@ TWINS = [
     pytest.param(_verify_py.check, id="plain"),
     pytest.param(COMPILED, id="compiled", marks=NEEDS_COMPILED),
 ]
+
+
+def verdict(check: Check, program: Program, limits: Limits) -> Certificate | tuple[int, ...]:
+    """Return a verifier's certificate, or its refusal as numbers."""
+    try:
+        return check(program.words, len(program.constants), program.autonomous_ms, limits)
+    except Refusal as refusal:
+        return (refusal.rule, refusal.word, refusal.value, refusal.limit)

@@ -57,7 +57,7 @@ ROBOTS: tuple[Limits, ...] = (
     CUBE._replace(max_ms=9000, max_autonomous_ms=0),
     CUBE._replace(  # everything is allowed, and dear
         max_words=4096, max_constants=256, max_fuel=BIG, max_ms=BIG, max_path_mm=BIG, max_rotation_mrad=BIG,
-        max_reports=BIG, max_autonomous_ms=65535, top_speed=BIG, top_rate=BIG, accel=1, turn_accel=1,
+        max_reports=65535, max_autonomous_ms=65535, top_speed=BIG, top_rate=BIG, accel=1, turn_accel=1,
         base_mm=1, instruction_us=BIG, tick_ms=BIG,
     ),
     CUBE._replace(
