@@ -1,5 +1,5 @@
 # Bad input at the robot's end of the wire while a block runs: truncated, flipped, oversized and lying
-# containers, and broken frames. Each is refused by name, none of it runs, and the running block does not notice.
+# containers, and broken frames. Each is refused by name, none of it runs, and the running block goes on.
 from world import *
 
 from llmvm import _isa as I
