@@ -10,6 +10,7 @@ import llmos
 COMMANDS = {
     "run": ("run", "run", "Give the robot a goal and watch it drive."),
     "eval": ("eval", "evaluate", "Run arenas by kernels by seeds, and print the table."),
+    "write": ("write", "write", "Have a model write a program, and verify it."),
     "board": ("board", "board", "Start a virtual robot behind a serial port, for any tool."),
     "bytecode": ("bytecode", "bytecode", "Assemble, disassemble, validate and run LLMBytecode."),
     "doctor": ("doctor", "doctor", "Say what is installed, what is missing, and what to do about it."),

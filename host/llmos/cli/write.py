@@ -1,0 +1,142 @@
+"""`llmos write`: have a model write a program for a wish."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from llmbytecode import Program
+from llmos.cli import options
+from llmos.cli.bytecode import _trial
+from llmos.cli.bytecode.validate import certificate_table
+from llmos.inference import open_kernel
+from llmos.manifest import Manifest, load_manifest
+from llmos.state import writable
+from llmos.trial import try_block
+from llmos.writing import Attempt, Draft, clean_wish, write_program
+
+EPILOG = """\b
+Example:
+  llmos write "go 40 cm forward" --run
+  llmos write "blink blue at every corner of a 30 cm square" --kernel gguf:qwen2.5-7b-instruct.gguf -o s.lasm
+"""
+KERNEL_HELP = "Who writes: smollm2, gguf:PATH, openai:URL, random, replay:FILE."
+
+
+@click.command("write", epilog=EPILOG)
+@click.argument("wish")
+@click.option("--kernel", default="smollm2", show_default=True, help=KERNEL_HELP)
+@click.option("--robot", default="cube", show_default=True, help="Manifest: a name or a .toml file.")
+@click.option(
+    "--attempts", default=3, show_default=True, type=click.IntRange(1, 20), help="Most programs to write."
+)
+@click.option("--seed", default=0, show_default=True, type=options.SEED, help="Fixes what is drawn.")
+@click.option(
+    "--deadline", default=120.0, show_default=True, type=options.SECONDS, help="Seconds for one program."
+)
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the program here (.lasm)."
+)
+@click.option("--run", "running", is_flag=True, help="Run it on the virtual robot.")
+@click.option("--arena", default="empty", show_default=True, help="Where to run it: a name or a .toml file.")
+@options.as_json
+@click.pass_context
+def write(context: click.Context, /, as_json: bool, output: Path | None, **wanted: Any) -> None:
+    """Write a program that does what WISH says, a sentence.
+
+    The model writes under a grammar made for this robot: each of its programs is well-formed, whatever it
+    knows. The verifier says whether the robot takes it; where it does not, the model is told why and tries
+    again. Neither can say whether the program does what was wished: look at it, or --run it.
+
+    The model that ships, SmolLM2 with 135 million parameters, copies the worked example that is most like the
+    wish, and often gets its numbers right; what has no such example it gets wrong. Name a larger model with
+    --kernel gguf:PATH, or a server with --kernel openai:URL.
+    """
+    clean_wish(wanted["wish"])
+    if output:
+        writable(output)
+    manifest = load_manifest(wanted["robot"])
+    draft = drafted(manifest, **wanted)
+    trial = ran(draft, manifest, **wanted) if draft.program and wanted["running"] else None
+    if draft.program and output:
+        output.write_text(f"; {draft.wish}\n{draft.text}", encoding="utf-8")
+    if as_json:
+        run = {"run": _trial.facts(trial) if trial else None} if wanted["running"] else {}
+        click.echo(json.dumps({**facts(draft, wanted["kernel"], wanted["robot"]), **run}))
+    else:
+        click.echo(text(draft, manifest, wanted["kernel"]))
+        if trial:
+            click.echo(f"\n{_trial.text(trial)}")
+    context.exit(0 if draft.accepted and (trial is None or trial.good) else 1)
+
+
+def drafted(manifest: Manifest, **wanted: Any) -> Draft:
+    """Write the program."""
+    kernel = open_kernel(wanted["kernel"])
+    try:
+        return write_program(
+            wanted["wish"],
+            kernel,
+            manifest,
+            attempts=wanted["attempts"],
+            seed=wanted["seed"],
+            deadline_s=wanted["deadline"],
+        )
+    finally:
+        kernel.close()
+
+
+def ran(draft: Draft, manifest: Manifest, **wanted: Any) -> _trial.Shown:
+    """Run an accepted program on the virtual robot."""
+    program = draft.program or Program([])
+    run = try_block(program, arena=wanted["arena"], robot=wanted["robot"], seed=wanted["seed"])
+    lines = draft.text.split("\n")
+    texts = [lines[program.line(word) - 1] for word in range(len(program.words))]
+    return _trial.shown(wanted["arena"], texts, run, traced=False)
+
+
+def facts(draft: Draft, kernel: str, robot: str) -> dict[str, Any]:
+    """Return a draft for --json."""
+    return {
+        "ok": draft.accepted,
+        "wish": draft.wish,
+        "kernel": kernel,
+        "robot": robot,
+        "text": draft.text,
+        "certificate": draft.certificate._asdict() if draft.certificate else None,
+        "seconds": round(draft.seconds, 3),
+        "attempts": [attempt_facts(attempt) for attempt in draft.attempts],
+    }
+
+
+def attempt_facts(attempt: Attempt) -> dict[str, Any]:
+    """Return one attempt for --json."""
+    answer = attempt.answer
+    return {
+        "text": attempt.text,
+        "well_formed": attempt.well_formed,
+        "refusal": attempt.refusal or None,
+        "cut": answer.cut,
+        "tokens_in": answer.tokens_in,
+        "tokens_cached": answer.tokens_cached,
+        "tokens_out": answer.tokens_out,
+        "tokens_forced": answer.tokens_forced,
+        "seconds": round(answer.seconds, 3),
+    }
+
+
+def text(draft: Draft, manifest: Manifest, kernel: str) -> str:
+    """Return a draft for people: refused programs with the reason, the accepted one with its certificate."""
+    parts = []
+    for number, attempt in enumerate(draft.attempts, 1):
+        cut = "; it was cut off and closed" if attempt.answer.cut else ""
+        head = f"attempt {number}, refused{cut}: {attempt.refusal}" if attempt.refusal else f"; {draft.wish}"
+        parts.append(f"{head}\n{attempt.text}")
+    if draft.certificate:
+        parts.append(f"{certificate_table(draft.certificate, manifest.limits)}\n")
+    tokens = sum(attempt.answer.tokens_out for attempt in draft.attempts)
+    count = f"{len(draft.attempts)} attempt{'s' * (len(draft.attempts) > 1)}"
+    verdict = "accepted" if draft.accepted else "none accepted"
+    parts.append(f"{kernel}: {count}, {verdict}, {tokens} tokens in {draft.seconds:.1f} s")
+    return "\n".join(parts)
