@@ -60,6 +60,15 @@ def test_a_real_server_answers_under_the_schema(server, ask):
         assert answer.tokens_in > 50 < answer.tokens_in + answer.tokens_out
 
 
+def test_a_real_server_follows_a_grammar(server, ask):
+    """Sent as llama.cpp's kin take it; an answer that is cut off says so."""
+    kernel = open_kernel(f"openai:{server}")
+    grammar = 'root ::= ("red" | "blue") " " [1-3]{2} "\\n"\n'
+    answer = kernel(ask(schema=None, grammar=grammar))
+    assert re.fullmatch(r"(red|blue) [1-3]{2}\n?", answer.text)
+    assert kernel(ask(schema=None, grammar='root ::= "a"{99}\n', max_tokens=3)).cut
+
+
 def test_a_real_server_that_is_too_slow_misses_the_deadline(server, ask):
     """The caller waits no longer than it said."""
     kernel = open_kernel(f"openai:{server}#any")
@@ -235,3 +244,20 @@ def test_what_is_no_http_is_told_at_once(ask, reply):
             kernel(ask(deadline_s=30))
     assert not isinstance(refusal.value, DeadlineExpired)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_grammar_is_sent_in_every_form_and_dropped_where_it_is_refused(scripted, ask):
+    """The second question is asked without it at once."""
+    scripted.script = [(400, {"error": "unknown field"}), (200, said("red")), (200, said("blue"))]
+    kernel = open_kernel(scripted.url)
+    asked = ask(schema=None, grammar="root ::= [a-z]+", turns=(("A", "B"),))
+    assert (kernel(asked).text, kernel(asked).text) == ("red", "blue")
+    first, second, third = (body for body, _ in scripted.asked)
+    assert (
+        first["grammar"]
+        == first["guided_grammar"]
+        == first["structured_outputs"]["grammar"]
+        == "root ::= [a-z]+"
+    )
+    assert not {"grammar", "guided_grammar", "structured_outputs"} & {*second, *third}
+    assert [message["role"] for message in third["messages"]] == ["system", "user", "assistant", "user"]
