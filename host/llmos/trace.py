@@ -80,13 +80,10 @@ def trace(run: Run) -> list[Act]:
 
 def _seen(run: Run) -> tuple[list[Telemetry], int]:
     """Return a block's telemetry from its beginning to its end, and when it began by the robot's clock."""
-    end = (State.READY, run.done.pc, run.done.fuel)
-    seen = [one for one in run.telemetry if one.state == State.RUNNING]
-    begun = seen[0].ms if seen else 0
-    after = [one for one in run.telemetry if (one.state, one.pc, one.fuel) == end and one.ms >= begun]
-    if after:
-        return [*seen, after[0]], after[0].ms - run.done.ms
-    return seen, begun
+    seen = [one for one in run.telemetry if one.state == State.RUNNING and one.ms < run.ended_ms]
+    last = run.telemetry[-1:]  # where another block follows, it is that one's already
+    ends = [one._replace(ms=run.ended_ms, pc=run.done.pc, fuel=run.done.fuel) for one in last]
+    return seen + ends, run.ended_ms - run.done.ms
 
 
 def _agreed(ways: Ways) -> tuple[tuple[int, ...], bool]:

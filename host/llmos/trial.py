@@ -1,10 +1,11 @@
 """A trial: blocks run on a fresh virtual robot in an arena, and everything that is known of it afterwards."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from llmbytecode import Certificate, Limits, Outcome, Program, read_container, verify
+from llmbytecode import Certificate, Limits, Program, read_container, verify
 from llmbytecode.container import pack_container
 from llmos.link import Done, Event, Robot, Telemetry
 from llmos.link.robot import HEARTBEAT_MS
@@ -26,7 +27,7 @@ class Run:
     done: Done
     events: list[Event]
     telemetry: list[Telemetry]
-    ended_ms: int  # of the link's clock
+    ended_ms: int  # of the robot's clock, which in an arena is the truth's
 
     @property
     def used(self) -> dict[str, int]:
@@ -61,7 +62,7 @@ def try_blocks(
     speed: float = 0.0,
     heartbeat_ms: int = HEARTBEAT_MS,
 ) -> list[Trial]:
-    """Run blocks one after the other on a fresh virtual robot; one that does not complete is the last.
+    """Stream blocks to a fresh virtual robot; one that does not complete is the last.
 
     Args:
         programs: programs, or containers, which the robot is sent as they are.
@@ -113,13 +114,13 @@ def certified(program: Program | bytes, limits: Limits) -> Block:
     return program, certificate, pack_container(program, certificate, limits)
 
 
-def run_blocks(robot: Robot, blocks: Iterable[Block]) -> list[Run]:
-    """Run blocks on a connected robot until one does not complete; raises as `Robot.run` does."""
+def run_blocks(robot: Robot, blocks: Sequence[Block]) -> list[Run]:
+    """Stream blocks to a connected robot until one does not complete; raises as `Robot.stream` does."""
+    telemetry: list[Telemetry] = []
     runs = []
-    for program, certificate, container in blocks:
-        telemetry: list[Telemetry] = []
-        done = robot.run(container, telemetry.append)
-        runs.append(Run(program, certificate, done, list(robot.events), telemetry, robot.clock.now()))
-        if done.outcome != Outcome.COMPLETED:
-            break
+    with closing(robot.stream([container for _, _, container in blocks], telemetry.append)) as ended:
+        for done, (program, certificate, _) in zip(ended, blocks, strict=False):
+            end = robot.ended_ms
+            own = [one for one in telemetry if end - done.ms <= one.ms <= end]
+            runs.append(Run(program, certificate, done, robot.events, own, end))
     return runs

@@ -103,11 +103,13 @@ def test_a_trace_that_is_sure_is_right(seed: int, every: int) -> None:
 
 
 def test_blocks_follow_each_other_and_each_has_its_own_part_of_the_truth() -> None:
-    """The second begins where the first ended; one that fails is the last."""
+    """The second begins where the first ended, without a stop; one that fails is the last."""
     step = assemble("MOVE 10cm, 40mm/s\nEND")
     first, second, third = try_blocks([step, step, assemble("REPORT 2, r0\nFAIL 3"), step])
-    assert second.truth.samples[0].x == first.truth.samples[-1].x == pytest.approx(0.1, abs=0.002)
+    assert second.truth.samples[0].x == first.truth.samples[-1].x == pytest.approx(0.1, abs=0.005)
     assert second.truth.samples[-1].x == pytest.approx(0.2, abs=0.002)
+    assert first.truth.samples[-1].moving == 1
+    assert [act.word for act in trace(first)] == [act.word for act in trace(second)] == [0, 1]
     assert (first.events, second.events, third.events) == ([], [], [Event(2, 0)])
     assert (third.done.outcome, third.done.code) == (Outcome.FAILED, 3)
 

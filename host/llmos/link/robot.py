@@ -20,7 +20,7 @@ from llmos.link.clock import Clock
 from llmos.link.errors import BlockRefused, HashMismatch, LinkError, LinkTimeout, robot_fault
 from llmos.link.frames import Frame
 from llmos.link.interrupts import deferred_interrupts
-from llmos.link.messages import Done, Event, FaultNotice, Hello, Telemetry, Verdict, pack, unpack
+from llmos.link.messages import Done, Event, FaultNotice, Hello, Message, Telemetry, Verdict, pack, unpack
 from llmos.link.port import Port
 from llmos.link.stream import Stream
 from llmos.link.transport import Stats, Transport
@@ -65,6 +65,7 @@ class Robot:
         """
         self.telemetry = Telemetry(*[0] * len(Telemetry._fields))
         self.events: list[Event] = []  # of the block that has ended last
+        self.ended_ms = 0  # when it did, by the robot's clock
         self.stats = Stats()
         self.hello: Hello | None = None  # None while no session is open
         self._port, self.clock = port, clock
@@ -75,7 +76,7 @@ class Robot:
         self._held: deque[bytes] = deque(maxlen=SLOTS)  # the one used last is last
         self._verdict: Verdict | None = None
         self._reported: list[Event] = []  # by the block that runs
-        self._ended: deque[tuple[Done, list[Event]]] = deque(maxlen=SLOTS)  # with what they have reported
+        self._ended: deque[tuple[Done, list[Event], int]] = deque(maxlen=SLOTS)  # with events and ended_ms
         self._fault: FaultNotice | None = None
         self._on_telemetry: Callable[[Telemetry], None] | None = None
         self._told = False  # a TELEMETRY has come since the last request was acknowledged
@@ -162,14 +163,12 @@ class Robot:
             RobotFault: the robot cannot run it now.
             LinkTimeout: the robot does not answer.
         """
-        self._on_telemetry = on_telemetry
-        try:
-            with closing(self.stream([container])) as ended:
-                return next(ended)
-        finally:
-            self._on_telemetry = None
+        with closing(self.stream([container], on_telemetry)) as ended:
+            return next(ended)
 
-    def stream(self, containers: Iterable[bytes]) -> Generator[Done]:
+    def stream(
+        self, containers: Iterable[bytes], on_telemetry: Callable[[Telemetry], None] | None = None
+    ) -> Generator[Done]:
         """Run blocks without a stop between them, and yield how each ended, in order; `events` are its own.
 
         Each block is uploaded and queued while the one before it runs, and taken from `containers` no sooner.
@@ -184,7 +183,7 @@ class Robot:
             RobotFault: the robot cannot run a block now.
             LinkTimeout: the robot does not answer.
         """
-        return Stream(self).run(containers)
+        return Stream(self).run(containers, on_telemetry)
 
     def wait(self, ms: int) -> None:
         """Let `ms` pass with heartbeats, as while the host thinks."""
@@ -334,29 +333,30 @@ class Robot:
             self._record(b"<", now, data)
             frames = self._transport.receive(data, now)
         self._silent_ms = 0 if frames else self._silent_ms + now - before
-        for frame in frames:
-            self._handle(frame)
+        messages = [self._handle(frame) for frame in frames]
+        for message in messages:  # when all has been handled: a callback may itself wait for frames
+            if self._on_telemetry is not None and isinstance(message, Telemetry):
+                self._on_telemetry(message)
         if self.hello is not None and self._silent_ms > ANSWER_MS:
             raise self._timeout("frame", ANSWER_MS)
 
-    def _handle(self, frame: Frame) -> None:
+    def _handle(self, frame: Frame) -> Message | None:
         message = unpack(frame)
         if isinstance(message, Telemetry):
             self.telemetry = message
             self._told = self._transport.idle
-            if self._on_telemetry is not None:
-                self._on_telemetry(message)
         elif isinstance(message, Hello):
             self.hello = message
         elif isinstance(message, Verdict):
             self._verdict = message
         elif isinstance(message, Done):
             self.events, self._reported = self._reported, []
-            self._ended.append((message, self.events))
+            self._ended.append((message, self.events, self.telemetry.ms))  # which is sent just before a DONE
         elif isinstance(message, Event):
             self._reported.append(message)
         elif isinstance(message, FaultNotice):
             self._fault = message
+        return message
 
     def _record(self, direction: bytes, now: int, data: bytes) -> None:
         if self._transcript is not None:

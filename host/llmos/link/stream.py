@@ -2,13 +2,13 @@
 
 import struct
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING
 
 from llmbytecode._isa import HEADER_FORMAT, Fault, FrameType, Header, Outcome
 from llmbytecode.container import HEADER_SIZE, block_hash
 from llmos.link.errors import LinkTimeout, robot_fault
-from llmos.link.messages import Done
+from llmos.link.messages import Done, Telemetry
 
 if TYPE_CHECKING:
     from llmos.link.robot import Robot
@@ -37,9 +37,13 @@ class Stream:
         self._sent: deque[bytes] = deque()
         self._was_held = False  # the robot was believed to hold the block sent last
 
-    def run(self, containers: Iterable[bytes]) -> Generator[Done]:
+    def run(
+        self, containers: Iterable[bytes], on_telemetry: Callable[[Telemetry], None] | None
+    ) -> Generator[Done]:
         """Send the blocks and yield their ends; see `Robot.stream`."""
         robot = self._robot
+        if on_telemetry:
+            robot._on_telemetry = on_telemetry
         robot._ended.clear()
         robot._fault = None
         try:
@@ -50,6 +54,9 @@ class Stream:
             if self._sent:
                 robot._halt()
             raise
+        finally:
+            if on_telemetry:
+                robot._on_telemetry = None
 
     def _run(self, containers: Iterable[bytes]) -> Generator[Done]:
         for container in containers:
@@ -98,7 +105,7 @@ class Stream:
             elif robot._fault and not robot._ended:
                 self._refused()
         self._sent.popleft()
-        done, robot.events = robot._ended.popleft()
+        done, robot.events, robot.ended_ms = robot._ended.popleft()
         return done
 
     def _answered(self, ms: int) -> bool:
