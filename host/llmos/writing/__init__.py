@@ -5,6 +5,18 @@ Errors: `LlmosError` <- `WishError`.
 
 from ._chooser import choose_program
 from ._prompt import WishError, clean_wish, writer_prompt
+from ._ways import WAYS, make_program, usual_way
 from ._writer import Attempt, Draft, write_program
 
-__all__ = ["Attempt", "Draft", "WishError", "choose_program", "clean_wish", "write_program", "writer_prompt"]
+__all__ = [
+    "WAYS",
+    "Attempt",
+    "Draft",
+    "WishError",
+    "choose_program",
+    "clean_wish",
+    "make_program",
+    "usual_way",
+    "write_program",
+    "writer_prompt",
+]

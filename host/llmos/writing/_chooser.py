@@ -124,8 +124,10 @@ def choose_program(
         max_tokens=MAX_TOKENS,
     )
     answer = kernel(request)
-    text = call_text(json.loads(answer.text), skills)
-    return Draft(wish, (checked(replace(answer, text=text), manifest.limits),))
+    call = json.loads(answer.text)
+    chosen = " ".join([call["skill"], *(f"{key}={value}" for key, value in call.items() if key != "skill")])
+    filled = replace(answer, text=call_text(call, skills))
+    return Draft(wish, (checked(filled, manifest.limits),), chosen)
 
 
 def question(wish: str, skills: Sequence[Skill]) -> str:

@@ -42,6 +42,7 @@ class Draft:
 
     wish: str
     attempts: tuple[Attempt, ...]
+    chosen: str = ""  # the skill with its numbers, where one was chosen
 
     @property
     def accepted(self) -> bool:

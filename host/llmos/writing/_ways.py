@@ -1,0 +1,37 @@
+"""The ways to a program for a wish: a kernel writes it, or chooses one that ships and fills its numbers."""
+
+from llmos.inference import Inference
+from llmos.manifest import Manifest
+
+from ._chooser import choose_program
+from ._writer import Draft, write_program
+
+_OFFERED = {"choose": 1, "choose3": 3}  # skills that a kernel may choose from
+WAYS = ("write", *_OFFERED)
+_WRITERS = ("gguf:", "openai:")
+
+
+def usual_way(kernel: str) -> str:
+    """Return the way for a kernel's spec where nobody asks for one: the kernels that ship choose."""
+    return "write" if kernel.startswith(_WRITERS) else "choose"
+
+
+def make_program(
+    wish: str,
+    kernel: Inference,
+    manifest: Manifest,
+    way: str,
+    *,
+    attempts: int = 3,
+    seed: int = 0,
+    deadline_s: float = 120.0,
+) -> Draft:
+    """Have a kernel make a program for a wish in one of the `WAYS`; `attempts` bounds those of writing.
+
+    Raises:
+        WishError: there is no wish, or it is too long.
+        InferenceError: the kernel gives no answer.
+    """
+    if way == "write":
+        return write_program(wish, kernel, manifest, attempts=attempts, seed=seed, deadline_s=deadline_s)
+    return choose_program(wish, kernel, manifest, offered=_OFFERED[way], seed=seed, deadline_s=deadline_s)
