@@ -214,7 +214,7 @@ def test_a_bad_upload_disturbs_neither_the_running_block_nor_the_other_slot(desk
     robot._ended.clear()
     assert robot._pump(20_000, lambda: robot._ended)
     assert robot._ended[0][0][:2] == (block_hash(running), Outcome.COMPLETED)
-    assert robot.events[-1].tag == 8
+    assert robot._ended[0][1][-1].tag == 8
     robot._request(FrameType.RUN, name)
     robot.wait(200)
     held = robot._fault is None
