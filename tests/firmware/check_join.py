@@ -135,6 +135,8 @@ waits = container([wi(I.OP_WAIT, 0, 10), move(50), END])
 check("not where the next begins with a wait", blocks(one, waits)[1].stood, [a, a + b])
 asks = container([move(100), w(I.OP_TRIP, 1), END])
 check("nor where the first asks how it went", blocks(asks, two)[1].stood, [a, a + b])
+world, watch, ends, faults, fine = blocks(one, two, 1000, lambda world, _host: setattr(world, "mv", 4399))
+check("nor on an empty battery", (watch.stood, len(ends), faults), ([a], 1, [I.FAULT_BATTERY]))
 
 # Whenever the host stops them, each block accounts for its own way, and each NEXT is answered.
 bad = []
