@@ -4,7 +4,8 @@ from array import array
 from hashlib import sha256
 from struct import calcsize
 
-from llmvm import _isa
+from llmvm import _isa, vm
+from llmvm.native import Native
 
 _HEADER = calcsize(_isa.HEADER_FORMAT)
 _HASH = 8
@@ -18,19 +19,21 @@ class Slot:
         self.certificate = array("i", [0] * (_isa.CERT_GUARDED + 1))
         self.hash = None  # of the block that may run from here
 
-    # Note what the verifier found out about the accepted block.
-    def accept(self, block, verifier):
+    # Note what the verifier found out about the accepted block, and what runs it.
+    def accept(self, block, verifier, run=vm.run):
         behind = _HEADER + 4 * verifier.words
         self.words = self.view[_HEADER:behind]
         self.constants = self.view[behind : behind + 4 * verifier.constants]
         self.certificate[:] = verifier.certificate
         self.autonomous_ms = verifier.autonomous_ms
         self.hash = block
+        self.run = run
 
 
 class Blocks:
     def __init__(self, limits, verifier):
         self._verifier = verifier
+        self.native = Native(limits[_isa.LIM_MAX_NATIVE])
         capacity = _HEADER + 4 * (limits[_isa.LIM_MAX_WORDS] + limits[_isa.LIM_MAX_CONSTANTS])
         self._slots = (Slot(capacity), Slot(capacity))
         self.forget()
@@ -39,7 +42,8 @@ class Blocks:
     def forget(self):
         for slot in self._slots:
             slot.hash = None
-        self._target = None  # the slot of the upload that is open
+        self.native.forget()
+        self._target = None  # the slot of the upload that is open, or `native`
         self.broken = False  # an upload went wrong, which has been answered: the rest of it is passed over
         self._last = self._slots[1]  # that was accepted or run last, which an upload spares if it can
 
@@ -69,6 +73,33 @@ class Blocks:
         self._target, self._block, self._size, self._got = slot, block, size, 0
         return 0
 
+    # Begin an upload of machine code for a block that is held. Returns 0, or the fault that forbids it.
+    def begin_native(self, block, size):
+        self._target = None
+        self.broken = True
+        if self.find(block) is None:
+            return _isa.FAULT_UNKNOWN_BLOCK
+        if not self.native.begin(size):
+            return _isa.FAULT_NATIVE
+        self.broken = False
+        self._target, self._block, self._size, self._got = self.native, block, size, 0
+        return 0
+
+    # Whether the upload that is open is machine code.
+    @property
+    def takes_native(self):
+        return self._target is self.native
+
+    # Load the machine code whose hash is `code`. Returns the block that it is for, or None where it cannot be
+    # loaded.
+    def commit_native(self, code):
+        self._target = None
+        slot = self.find(self._block)
+        if self._got != self._size or slot is None or not self.native.attach(self._block, code):
+            return None
+        slot.run = self.native.runs(self._block)
+        return self._block
+
     # Take `size` bytes, those behind all that came before. False where they are not.
     def data(self, offset, view, size):
         slot = self._target
@@ -90,6 +121,6 @@ class Blocks:
             return None
         verifier = self._verifier
         if verifier.check(slot.view[: self._size], slot.body) == _isa.RULE_OK:
-            slot.accept(block, verifier)
+            slot.accept(block, verifier, self.native.runs(block))
             self._last = slot
         return verifier

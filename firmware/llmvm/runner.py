@@ -3,7 +3,7 @@ from array import array
 
 from micropython import const
 
-from llmvm import _isa, vm
+from llmvm import _isa, native, vm
 from llmvm.ahead import Ahead
 from llmvm.motion import Gear, Reflex
 
@@ -173,16 +173,29 @@ class Runner:
     # Execute instructions until the block moves, waits or ends, or its slice is over.
     def _compute(self, now):
         state, slot = self.state, self.slot
-        fuel = slot.certificate[_isa.CERT_FUEL]
+        fuel, began = slot.certificate[_isa.CERT_FUEL], state[vm.FUEL]
         state[vm.BUDGET] = min(_SLICE, fuel - state[vm.FUEL])
         while True:
-            code = vm.run(state, slot.words, slot.constants, self._senses.values)
+            before, budget = state[vm.FUEL], state[vm.BUDGET]
+            code = slot.run(state, slot.words, slot.constants, self._senses.values)
+            if slot.run is not vm.run:
+                self._audit(code, before, budget)
             if code == 0:
-                if state[vm.FUEL] >= fuel:
+                if state[vm.FUEL] >= fuel or state[vm.FUEL] == began:
                     self.stop(_isa.OUT_FAULT)
                 return
             if not self._executors[code](now):
                 return
+
+    # Machine code is not proved, so it is watched: an error, which latches, where it breaks its contract or
+    # has led further than the certificate allows.
+    def _audit(self, code, fuel, budget):
+        slot, odometry = self.slot, self._odometry
+        good = native.kept(self.state, slot, self._senses.values, code, fuel, budget)
+        if not good or int(odometry.path) > slot.certificate[_isa.CERT_PATH_MM]:
+            raise RuntimeError("machine code")
+        if int(odometry.rotation) > slot.certificate[_isa.CERT_ROTATION_MRAD]:
+            raise RuntimeError("machine code")
 
     # Look after a move or a wait that goes on.
     def _poll(self, now):

@@ -61,6 +61,7 @@ class Supervisor:
         handlers[_isa.F_COMMIT] = self._on_commit
         handlers[_isa.F_RUN] = self._on_run
         handlers[_isa.F_NEXT] = self._on_next
+        handlers[_isa.F_NATIVE] = self._on_native
         handlers[_isa.F_STOP] = self._on_stop
         handlers[_isa.F_ESTOP] = self._on_estop
         handlers[_isa.F_CLEAR] = self._on_clear
@@ -205,8 +206,8 @@ class Supervisor:
             self._nonce = nonce
             self._begin_session()
         version = _isa.MAJOR, _isa.MINOR
-        hashes = _isa.SPEC_HASH, self._manifest
-        pack_into(_isa.HELLO_FORMAT, link.out, HEADER, nonce, *hashes, *version, self._clear, 0)
+        hashes, kind = (_isa.SPEC_HASH, self._manifest), self._blocks.native.kind
+        pack_into(_isa.HELLO_FORMAT, link.out, HEADER, nonce, *hashes, *version, self._clear, kind)
         link.send(_isa.F_HELLO, _HELLO_SIZE)
 
     def _begin_session(self):
@@ -248,18 +249,46 @@ class Supervisor:
         block = unpack_from(_isa.COMMIT_FORMAT, self._link.frame, HEADER)[0]
         if self._latched or self._blocks.broken:
             return
+        if self._blocks.takes_native:
+            self._commit_native(block)
+            return
         verdict = self._blocks.commit(block)
         if verdict is None:
             self._fault(_isa.FAULT_UPLOAD, 0)
             return
-        found = verdict.rule, verdict.word, verdict.value, verdict.limit
+        self._verdict(block, verdict.rule, verdict.word, verdict.value, verdict.limit)
+
+    def _verdict(self, block, *found):
         pack_into(_isa.VERDICT_FORMAT, self._payload, 0, block, *found)
         self._link.keep(_isa.F_VERDICT, self._payload, _VERDICT_SIZE)
+
+    # Machine code is taken in only while nothing runs and the wheels stand: nobody has proved how long it
+    # takes to load.
+    def _busy(self):
+        return self._runner.slot or self._hal.drive.moving
+
+    def _on_native(self, _size):
+        block, size = unpack_from(_isa.NATIVE_FORMAT, self._link.frame, HEADER)
+        if self._refuse_latched():
+            return
+        fault = self._blocks.begin_native(block, size)
+        if fault:
+            self._fault(fault, size)
+
+    def _commit_native(self, code):
+        if self._busy():
+            self._fault(_isa.FAULT_BUSY, 0)
+            return
+        block = self._blocks.commit_native(code)
+        if block:
+            self._verdict(block, _isa.RULE_OK, 0, 0, 0)
+        else:
+            self._fault(_isa.FAULT_NATIVE, 0)
 
     def _on_run(self, _size):
         if self._refuse_latched():
             return
-        if self._runner.slot or self._hal.drive.moving:  # a new session may find the wheels still turning
+        if self._busy():  # a new session may find the wheels still turning
             self._fault(_isa.FAULT_BUSY, 0)
             return
         slot = self._held(unpack_from(_isa.RUN_FORMAT, self._link.frame, HEADER)[0])
