@@ -1,6 +1,7 @@
 """Machine code against the interpreter, on generated blocks, whatever the budgets."""
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -9,7 +10,9 @@ from random import Random
 
 import pytest
 
-from llmbytecode import Limits, Program, Refusal, _viper, assemble, native, verify
+from llmbytecode import Limits, Program, Refusal, _viper, assemble, native, read_container, verify
+from llmbytecode._isa import Op
+from llmbytecode.container import pack_container
 from llmbytecode.native import (
     STRETCH,
     TARGETS,
@@ -131,7 +134,7 @@ def run(micropython: Path, folder: Path, programs: list[Program]) -> list[tuple[
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=40,
         check=False,
     )
     assert done.stderr == ""
@@ -196,3 +199,92 @@ def test_compiling_is_repeatable() -> None:
     program = computing(1)
     for target in TARGETS:
         assert compile_block(program, LIMITS, target) == compile_block(program, LIMITS, target)
+
+
+BLOCK = """
+        LOOP 50
+        ADDI r1, 2
+        ENDLOOP
+        MOVER r1, max 100mm, 40mm/s
+        REPORT 1, r1
+        END
+"""
+# Machine code by hand, for BLOCK: how each breaks its contract, or asks for more than the words do.
+LIAR = """
+@micropython.viper
+def run(state: ptr32, words: ptr32, constants: ptr32, senses: ptr32) -> int:
+    pc = {pc}
+    state[{PC}] = pc
+    state[{FUEL}] += {used}
+    state[{BUDGET}] -= {counted}
+    state[{DEPTH}] += {depth}
+    {more}
+    return {code}
+"""
+TRUTH = {"pc": 4, "used": 5, "counted": 5, "depth": 0, "code": int(Op.MOVER), "more": "pass"}
+LIARS = {
+    "wrong_code": {"code": int(Op.MOVE)},
+    "far_away": {"pc": 700},
+    "thrifty": {"used": 1},
+    "wasteful": {"used": 300, "counted": 300},
+    "deep": {"depth": 25},
+    "control": {"pc": 1, "code": int(Op.LOOP)},
+    "again": {"more": "state[0] = 0"},
+    "idle": {"pc": 1, "used": 0, "counted": 0, "code": 0},
+    # the block's own way, but with arguments of its own
+    "greedy": {
+        "pc": "4 if state[0] == 0 else (5 if state[0] == 1 else 6)",
+        "code": f"{Op.MOVER:d} if state[0] == 1 else ({Op.REPORT:d} if state[0] == 2 else {Op.END:d})",
+        "more": "state[1] = 100\n    state[38] = 30000\n    state[39] = 500\n    state[0] += 1",
+    },
+}
+
+
+def make(folder: Path, target: str) -> None:
+    """Write what native_robot.py reads."""
+    program, limits = assemble(BLOCK), LIMITS
+    (folder / "block.llmb").write_bytes(pack_container(program, verify(program, limits), limits))
+    (folder / "block.mpy").write_bytes(compile_block(program, limits, target))
+    (folder / "other.mpy").write_bytes(compile_block(program, limits, "xtensawin"))
+    (folder / "empty.mpy").write_bytes(compile_source("", target))
+    places = {name: getattr(_viper, name) for name in ("PC", "FUEL", "BUDGET", "DEPTH")}
+    for name, lie in LIARS.items():
+        source = LIAR.format(**places, **TRUTH | lie)
+        (folder / f"{name}.mpy").write_bytes(compile_source(source, target))
+
+
+def checks(micropython: Path, *words: str | Path, machine_code: Path | None = None) -> None:
+    """Run a firmware check and hold that each of its lines says ok."""
+    done = subprocess.run(
+        [micropython, "-X", "heapsize=4m", *words],
+        cwd=ROOT,
+        env=os.environ | ({"LLMOS_MACHINE_CODE": str(machine_code)} if machine_code else {}),
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    bad = [line for line in lines[:-1] if not line.startswith("ok ")]
+    assert (bad, lines[-1:]) == ([], ["end 0"]), done.stderr[-2000:]
+
+
+def test_a_robot_takes_machine_code_and_catches_what_lies(micropython: Path, tmp_path: Path) -> None:
+    """Only for a block that it holds, within its budget, and with the interpreter behind every act."""
+    make(tmp_path, target_for(micropython))
+    checks(micropython, "tests/firmware/native_robot.py", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["check_lease", "check_robot"])
+def test_the_robot_keeps_its_promises_with_machine_code(micropython: Path, tmp_path: Path, name: str) -> None:
+    """Lease, latch, deadline, guards and reflex: the interpreter's checks, every block compiled."""
+    program = f"tests/firmware/{name}.py"
+    checks(micropython, program, machine_code=tmp_path)
+    blocks = sorted(tmp_path.glob("*.llmb"))
+    assert blocks
+    for path in blocks:
+        program_there = read_container(path.read_bytes()).program
+        path.with_suffix(".mpy").write_bytes(compile_block(program_there, LIMITS, target_for(micropython)))
+        path.unlink()
+    checks(micropython, program, machine_code=tmp_path)
+    assert sorted(tmp_path.glob("*.llmb")) == []
