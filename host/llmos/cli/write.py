@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from llmbytecode import Program
+from llmos import shown
 from llmos.cli import options
-from llmos.cli.bytecode import _trial
 from llmos.cli.bytecode.validate import certificate_table
 from llmos.inference import open_kernel
 from llmos.manifest import Manifest, load_manifest
@@ -19,7 +19,7 @@ from llmos.writing import Attempt, Draft, clean_wish, write_program
 EPILOG = """\b
 Example:
   llmos write "go 40 cm forward" --run
-  llmos write "blink blue at every corner of a 30 cm square" --kernel gguf:qwen2.5-7b-instruct.gguf -o s.lasm
+  llmos write "blink blue at every corner of a 30 cm square" --kernel gguf:model.gguf -o s.lasm
 """
 KERNEL_HELP = "Who writes: smollm2, gguf:PATH, openai:URL, random, replay:FILE."
 
@@ -62,12 +62,12 @@ def write(context: click.Context, /, as_json: bool, output: Path | None, **wante
     if draft.program and output:
         output.write_text(f"; {draft.wish}\n{draft.text}", encoding="utf-8")
     if as_json:
-        run = {"run": _trial.facts(trial) if trial else None} if wanted["running"] else {}
+        run = {"run": shown.facts(trial) if trial else None} if wanted["running"] else {}
         click.echo(json.dumps({**facts(draft, wanted["kernel"], wanted["robot"]), **run}))
     else:
         click.echo(text(draft, manifest, wanted["kernel"]))
         if trial:
-            click.echo(f"\n{_trial.text(trial)}")
+            click.echo(f"\n{shown.text(trial)}")
     context.exit(0 if draft.accepted and (trial is None or trial.good) else 1)
 
 
@@ -87,13 +87,13 @@ def drafted(manifest: Manifest, **wanted: Any) -> Draft:
         kernel.close()
 
 
-def ran(draft: Draft, manifest: Manifest, **wanted: Any) -> _trial.Shown:
+def ran(draft: Draft, manifest: Manifest, **wanted: Any) -> shown.Shown:
     """Run an accepted program on the virtual robot."""
     program = draft.program or Program([])
     run = try_block(program, arena=wanted["arena"], robot=wanted["robot"], seed=wanted["seed"])
     lines = draft.text.split("\n")
     texts = [lines[program.line(word) - 1] for word in range(len(program.words))]
-    return _trial.shown(wanted["arena"], texts, run, traced=False)
+    return shown.shown(wanted["arena"], texts, run, traced=False)
 
 
 def facts(draft: Draft, kernel: str, robot: str) -> dict[str, Any]:

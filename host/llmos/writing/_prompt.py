@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from functools import cache
 
 from llmbytecode import Limits
@@ -80,15 +81,24 @@ def nearest(wish: str, count: int) -> tuple[Turn, ...]:
     """Return the examples whose wishes share the most words with a wish, the nearest one last.
 
     A small model copies what stands last before the question; so choose that well (Liu et al. 2022, "What
-    makes good in-context examples for GPT-3?").
+    makes good in-context examples for GPT-3?"). A word counts the less, the more examples have it.
     """
-    wanted = set(_WORD.findall(wish.lower()))
+    common = Counter(word for said, _ in examples() for word in _words(said))
+    wanted = _words(wish)
 
     def likeness(turn: Turn) -> float:
-        words = set(_WORD.findall(turn[0].lower()))
-        return len(words & wanted) / len(words | wanted)
+        said = _words(turn[0])
+        shared, whole = (
+            sum(1 / max(common[word], 1) for word in words) for words in (said & wanted, said | wanted)
+        )
+        return shared / whole
 
     return tuple(sorted(examples(), key=likeness)[-count:])
+
+
+def _words(text: str) -> frozenset[str]:
+    """Return the words of a text, without the ending of a plural."""
+    return frozenset(word.removesuffix("s") for word in _WORD.findall(text.lower()))
 
 
 def _line(row: Instruction) -> str:

@@ -14,8 +14,8 @@ from ._prompt import clean_wish, complaint, nearest, writer_prompt
 MAX_TOKENS = 300  # of a program, about 24 lines
 LONGEST_TEXT = 4000  # characters; what a model without a grammar says beyond them is dropped
 WARMTH = 0.7  # temperature of the attempts after the first
-EXAMPLES = 6  # shown before the first attempt
-FEWER = 2  # shown before later ones, where the refused program needs the room
+EXAMPLES = 3  # shown before the first attempt: more confuse a small model
+FEWER = 1  # shown before later ones, where the refused program needs the room
 
 _FENCED = re.compile(r"```\w*\n(.*?)```", re.DOTALL)  # how chat models wrap code where no grammar holds them
 

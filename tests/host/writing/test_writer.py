@@ -6,6 +6,7 @@ from tests.bytecode.test_grammar import CUBE, accepts
 from llmos.inference import open_kernel
 from llmos.manifest import load_manifest
 from llmos.writing import write_program
+from llmos.writing._writer import EXAMPLES
 
 ROBOT = load_manifest()
 GOOD = "MOVE 40cm, 40mm/s\nEND\n"
@@ -22,7 +23,7 @@ def test_an_accepted_program_ends_the_loop(scripted) -> None:
     request = kernel.asked[0]
     assert (request.user, request.temperature) == ("go 40 cm ahead", 0.0)
     assert request.grammar
-    assert len(request.turns) > 3
+    assert len(request.turns) == EXAMPLES
 
 
 def test_a_refusal_is_told_and_the_program_written_again(scripted) -> None:
