@@ -8,7 +8,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from llmbytecode import assemble
+from llmbytecode.grammar import grammar
+from llmos.cli.bytecode.grammar import grammar_command
 from llmos.cli.write import write
+from llmos.manifest import load_manifest
 
 GOOD = "LED 0, 0, 255\nMOVE 10cm, 40mm/s\nEND\n"
 FAR = "MOVE 5m, 40mm/s\nMOVE 5m, 40mm/s\nEND\n"
@@ -69,3 +72,9 @@ def test_a_run_that_does_not_complete_is_a_failure(ask) -> None:
     done = ask("FAIL 3\n", more=("--run", "--json"))
     assert done.exit_code == 1
     assert json.loads(done.output)["ok"]
+
+
+def test_the_grammar_can_be_had_by_itself() -> None:
+    """For a model runtime of the user's."""
+    done = CliRunner().invoke(grammar_command, ["--robot", "cube"])
+    assert (done.exit_code, done.output) == (0, grammar(load_manifest("cube").limits))

@@ -5,6 +5,7 @@ import click
 from llmos.cli.bytecode.assemble import assemble_command, disassemble_command
 from llmos.cli.bytecode.compile import compile_command
 from llmos.cli.bytecode.explain import explain_command
+from llmos.cli.bytecode.grammar import grammar_command
 from llmos.cli.bytecode.run import run_command
 from llmos.cli.bytecode.validate import validate_command
 
@@ -24,5 +25,6 @@ for command in (
     validate_command,
     compile_command,
     run_command,
+    grammar_command,
 ):
     bytecode.add_command(command)
