@@ -50,8 +50,8 @@ def write(context: click.Context, /, as_json: bool, output: Path | None, **wante
     again. Neither can say whether the program does what was wished: look at it, or --run it.
 
     The model that ships, SmolLM2 with 135 million parameters, copies the worked example that is most like the
-    wish, and often gets its numbers right; what has no such example it gets wrong. Name a larger model with
-    --kernel gguf:PATH, or a server with --kernel openai:URL.
+    wish. It does so about right for short wishes that are like one, and wrongly for most others. Name a larger
+    model with --kernel gguf:PATH, or a server with --kernel openai:URL.
     """
     clean_wish(wanted["wish"])
     if output:
