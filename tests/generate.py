@@ -4,6 +4,7 @@ The same seed gives the same block on every machine, so a failure is repeated by
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from random import Random
 from typing import TypeVar
@@ -39,6 +40,16 @@ def valid(seed: int, limits: Limits, size: int = 24) -> Program:
             continue
         return program
     return Program([encode(OPS["END"], {})])
+
+
+def computing(seed: int, limits: Limits, size: int = 24) -> Program:
+    """Return a block that the verifier accepts and that computes for a while, in loops within loops."""
+    rng = Random(seed)
+    while True:
+        program = Computing(rng, limits, size).program()
+        with suppress(Refusal):
+            verify(program, limits)
+            return program
 
 
 def nearly_valid(seed: int, limits: Limits, size: int = 24) -> Program:
@@ -280,3 +291,68 @@ class Writer:
         """Write the distance from one word to another into a field."""
         shift, mask = FIELDS[field]
         self.words[at] = self.words[at] & ~(mask << shift) | (to - at & mask) << shift
+
+
+class Computing(Writer):
+    """Writes loops that only compute, with branches that nest, branches that do not, and exits."""
+
+    def __init__(self, rng: Random, limits: Limits, size: int) -> None:
+        super().__init__(rng, limits, size)
+        waits = {"WAIT", "WAITR", "REPORT"}
+        moves = {"MOVE", "MOVER", "TURN", "TURNR", "DRIVE", "LED", "TONE"}
+        self.plain = [name for name in self.plain if name not in waits | moves]
+        self.loose: list[list[tuple[int, str]]] = [[]]  # by open body: branches without a target
+
+    def _statement(self, depth: int) -> None:
+        self._settle(0.3)
+        roll = self.random()
+        if roll < 0.1:
+            name = self._pick(("BEQ", "BNE", "BLT", "BGE", "JMP"))
+            self.loose[-1].append((self._put(name), "i" if name == "JMP" else "c"))
+        elif roll < 0.2 and self.exits:
+            skip = self._put(self._pick(("BEQ", "BNE", "BLT", "BGE")), c=2)
+            self.exits[-1].append(self._put("EXIT"))
+            self._aim(skip, "c", len(self.words))
+        elif roll < 0.3 and depth < 6:
+            self._branch(depth)
+        elif roll < 0.4 and len(self.exits) < 4 and depth < 6:
+            self._body(depth)
+        else:
+            self._put(self._pick(self.plain))
+
+    def _settle(self, share: float) -> None:
+        """Let a share of the loose branches lead to the next word."""
+        kept = []
+        for at, field in self.loose[-1]:
+            near = field == "i" or len(self.words) - at < 250
+            if not near or self.random() < share:
+                self._aim(at, field, len(self.words))
+            else:
+                kept.append((at, field))
+        self.loose[-1] = kept
+
+    def _body(self, depth: int) -> None:
+        self.loose.append([])
+        if self.random() < 0.5:
+            head = self._put("LOOP", i=self._pick((1, 2, 5, 30)))
+        else:
+            head = self._put("LOOPR", c=self._pick((1, 3, 10)))
+        self.exits.append([])
+        self._statements(depth + 1)
+        self._settle(1)
+        self.loose.pop()
+        end = self._put("ENDLOOP", i=len(self.words) - head)
+        if self.words[head] & OPCODE_MASK == OPS["LOOPR"].code:
+            self._aim(head, "b", end)
+        for at in self.exits.pop():
+            self._aim(at, "i", end + 1)
+
+    def program(self) -> Program:
+        """Return the block."""
+        for register in range(4):
+            self._put("LDI", a=register)
+        while self.left > 0:
+            self._body(0)
+        self._settle(1)
+        self._put("END")
+        return Program(self.words, self.constants)

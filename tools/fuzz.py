@@ -101,8 +101,9 @@ def main() -> int:
     _summary(campaign.tally, campaign.seconds)
     print(f"seeds {campaign.first} to {campaign.following - 1}; to try them again:")
     print(f"  .venv/bin/python tools/fuzz.py --seeds {campaign.first}:{campaign.following}")
-    for disagreement in campaign.found[:1]:
-        _tell(disagreement)
+    if campaign.found:
+        print(f"{len(campaign.found)} disagreements; the first one:")
+        _tell(campaign.found[0])
     return 1 if campaign.found else 0
 
 
@@ -173,7 +174,25 @@ def _begin() -> None:
 
 def _try(seeds: range) -> Result:
     tally = Tally()
-    return seeds, tally, try_batch([make(seed) for seed in seeds], runners, tally)
+    batch = [make(seed) for seed in seeds]
+    try:
+        return seeds, tally, try_batch(batch, runners, tally)
+    except Exception:  # a mistake of the host's own: which case brings it up?
+        return seeds, Tally(), [found for case in batch for found in _tried_alone(case)]
+
+
+def _tried_alone(case: Case) -> list[Disagreement]:
+    for runner in runners:
+        runner.close()
+    runners[:] = open_runners()
+    try:
+        return try_batch([case], runners, Tally())
+    except Exception as error:
+        return [Disagreement(case, "", _named(error))]
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _show(line: str) -> None:
@@ -186,6 +205,7 @@ def _summary(tally: Tally, seconds: float) -> None:
     print(f"\n{tally.programs:,} programs in {seconds:,.0f} s ({rate:,.0f}/s), {tally.runs:,} of them run")
     print("kinds:   ", _listed(tally.kinds))
     print("verdicts:", _listed(tally.rules))
+    print("answers: ", _listed(tally.answers))
     missing = [op.name for op in Op if not tally.executed[op.name]]
     unused = [rule.name.lower() for rule in Rule if not tally.rules[rule.name.lower()]]
     print(f"executed: {tally.executed.total():,} instructions, {len(Op) - len(missing)} of {len(Op)} codes")
@@ -204,12 +224,15 @@ def _listed(counts: Counter[str]) -> str:
 def _tell(disagreement: Disagreement) -> None:
     """Make a disagreement small, show it, and keep it."""
     case, name, what = disagreement
-    print(f"\nseed {case.seed} ({case.kind}): {name or 'the host'}: {what}")
+    print(f"seed {case.seed} ({case.kind}): {name or 'the host'}: {what}")
     opened = open_runners(patience_s=5)
     runner = next((one for one in opened if one.name == name), None)
 
     def differs(candidate: Case) -> str:
-        return difference(candidate, runner) if runner else expect(candidate, Tally()).wrong
+        try:
+            return difference(candidate, runner) if runner else expect(candidate, Tally()).wrong
+        except Exception as error:
+            return _named(error)
 
     small = shrink_case(case, differs)
     path = VECTORS / "differential" / f"seed_{case.seed}.case"

@@ -1,11 +1,12 @@
 """One program on every machine and every verifier: what the fuzzer and the tests compare.
 
-A case follows from its seed: a program, valid, nearly valid or noise, or a container that is damaged or
-lies; the robot it is for; and the made-up world that it runs in. The reference machine and the host's
+A case follows from its seed: a program (valid, computing, nearly valid, noise) or a container that is damaged
+or lies; the robot it is for; and the made-up world that it runs in. The reference machine and the host's
 verifiers say what should come out; a `Board` is a MicroPython process that says what does (board.py), a
 `NativeBoard` one that runs machine code.
 """
 
+import contextlib
 import json
 import select
 import struct
@@ -36,7 +37,7 @@ from llmbytecode.machine import INT32_MAX, INT32_MIN, REFLEX, Ended, Guards, fir
 from llmbytecode.native import CompileError, compile_source, viper_source
 from llmos.manifest import load_manifest
 from llmos.micropython import MicroPythonNotFound, find
-from tests.generate import nearly_valid, noise, valid
+from tests.generate import computing, nearly_valid, noise, valid
 
 ROOT = Path(__file__).parents[2]
 MEASURES = tuple(ROWS)[:5]  # those that a run uses up
@@ -94,6 +95,8 @@ def make(seed: int) -> Case:
     if kind == "valid":
         own = robot < 4 and rng.random() < 0.8  # a block for another robot, or for this one
         program = valid(rng.getrandbits(32), ROBOTS[robot if own else 0], size)
+    elif kind == "computing":
+        program = computing(rng.getrandbits(32), CUBE, min(size, 24))
     elif kind == "noise":
         program = noise(rng.getrandbits(32), size)
     elif kind == "container":
@@ -106,7 +109,7 @@ def make(seed: int) -> Case:
     return Case(seed & M30, kind, robot, container, SLICES[seed % 3])
 
 
-KINDS = ("valid",) * 8 + ("nearly valid",) * 5 + ("container",) * 2 + ("noise",)
+KINDS = ("valid",) * 6 + ("computing",) * 3 + ("nearly valid",) * 4 + ("container",) * 2 + ("noise",)
 SIZES = (5, 12, 24, 24, 24, 24, 60, 80)
 
 
@@ -288,6 +291,7 @@ class Tally:
     kinds: Counter[str] = field(default_factory=Counter)
     rules: Counter[str] = field(default_factory=Counter)
     executed: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)  # of each runner
     # by measure, how often the certificate was so many percent of the worst run, WIDEST or more at the end
     slack: dict[str, Counter[int]] = field(default_factory=lambda: {name: Counter() for name in MEASURES})
 
@@ -295,7 +299,7 @@ class Tally:
         """Add what another has counted."""
         self.programs += other.programs
         self.runs += other.runs
-        for name in ("kinds", "rules", "executed"):
+        for name in COUNTERS:
             getattr(self, name).update(getattr(other, name))
         for name, counts in other.slack.items():
             self.slack[name].update(counts)
@@ -303,12 +307,15 @@ class Tally:
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Tally":
         """Return the tally whose `vars` went through JSON."""
-        counters = {name: Counter(fields[name]) for name in ("kinds", "rules", "executed")}
+        counters = {name: Counter(fields[name]) for name in COUNTERS}
         slack = {
             name: Counter({int(percent): count for percent, count in counts.items()})
             for name, counts in fields["slack"].items()
         }
         return cls(fields["programs"], fields["runs"], **counters, slack=slack)
+
+
+COUNTERS = ("kinds", "rules", "executed", "answers")
 
 
 def expect(case: Case, tally: Tally) -> Expected:
@@ -327,7 +334,7 @@ def expect(case: Case, tally: Tally) -> Expected:
     if proved.fuel > LONGEST:
         return Expected((0, *proved), None, wrong)
     tally.runs += 1
-    run, used = _reference(container.program, case, tally)
+    run, used = _reference(container.program, case, proved.fuel, tally)
     for name, most, worst in zip(MEASURES, proved, used, strict=False):
         if worst > most:
             wrong = wrong or f"a run uses {name} {worst}, and {most} is certified"
@@ -336,11 +343,11 @@ def expect(case: Case, tally: Tally) -> Expected:
     return Expected((0, *proved), run, wrong)
 
 
-def _reference(program: Program, case: Case, tally: Tally) -> tuple[list[int], tuple[int, ...]]:
+def _reference(program: Program, case: Case, most: int, tally: Tally) -> tuple[list[int], tuple[int, ...]]:
     """Return what a run does in the case's world, and the most of each measure in a few worlds."""
     used: tuple[int, ...] = (0,) * len(MEASURES)
     numbers: list[int] = []
-    for world in range(WORLDS):
+    for world in range(WORLDS if most <= SHORT else 1):
         machine = Traced(program, case.limits, case.seed ^ world)
         machine.run()
         used = tuple(map(max, used, machine.used))
@@ -352,7 +359,7 @@ def _reference(program: Program, case: Case, tally: Tally) -> tuple[list[int], t
     return numbers, used
 
 
-WORLDS = 3
+WORLDS, SHORT = 3, 2000  # longer runs are tried in one world only
 WIDEST = 2000
 
 
@@ -459,10 +466,20 @@ class Board:
             for case in batch
         ]
         data = b"".join(parts)
-        self._write(struct.pack("<HBIB", len(batch), full, len(data), len(module)) + module.encode() + data)
+        head = struct.pack("<HBIB", len(batch), full, len(data), len(module))
+        with contextlib.suppress(BrokenPipeError):  # which shows when it should answer
+            self._write(head + module.encode() + data)
 
     def _digests(self) -> list[tuple[int, int] | None]:
-        return [*struct.iter_unpack("<II", self._read(8 * self.count))] if self.count else []
+        try:
+            return [*struct.iter_unpack("<II", self._read(8 * self.count))] if self.count else []
+        except BoardFailed:
+            self._restart()
+            return [DEAD] * self.count
+
+    def _restart(self) -> None:
+        self._end()
+        self._start()
 
     def send(self, batch: Sequence[Case]) -> None:
         """Hand over a batch."""
@@ -480,10 +497,9 @@ class Board:
         try:
             self._put([case], True, module)
             verdict, run = json.loads(self._read(0))
-        except (BoardFailed, BrokenPipeError) as error:
-            self._end()
-            self._start()
-            raise BoardFailed(str(error)) from error
+        except BoardFailed:
+            self._restart()
+            raise
         return verdict, run
 
     def close(self) -> None:
@@ -510,8 +526,7 @@ class NativeBoard(Board):
         """Compile what there is to run, and hand it over."""
         self.modules += 1
         if self.modules % MODULES == 0:
-            self._end()
-            self._start()
+            self._restart()
         sources = [self._source(case) for case in batch]
         self.taken = [True if source else None for source in sources]
         try:
@@ -607,10 +622,22 @@ def try_batch(batch: Sequence[Case], runners: Sequence[Runner], tally: Tally) ->
     found = [Disagreement(case, "", e.wrong) for case, e in zip(batch, expected, strict=True) if e.wrong]
     for runner in runners:
         answers = runner.receive()
+        tally.answers[runner.name] += sum(answer is not None for answer in answers)
+        differing = []
         for case, wanted, got in zip(batch, expected, answers, strict=True):
             if got not in (None, wanted.digests):
-                found.append(Disagreement(case, runner.name, difference(case, runner, wanted)))
+                what = difference(case, runner, wanted)
+                if what or got != DEAD:
+                    differing.append(Disagreement(case, runner.name, what or "differs in a batch only"))
+        if DEAD in answers and not differing:
+            differing.append(
+                Disagreement(batch[0], runner.name, "died in this batch, but on none of its cases")
+            )
+        found += differing
     return found
+
+
+DEAD = (-1, -1)  # in the place of digests, where the process died or was silent
 
 
 def difference(case: Case, runner: Runner, wanted: Expected | None = None) -> str:

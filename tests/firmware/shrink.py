@@ -113,8 +113,10 @@ def _replaced(program: Program, at: int, word: int) -> Program:
 
 
 def shrink_case(case: Case, differs: Callable[[Case], str]) -> Case:
-    """Return a smaller case that differs in the same way; the container's damage stays as it is."""
+    """Return a smaller case that differs in the same way; a damaged container is left as it is."""
     kind = differs(case).split(" ", 1)[0]
+    if not kind:
+        return case
 
     def same(candidate: Case) -> bool:
         return differs(candidate).split(" ", 1)[0] == kind
