@@ -27,7 +27,7 @@ from llmos.micropython import MicroPythonNotFound, find
 
 FIRMWARE = Path(__file__).parents[1] / "firmware"
 ROUNDS = 5  # processes of MicroPython, and as many turns of wasm3
-TURNS = 7  # in each; the least disturbed one counts
+TURNS = 25  # in each; the least disturbed one counts
 WANTED = {"interpreted": 0.15, "machine code": 1.0}  # of wasm3's speed
 LIMITS = load_manifest().limits._replace(max_fuel=2**30 - 2, max_ms=2**30 - 2)
 TARGETS = {64: "x64", 32: "x86"}
