@@ -49,9 +49,9 @@ def write(context: click.Context, /, as_json: bool, output: Path | None, **wante
     knows. The verifier says whether the robot takes it; where it does not, the model is told why and tries
     again. Neither can say whether the program does what was wished: look at it, or --run it.
 
-    The model that ships, SmolLM2 with 135 million parameters, copies the worked example that is most like the
-    wish. It does so about right for short wishes that are like one, and wrongly for most others. Name a larger
-    model with --kernel gguf:PATH, or a server with --kernel openai:URL.
+    The model that ships, SmolLM2 with 135 million parameters, copies the worked example that is most like
+    the wish: about rightly for short wishes that are like one, wrongly for most others. Name a larger model
+    with --kernel gguf:PATH, or a server with --kernel openai:URL.
     """
     clean_wish(wanted["wish"])
     if output:
