@@ -179,4 +179,38 @@ check("false announcements while it runs", noisy, quiet)
 faults = [unpack(I.FAULT_FORMAT, payload)[0] for _, payload in host.of(I.F_FAULT)]
 check("are told as faults", faults, [I.FAULT_UPLOAD] * 6)
 check("and the good one is taken", host.upload(good)[1], 0)
+
+# Machine code that is not what it says: for a block that is not held, too large, cut short, of another hash,
+# or none at all. The block it was meant for is interpreted as before.
+junk = b"M\x06" + bytes(range(200))
+whole = [(I.F_NATIVE, pack("<8sH", block_of(running), len(junk))), (I.F_DATA, pack("<H", 0) + junk)]
+false_code = [
+    ([(I.F_NATIVE, pack("<8sH", b"x" * 8, 100))], I.FAULT_UNKNOWN_BLOCK, I.FAULT_UNKNOWN_BLOCK),
+    ([(I.F_NATIVE, pack("<8sH", block_of(running), 65535))], I.FAULT_NATIVE, I.FAULT_NATIVE),
+    (whole[:1] + [(I.F_DATA, pack("<H", 0) + bytes(len(junk) + 1))], I.FAULT_UPLOAD, I.FAULT_UPLOAD),
+    (whole[:1] + [(I.F_COMMIT, block_of(junk))], I.FAULT_BUSY, I.FAULT_NATIVE),
+    (whole + [(I.F_COMMIT, b"x" * 8)], I.FAULT_BUSY, I.FAULT_NATIVE),
+    (whole + [(I.F_COMMIT, block_of(junk))], I.FAULT_BUSY, I.FAULT_NATIVE),
+]
+waiting = list(false_code)
+
+
+def attach(world, host):
+    if waiting:
+        for code, payload in waiting.pop(0)[0]:
+            host.send(code, payload)
+
+
+noisy, (world, host) = run(attach)
+check("false machine code while it runs", noisy, quiet)
+faults = [unpack(I.FAULT_FORMAT, payload)[0] for _, payload in host.of(I.F_FAULT)]
+check("is told as faults", faults, [while_running for _, while_running, _ in false_code])
+host.got, host.alive = [], True
+for requests, _, _ in false_code:
+    for code, payload in requests:
+        host.send(code, payload)
+    host.until(world.ms + 300)
+faults = [unpack(I.FAULT_FORMAT, payload)[0] for _, payload in host.of(I.F_FAULT)]
+check("and so it is afterwards", faults, [standing for _, _, standing in false_code])
+check("the block is interpreted as before", host.run(running).fields[:5], quiet[0][:5])
 finish()
