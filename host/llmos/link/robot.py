@@ -21,6 +21,7 @@ from llmos.link.errors import BlockRefused, HashMismatch, LinkError, LinkTimeout
 from llmos.link.frames import Frame
 from llmos.link.interrupts import deferred_interrupts
 from llmos.link.messages import Done, Event, FaultNotice, Hello, Message, Telemetry, Verdict, pack, unpack
+from llmos.link.native import MachineCode, attach
 from llmos.link.port import Port
 from llmos.link.stream import Stream
 from llmos.link.transport import Stats, Transport
@@ -68,6 +69,7 @@ class Robot:
         self.ended_ms = 0  # when it did, by the robot's clock
         self.stats = Stats()
         self.hello: Hello | None = None  # None while no session is open
+        self.machine_code = MachineCode()  # its `choice` says when a block gets some
         self._port, self.clock = port, clock
         self._manifest_hash = manifest_hash
         self._random = random.SystemRandom() if seed is None else random.Random(seed)
@@ -112,6 +114,7 @@ class Robot:
         """
         self.hello = None
         self._held.clear()
+        self.machine_code.begin()
         self._transport = Transport(self._random.getrandbits(16), self.stats)
         nonce = self._random.getrandbits(32)
         noise = self.stats.refused
@@ -152,6 +155,14 @@ class Robot:
         if self._verdict.rule == 0:
             self._used(block)
         return self._verdict
+
+    def attach_native(self, container: bytes, mpy: bytes) -> bool:
+        """Send machine code for a block that the robot holds, and return whether the robot took it.
+
+        Raises:
+            LinkTimeout: no answer came.
+        """
+        return attach(self, block_hash(container), mpy)
 
     def run(self, container: bytes, on_telemetry: Callable[[Telemetry], None] | None = None) -> Done:
         """Run a block, uploaded first where the robot does not hold it, and return how it ended.

@@ -88,6 +88,7 @@ class Stream:
         if self._sent:
             robot._request(FrameType.NEXT, block_hash(self._sent[-1]), block)
         else:
+            robot.machine_code.prepare(robot, container, block)
             robot._request(FrameType.RUN, block)
             if self._was_held:  # a refusal is to come before another block is sent
                 robot._pump(ANSWER_MS, lambda: robot._told or robot._fault or robot._ended)
@@ -106,6 +107,7 @@ class Stream:
                 self._refused()
         self._sent.popleft()
         done, robot.events, robot.ended_ms = robot._ended.popleft()
+        robot.machine_code.executed[done.block] += done.fuel
         return done
 
     def _answered(self, ms: int) -> bool:
