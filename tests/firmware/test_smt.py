@@ -16,8 +16,11 @@ import pytest
 import z3
 from tests.symbolic import Execution, Function, Numbers, Path, Words
 
+from llmbytecode import assemble
 from llmbytecode._isa import INSTRUCTIONS, KINDS, Chan, Op
 from llmbytecode.machine import NO_READING
+from llmbytecode.native import viper_source
+from llmos.manifest import load_manifest
 
 VM = (File(__file__).parents[2] / "firmware" / "llmvm" / "vm.py").read_text(encoding="utf-8")
 WIDTHS = [32, 64]
@@ -459,6 +462,51 @@ def tripped_failures(source: str, width: int) -> Iterator[str]:
     start.names["guard"] = len(tripping)
     if [end.result for end in execution.block([loop, after], start)] != [0]:
         yield "no guard trips"
+
+
+# The machine code of the same operations.
+
+COMPILED = (Op.ADD, Op.SUB, Op.MIN, Op.MAX, Op.AND, Op.OR, Op.XOR, Op.SHL, Op.SHR)
+LIMITS = load_manifest().limits
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("op", COMPILED, ids=lambda op: op.name)
+def test_compiled_operation_is_the_specs(op: Op, width: int) -> None:
+    """The viper source that a block is compiled from leaves in all registers what the SPEC says."""
+    text = f"SENSE r2, front\nSENSE r3, rear\n{op.name} r1, r2, r3\nEND"
+    assert list(compiled_failures(viper_source(assemble(text), LIMITS), op, width)) == []
+
+
+def compiled_failures(source: str, op: Op, width: int) -> Iterator[str]:
+    """Yield what cannot be proved of a block that senses r2 and r3, operates on them, and ends."""
+    step, view = Step(op, width), Words(width)
+    start = step.state
+    for place, number in (("PC", 0), ("DEPTH", 0), ("BUDGET", 256)):
+        start = step.put(start, LAYOUT[place], z3.BitVecVal(number, 32))
+    memory = {"state": start, "words": step.words, "constants": step.constants, "senses": step.senses}
+    step.a, step.b, step.c = (z3.BitVecVal(register, 8) for register in (1, 2, 3))
+    for register, channel in ((2, Chan.FRONT), (3, Chan.REAR)):
+        step.state = step.put(step.state, register, z3.Select(step.senses, step.index(int(channel))))
+    step.after = step.state
+    EFFECTS[op](step)
+    for path in Function(source, "run").paths(view, memory, []):
+        yield from (what for what, conditions, holds in path.claims if not view.proved(conditions, holds))
+        if path.result != Op.END:
+            yield "the returned code"
+        for register in range(16):
+            after, expected = (
+                z3.Select(array, step.index(register)) for array in (path.memory["state"], step.after)
+            )
+            if not view.proved(path.conditions, after == expected):
+                yield f"r{register}"
+
+
+def test_wrong_machine_code_is_not_proved() -> None:
+    """A sum that does not saturate is found."""
+    source = viper_source(assemble("SENSE r2, front\nSENSE r3, rear\nADD r1, r2, r3\nEND"), LIMITS)
+    assert "r1 = hi" in source
+    assert next(compiled_failures(source.replace("r1 = hi", "r1 = lo"), Op.ADD, 64), None)
 
 
 # What is proved can be wrong: the proofs fail for code that is.
