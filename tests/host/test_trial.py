@@ -38,10 +38,10 @@ corner: PROC
 """
 
 
-@pytest.mark.parametrize("bits", [64, 32])
-def test_a_trial_knows_what_was_proved_used_said_and_done(bits: int) -> None:
-    """In a room without obstacles: the certificate holds, and the truth is where the block leads."""
-    trial = try_block(assemble(ANGLED), bits=bits)
+@pytest.mark.parametrize(("bits", "native"), [(64, "auto"), (32, "auto"), (64, "always"), (32, "always")])
+def test_a_trial_knows_what_was_proved_used_said_and_done(bits: int, native: str) -> None:
+    """Interpreted or as machine code: the certificate holds, and the truth is where the block leads."""
+    trial = try_block(assemble(ANGLED), bits=bits, native=native)
     assert Outcome(trial.done.outcome) is Outcome.COMPLETED
     assert all(used <= getattr(trial.certificate, name) for name, used in trial.used.items())
     assert (trial.used["fuel"], trial.used["reports"]) == (25, 2)
