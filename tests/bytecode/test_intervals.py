@@ -2,12 +2,13 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.firmware.test_native import LIMITS, computing
-from tests.generate import valid
+from tests.generate import computing, valid
 
 from llmbytecode import EmptyRoom, Machine, Outcome, Program, assemble
 from llmbytecode._intervals import Code, intervals
+from llmos.manifest import load_manifest
 
+LIMITS = load_manifest("cube").limits._replace(actuators=7)
 MOST = 3000  # steps of a run
 
 
@@ -27,7 +28,7 @@ def holds(program: Program) -> bool:
 @given(st.integers(0, 2**32))
 def test_claims_hold(seed: int) -> None:
     """On loops that compute, and on blocks of every kind."""
-    assert holds(computing(seed))
+    assert holds(computing(seed, LIMITS))
     assert holds(valid(seed, LIMITS, 24))
 
 

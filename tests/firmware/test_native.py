@@ -7,11 +7,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from random import Random
 
 import pytest
 
-from llmbytecode import Limits, Program, Refusal, _viper, assemble, read_container, verify
+from llmbytecode import Program, Refusal, _viper, assemble, read_container, verify
 from llmbytecode._isa import Op
 from llmbytecode.container import pack_container
 from llmbytecode.native import (
@@ -25,88 +24,11 @@ from llmbytecode.native import (
     target_of,
 )
 from llmos.manifest import load_manifest
-from tests.generate import Writer, valid
+from tests.generate import computing, valid
 
 ROOT = Path(__file__).parents[2]
 LIMITS = load_manifest("cube").limits._replace(actuators=7)
 VALID, COMPUTING = 60, 120  # blocks of each sort
-
-
-class Computing(Writer):
-    """Writes loops that only compute, with branches that nest, branches that do not, and exits."""
-
-    def __init__(self, rng: Random, limits: Limits, size: int) -> None:
-        super().__init__(rng, limits, size)
-        waits = {"WAIT", "WAITR", "REPORT"}
-        moves = {"MOVE", "MOVER", "TURN", "TURNR", "DRIVE", "LED", "TONE"}
-        self.plain = [name for name in self.plain if name not in waits | moves]
-        self.loose: list[list[tuple[int, str]]] = [[]]  # by open body: branches without a target
-
-    def _statement(self, depth: int) -> None:
-        self._settle(0.3)
-        roll = self.random()
-        if roll < 0.1:
-            name = self._pick(("BEQ", "BNE", "BLT", "BGE", "JMP"))
-            self.loose[-1].append((self._put(name), "i" if name == "JMP" else "c"))
-        elif roll < 0.2 and self.exits:
-            skip = self._put(self._pick(("BEQ", "BNE", "BLT", "BGE")), c=2)
-            self.exits[-1].append(self._put("EXIT"))
-            self._aim(skip, "c", len(self.words))
-        elif roll < 0.3 and depth < 6:
-            self._branch(depth)
-        elif roll < 0.4 and len(self.exits) < 4 and depth < 6:
-            self._body(depth)
-        else:
-            self._put(self._pick(self.plain))
-
-    def _settle(self, share: float) -> None:
-        """Let a share of the loose branches lead to the next word."""
-        kept = []
-        for at, field in self.loose[-1]:
-            near = field == "i" or len(self.words) - at < 250
-            if not near or self.random() < share:
-                self._aim(at, field, len(self.words))
-            else:
-                kept.append((at, field))
-        self.loose[-1] = kept
-
-    def _body(self, depth: int) -> None:
-        self.loose.append([])
-        if self.random() < 0.5:
-            head = self._put("LOOP", i=self._pick((1, 2, 5, 30)))
-        else:
-            head = self._put("LOOPR", c=self._pick((1, 3, 10)))
-        self.exits.append([])
-        self._statements(depth + 1)
-        self._settle(1)
-        self.loose.pop()
-        end = self._put("ENDLOOP", i=len(self.words) - head)
-        if self.words[head] & 0xFF == 9:
-            self._aim(head, "b", end)
-        for at in self.exits.pop():
-            self._aim(at, "i", end + 1)
-
-    def program(self) -> Program:
-        """Return the block."""
-        for register in range(4):
-            self._put("LDI", a=register)
-        while self.left > 0:
-            self._body(0)
-        self._settle(1)
-        self._put("END")
-        return Program(self.words, self.constants)
-
-
-def computing(seed: int) -> Program:
-    """Return a block that the verifier accepts and that runs for a while."""
-    rng = Random(seed)
-    while True:
-        program = Computing(rng, LIMITS, 24).program()
-        try:
-            verify(program, LIMITS)
-        except Refusal:
-            continue
-        return program
 
 
 def valid_blocks() -> list[Program]:
@@ -116,7 +38,7 @@ def valid_blocks() -> list[Program]:
 
 def computing_blocks() -> list[Program]:
     """Return blocks that mostly compute."""
-    return [computing(seed) for seed in range(COMPUTING)]
+    return [computing(seed, LIMITS) for seed in range(COMPUTING)]
 
 
 def target_for(micropython: Path) -> str:
@@ -197,7 +119,7 @@ def test_what_cannot_be_compiled_is_said_in_one_line(monkeypatch: pytest.MonkeyP
 
 def test_compiling_is_repeatable() -> None:
     """The same block gives the same bytes, for every target."""
-    program = computing(1)
+    program = computing(1, LIMITS)
     for target in TARGETS:
         assert compile_block(program, LIMITS, target) == compile_block(program, LIMITS, target)
 
