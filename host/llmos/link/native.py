@@ -22,7 +22,7 @@ Choice = Literal["auto", "always", "never"]
 # is an estimate and was never measured; its manifest allows an interpreted instruction at most 50 µs.
 SAVED_NS = {"x64": 5.0, "x86": 5.0, "xtensawin": 1000.0}
 BYTE_MS = 10 / 115.2 * 1.15  # ten bits at 115200 baud, and what the frames of 116 bytes add
-MAKING_MS = 50.0  # to compile and to load: tools/bench_native.py
+MAKING_MS = 25.0  # to compile and to load: tools/bench_native.py
 CHUNK = 116  # bytes in a frame, as of a container
 ANSWER_MS = 3000
 HASH = 8  # bytes of the SHA-256 that COMMIT names
