@@ -1,13 +1,13 @@
 """A mission: one sentence, one robot, cycles until it ends."""
 
 import math
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from llmbytecode import Outcome
+from llmos.connection import connected, scratch_folder
 from llmos.errors import LlmosError
 from llmos.inference import Kernel, Recorder, open_kernel
 from llmos.kernel import blocks
@@ -16,84 +16,19 @@ from llmos.kernel.blocks import Pace
 from llmos.kernel.cycle import cycle, look
 from llmos.kernel.goal import Goal, read_goal
 from llmos.kernel.mind import Mind, Settings, Step
-from llmos.link import Clock, LinkError, Port, Robot, VirtualBoard, WallClock, open_port
-from llmos.link.interrupts import deferred_interrupts
-from llmos.link.robot import HEARTBEAT_MS
-from llmos.manifest import Manifest, load_manifest, manifest_hash
+from llmos.link import Robot
+from llmos.manifest import Manifest, load_manifest
 from llmos.report import GOOD, REASONS, Order, Report
+from llmos.runs import certified, ended, run_blocks
 from llmos.sim import judge
 from llmos.sim.arena import Arena, load_arena
 from llmos.sim.arena import Goal as ArenaGoal
 from llmos.sim.truth import TruthError
+from llmos.writing import make_program, usual_way
 
 Watch = Callable[[Mind, Step], None]
-
-
-@contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """Have a folder for a while; Ctrl-C does not keep it from being removed."""
-    made: list[str] = []
-    try:
-        with deferred_interrupts():  # which raises at its end
-            made.append(tempfile.mkdtemp(prefix="llmos-"))
-        yield Path(made[0])
-    finally:
-        with deferred_interrupts():
-            for folder in made:
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def opened(order: Order, truth: Path) -> Iterator[tuple[Port, Clock]]:
-    """Open the order's serial port, or start a virtual robot and open its own."""
-    if order.port:
-        port = open_port(order.port)
-        try:
-            yield port, WallClock(port)
-        finally:
-            port.close()
-        return
-    with VirtualBoard(
-        arena=order.arena,
-        robot=order.robot,
-        seed=order.seed,
-        speed=order.speed,
-        faults=order.faults,
-        truth_path=truth,
-        bits=order.bits,
-    ) as board:
-        yield board.port, board.clock
-
-
-@contextmanager
-def connected(
-    order: Order, manifest: Manifest, truth: Path, heartbeat_ms: int = HEARTBEAT_MS
-) -> Iterator[Robot]:
-    """Connect to the order's robot; however this ends, the robot is stopped and nothing is left behind."""
-    with ExitStack() as stack:
-        port, clock = stack.enter_context(opened(order, truth))
-        transcript = stack.enter_context(order.transcript.open("wb")) if order.transcript else None
-        code = manifest_hash(manifest.limits)
-        seed = None if order.port else order.seed
-        robot = Robot(port, clock, code, seed=seed, transcript=transcript, heartbeat_ms=heartbeat_ms)
-        stack.enter_context(robot)
-        robot.connect()
-        release(robot, order.clear)
-        yield robot
-
-
-def release(robot: Robot, wanted: bool) -> None:
-    """Release a latched e-stop where that is wanted.
-
-    Raises:
-        LinkError: it is latched, and nobody has said that it may be released.
-    """
-    if robot.latched and not wanted:
-        raise LinkError(
-            "the robot's e-stop is latched: see that its way is free, then run again with --clear"
-        )
-    if robot.latched:
-        robot.clear()
+Tell = Callable[[Report], None]
+WRITING_S = 120.0  # least time for a behaviour's program
 
 
 def with_goal(arena: Arena, goal: Goal) -> Arena:
@@ -139,31 +74,40 @@ def make_mind(
     )
 
 
-def run_mission(order: Order, watch: Watch = lambda mind, step: None, kernel: Kernel | None = None) -> Report:
+def run_mission(
+    order: Order,
+    watch: Watch = lambda mind, step: None,
+    kernel: Kernel | None = None,
+    tell: Tell = lambda report: None,
+) -> Report:
     """Carry out an order.
 
     Args:
         order: what is asked for.
         watch: called after every cycle.
+        tell: called with the report so far before a behaviour's program is run.
         kernel: an open kernel to use (and leave open) in place of the order's own.
 
     Raises:
-        LlmosError: it could not begin: no such arena, kernel, robot, MicroPython.
+        LlmosError: it could not begin: no such arena, kernel, robot, MicroPython; no answer to a behaviour.
     """
     manifest = load_manifest(order.robot)
     arena = load_arena(order.arena, radius_m=manifest.radius_m)
     place = (arena.goal.x, arena.goal.y) if arena.goal else None
-    goal = read_goal(order.goal, place, arena.size_m)
+    goal = read_goal(order.goal, place, arena.size_m, as_behaviour=bool(order.way))
     report = Report(order, with_goal(arena, goal), goal)
     began = time.monotonic()
     with scratch_folder() as folder, ExitStack() as stack:
         truth = folder / "truth.jsonl"
         mine = kernel or stack.enter_context(own_kernel(order))
         try:
-            with connected(order, manifest, truth) as robot:
-                mind = make_mind(order, arena, manifest, report.goal, robot, mine)
-                report.belief = mind.belief
-                drive(mind, report, watch)
+            if goal.behaviour:
+                behave(order, manifest, truth, mine, report, tell)
+            else:
+                with connected(order, manifest, truth) as robot:
+                    mind = make_mind(order, arena, manifest, report.goal, robot, mine)
+                    report.belief = mind.belief
+                    drive(mind, report, watch)
         except KeyboardInterrupt:
             report.outcome, report.reason = "stopped", "interrupted; the robot was stopped first"
             report.interrupted = True
@@ -172,6 +116,29 @@ def run_mission(order: Order, watch: Watch = lambda mind, step: None, kernel: Ke
     report.wall_s = time.monotonic() - began
     settle(report)
     return report
+
+
+def behave(order: Order, manifest: Manifest, truth: Path, kernel: Kernel, report: Report, tell: Tell) -> None:
+    """Have the kernel make a behaviour's program, and run it."""
+    way, seconds = order.way or usual_way(order.kernel), max(order.deadline_s, WRITING_S)
+    report.draft = draft = make_program(
+        order.goal, kernel, manifest, way, seed=order.seed, deadline_s=seconds
+    )
+    tell(report)
+    if draft.program is None:
+        report.reason = f"no program was accepted; the last one: {draft.attempts[-1].refusal}"
+        return
+    block = certified(draft.program, manifest.limits)
+    with connected(order, manifest, truth) as robot:
+        try:
+            (report.run,) = run_blocks(robot, [block])
+            report.ended = report.run.done.outcome == Outcome.COMPLETED
+            report.outcome = "completed" if report.ended else "failed"
+            report.reason = REASONS["completed"] if report.ended else ended(report.run)
+        except LlmosError as error:
+            report.outcome, report.reason = "failed", str(error)
+        finally:
+            report.sim_s = robot.clock.now() / 1000
 
 
 def drive(mind: Mind, report: Report, watch: Watch) -> None:
@@ -209,6 +176,8 @@ def settle(report: Report) -> None:
 
 def settle_place(report: Report) -> None:
     """Tell whether it got where it was to go, or saw what it was to see."""
+    if report.goal.behaviour:
+        return
     if report.goal.place_m is None:
         settle_exploration(report)
     elif report.outcome == "reached" and report.truth and report.truth.way:

@@ -6,24 +6,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from llmos.inference import Answer
 from llmos.kernel.belief import Belief
 from llmos.kernel.goal import Goal
 from llmos.kernel.mind import Step
 from llmos.manifest import load_manifest
+from llmos.runs import Run
 from llmos.sim import judge
 from llmos.sim.arena import Arena
 from llmos.world.draw import RunRecord
 from llmos.world.grid import Grid
+from llmos.writing import Draft
 
 REASONS = {
     "reached": "the goal is reached",
+    "completed": "the program ran to its end",
     "covered": "everything that can be reached has been seen",
     "unreachable": "no way leads to the goal, and nothing is left to explore",
     "stuck": "the robot got nowhere for many cycles",
     "failed": "the cycles were used up",
     "stopped": "stopped from outside",
 }
-GOOD = ("reached", "covered")
+GOOD = ("reached", "covered", "completed")
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Order:
     speed: float = 0.0  # 0: as fast as the machine can; 1: the wall clock's pace
     deadline_s: float = 10.0
     max_cycles: int | None = None
+    way: str | None = None  # how a program is made, for any goal; None: as suits the kernel, for a behaviour
     shuffle: bool = False
     predict: bool = False
     show_map: bool = False
@@ -62,6 +67,8 @@ class Report:
     reason: str = ""
     steps: list[Step] = field(default_factory=list)
     belief: Belief | None = None
+    draft: Draft | None = None  # a behaviour's program,
+    run: Run | None = None  # and what came of it
     truth: judge.Truth | None = None
     sim_s: float = 0.0
     wall_s: float = 0.0
@@ -87,6 +94,8 @@ class Report:
             "blocks": self.blocks(),
             "llm": self.model(),
             "stops": self.stops(),
+            "goal": {"kind": self.goal.kind, "source": self.goal.source},
+            "program": self.program(),
         }
 
     @property
@@ -98,14 +107,30 @@ class Report:
         """Return the way driven: the true one, or where nobody knows it the sum of what the robot says."""
         if self.truth:
             return self.truth.path_m
-        return sum(step.acted.done.path_mm for step in self.steps if step.acted and step.acted.done) / 1000
+        done = [step.acted.done for step in self.steps if step.acted and step.acted.done]
+        return sum(one.path_mm for one in [*done, *([self.run.done] if self.run else [])]) / 1000
 
     def coverage(self) -> float:
         """Return the share of the visible free area that the robot has seen, by the judge."""
         return judge.coverage(self.arena, self.radius_m, self.belief.grid) if self.belief else 0.0
 
+    def program(self) -> dict[str, Any] | None:
+        """Return a behaviour's program, proved and used; None where no behaviour was asked for."""
+        if self.draft is None:
+            return None
+        return {
+            "text": self.draft.text,
+            "chosen": self.draft.chosen or None,
+            "certificate": self.draft.certificate._asdict() if self.draft.certificate else None,
+            "used": self.run.used if self.run else None,
+        }
+
     def blocks(self) -> dict[str, int]:
         """Count the blocks that were run, their words, and the refusals."""
+        if self.draft:
+            words = len(self.run.program.words) if self.run else 0
+            refused = sum(bool(attempt.refusal) for attempt in self.draft.attempts)
+            return {"sent": int(bool(self.run)), "words": words, "refused": refused}
         sent = [step for step in self.steps if step.block and step.acted and step.acted.done]
         lost = [step for step in self.steps if step.acted and step.acted.result == "refused"]
         return {
@@ -116,18 +141,26 @@ class Report:
 
     def model(self) -> dict[str, Any]:
         """Sum up the model's calls; times are measured, in ms of the wall clock."""
-        asked = [step for step in self.steps if step.answer]
-        times = sorted(step.answer.seconds * 1000 for step in asked if step.answer)
+        asked = self.answers()
+        times = sorted(answer.seconds * 1000 for answer, _ in asked)
         return {
             "calls": len(asked),
-            "valid": sum(
-                step.decision is not None and not step.stand_in for step in asked
-            ),
+            "valid": sum(valid for _, valid in asked),
             "p50_ms": round(statistics.median(times), 1) if times else 0.0,
             "p95_ms": round(times[math.ceil(0.95 * len(times)) - 1], 1) if times else 0.0,
-            "tokens_in": sum(step.answer.tokens_in for step in asked if step.answer),
-            "tokens_out": sum(step.answer.tokens_out for step in asked if step.answer),
+            "tokens_in": sum(answer.tokens_in for answer, _ in asked),
+            "tokens_out": sum(answer.tokens_out for answer, _ in asked),
         }
+
+    def answers(self) -> list[tuple[Answer, bool]]:
+        """Return the model's answers, each with whether it could be used."""
+        if self.draft:
+            return [(attempt.answer, not attempt.refusal) for attempt in self.draft.attempts]
+        return [
+            (step.answer, step.decision is not None and not step.stand_in)
+            for step in self.steps
+            if step.answer
+        ]
 
     def stops(self) -> list[dict[str, Any]]:
         """List what stopped the robot before it had done what it meant to."""
@@ -151,7 +184,7 @@ class Report:
             goal=self.goal.place_m,
             tolerance_m=arena.criteria.goal_tolerance_m,
             radius_m=self.radius_m,
-            grid=belief.grid if belief else Grid(arena.size_m),
+            grid=belief.grid if belief else None if self.draft else Grid(arena.size_m),
             planned=[step.path for step in self.steps if step.path],
             believed=belief.trail if belief else [],
             truth=self.truth.way if self.truth else [],

@@ -7,8 +7,10 @@ import shutil
 import sys
 from typing import TextIO
 
+from llmbytecode import Certificate
 from llmos.kernel.mind import Mind, Step
 from llmos.report import Report
+from llmos.shown import used_lines
 from llmos.text import plain
 from llmos.world.draw import live_map
 
@@ -34,9 +36,11 @@ def choice(step: Step) -> str:
 
 def proof(step: Step) -> str:
     """Return the block's certificate: it cannot cost more than this."""
-    if step.block is None:
-        return ""
-    proven = step.block.certificate
+    return bounds(step.block.certificate) if step.block else ""
+
+
+def bounds(proven: Certificate) -> str:
+    """Return what a block can use at most."""
     turn = math.degrees(proven.rotation_mrad / 1000)
     return f" | ≤{proven.ms / 1000:.1f} s ≤{proven.path_mm} mm ≤{turn:.0f}° fuel ≤{proven.fuel}"
 
@@ -81,20 +85,42 @@ class Screen:
         self.out.flush()
 
 
+def program_text(report: Report) -> str:
+    """Return a behaviour's program as it is shown before it runs: what was read, the text, who made it."""
+    draft = report.draft
+    if draft is None:
+        return ""
+    made = f"chosen: {draft.chosen}" if draft.chosen else f"written, {len(draft.attempts)} attempts"
+    proven = bounds(draft.certificate) if draft.certificate else ""
+    lines = [f"goal: {report.goal}", *draft.text.rstrip().split("\n")]
+    lines.append(f"{made} [{report.order.kernel} {1000 * draft.seconds:.0f} ms]{proven}")
+    return "\n".join(map(plain, lines))
+
+
 def closing(report: Report) -> str:
     """Return the outcome in words."""
     result = report.summary()
-    model, sent, shortest = result["llm"], result["blocks"], result["shortest_m"]
+    sent, shortest = result["blocks"], result["shortest_m"]
     way = f"drove {result['path_m']:.2f} m"
     if shortest is not None:
         way += f", shortest {shortest:.2f} m, SPL {result['spl']:.2f}"
     hits = "unknown" if result["collisions"] is None else result["collisions"]
+    seen = "" if report.draft else f", {result['coverage']:.0%} of the free area seen"
+    cycles = "" if report.draft else f"{result['cycles']} cycles, "
     lines = [
         f"{result['outcome']}: {result['reason']}",
-        f"  {way}, {hits} collisions, {result['coverage']:.0%} of the free area seen",
-        f"  {result['cycles']} cycles, {result['sim_s']:.1f} s of robot time in {result['wall_s']:.1f} s",
+        f"  {way}, {hits} collisions{seen}",
+        f"  {cycles}{result['sim_s']:.1f} s of robot time in {result['wall_s']:.1f} s",
         f"  {sent['sent']} blocks of {sent['words']} words run, {sent['refused']} refused",
-        f"  {report.order.kernel}: {model['calls']} decisions, {model['valid']} valid, "
-        f"median {model['p50_ms']:.0f} ms, 95 % within {model['p95_ms']:.0f} ms",
+        *(f"  {line}" for line in (used_lines(report.run) if report.run else [])),
     ]
-    return "\n".join(map(plain, lines))
+    return "\n".join(map(plain, lines if report.draft else [*lines, f"  goal: {report.goal}", asked(report)]))
+
+
+def asked(report: Report) -> str:
+    """Return how the model did, in words."""
+    model = report.model()
+    return (
+        f"  {report.order.kernel}: {model['calls']} decisions, {model['valid']} valid, "
+        f"median {model['p50_ms']:.0f} ms, 95 % within {model['p95_ms']:.0f} ms"
+    )

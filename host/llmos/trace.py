@@ -14,8 +14,9 @@ from llmbytecode import Op, Program
 from llmbytecode._isa import State
 from llmbytecode.program import OPCODE_MASK, decode
 from llmos.link import Event, Telemetry
+from llmos.runs import Run
 from llmos.sim.judge import Truth
-from llmos.trial import Run, Trial
+from llmos.trial import Trial
 
 TIMED = (Op.MOVE, Op.MOVER, Op.TURN, Op.TURNR, Op.DRIVE, Op.WAIT, Op.WAITR)
 ACTS = (*TIMED, Op.LED, Op.TONE, Op.TRIP, Op.REPORT, Op.MODE, Op.END, Op.FAIL)

@@ -1,11 +1,13 @@
 """What options take, where click's own types take too much."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from llmos.sim.faults import FaultError, parse_faults
+from llmos.writing import WAYS
 
 
 class Finite(click.FloatRange):
@@ -34,7 +36,7 @@ SEED = click.IntRange(0, 2**63 - 1)
 SECONDS = Finite(0, 86_400, min_open=True)
 SPEED = Pace(0, 1e6)
 
-# What `llmos run` and `llmos eval` both take.
+# What several commands take.
 deadline = click.option(
     "--deadline",
     default=10.0,
@@ -44,6 +46,16 @@ deadline = click.option(
 )
 shuffle = click.option("--shuffle", is_flag=True, help="Offer the candidates in random order.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+
+
+def way(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option that says how a program is made."""
+    return click.option(
+        "--way",
+        type=click.Choice(WAYS),
+        help=f"{what}: write it, or choose a skill that ships and fill its numbers, the likest or one of "
+        "three [default: choose for smollm2 and random, else write].",
+    )
 
 
 def faults(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import click
 from llmos.cli import options
 from llmos.mission import run_mission
 from llmos.report import GOOD, Order, Report
-from llmos.show import Screen, closing
+from llmos.show import Screen, closing, program_text
 from llmos.state import new_run_folder, runs_folder, writable
 from llmos.world.draw import run_svg
 
@@ -17,6 +17,7 @@ EXAMPLE = """\b
 Example:
   llmos run "drive to the far corner" --arena simple
   llmos run "explore" --arena exploration --kernel rule --json
+  llmos run "follow the wall on your left" --arena office
 """
 A_FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -49,6 +50,7 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
     help="Pace: 1 is the wall clock's, 0 as fast as it goes.",
 )
 @options.deadline
+@options.way("Take GOAL as a behaviour, and make its program so")
 @click.option(
     "--max-cycles", type=click.IntRange(1), help="Stop after so many cycles (default: the arena's)."
 )
@@ -87,18 +89,28 @@ def run(
     deadline: float,
     **order: Any,
 ) -> None:
-    """Drive towards GOAL, a sentence, on the virtual robot."""
+    """Drive towards GOAL, a sentence, on the virtual robot.
+
+    A sentence with coordinates, or words such as "to the goal", names a place; "explore" and the like, a room
+    to see; what names a measure or resembles a skill that ships is a behaviour: its program is made as by
+    `llmos write`, shown, and run. All else means the arena's own goal. The report says which it was.
+    """
     for path in filter(None, (picture, order["record"], order["transcript"])):
         writable(path)
     if picture is None:
         runs_folder()
     wanted = Order(bits=int(bits), deadline_s=deadline, **order)
-    report = run_mission(wanted) if as_json else run_mission(wanted, Screen(with_map=with_map))
+    report = run_mission(wanted) if as_json else run_mission(wanted, Screen(with_map=with_map), tell=tell)
     click.echo(json.dumps(report.summary()) if as_json else closing(report))
     written = write_picture(report, picture)
     if not as_json:
         click.echo(f"  picture: {written}")
     context.exit(0 if report.outcome in GOOD else 130 if report.interrupted else 1)
+
+
+def tell(report: Report) -> None:
+    """Show a behaviour's program before it runs."""
+    click.echo(program_text(report))
 
 
 def write_picture(report: Report, path: Path | None) -> Path:

@@ -3,7 +3,7 @@
 Errors: `LlmosError` <- `WishError`.
 """
 
-from ._chooser import choose_program
+from ._chooser import choose_program, likest, quantities
 from ._prompt import WishError, clean_wish, writer_prompt
 from ._ways import WAYS, make_program, usual_way
 from ._writer import Attempt, Draft, write_program
@@ -15,7 +15,9 @@ __all__ = [
     "WishError",
     "choose_program",
     "clean_wish",
+    "likest",
     "make_program",
+    "quantities",
     "usual_way",
     "write_program",
     "writer_prompt",

@@ -25,8 +25,9 @@ MAX_TOKENS = 80  # of a call
 EXAMPLES = 8  # shown to the model, the likest last
 
 _WORD = re.compile(r"[a-z]+")
-_IDLE = frozenset(
-    "a an and as at be by for from in is it its of on or so than that the then to with you your".split()  # noqa: SIM905
+_IDLE = frozenset(  # that something drives tells nothing
+    "a an and as at be by for from in is it its of on or so than that the then to with you your ".split()  # noqa: SIM905
+    + "drive drives driving go goes going move moves moving run".split()  # noqa: SIM905
 )
 _ENDINGS = ("wards", "ward", "ing", "es", "ed", "s")
 
@@ -190,13 +191,19 @@ def quantities(wish: str) -> list[tuple[Fraction, str]]:
 
 
 def ranked(wish: str, skills: Mapping[str, Skill]) -> list[Skill]:
-    """Return the skills, the one whose summary or example is likest to the wish first."""
+    """Return the skills, the one whose name, summary or example is likest to the wish first."""
     words = _words(wish)
+    return sorted(skills.values(), key=lambda skill: (-_fit(words, skill), skill.name))
 
-    def fit(skill: Skill) -> float:
-        return max(likeness(words, _words(said)) for said in _said(skill))
 
-    return sorted(skills.values(), key=lambda skill: (-fit(skill), skill.name))
+def likest(wish: str) -> tuple[str, float]:
+    """Return the skill likest to a wish, and how like it is, from 0 to 1."""
+    skill = ranked(wish, load_skills())[0]
+    return skill.name, _fit(_words(wish), skill)
+
+
+def _fit(words: frozenset[str], skill: Skill) -> float:
+    return max(likeness(words, _words(said)) for said in _said(skill))
 
 
 def likeness(one: frozenset[str], other: frozenset[str]) -> float:
@@ -221,7 +228,7 @@ def _weights() -> dict[str, float]:
 
 
 def _said(skill: Skill) -> list[str]:
-    return [skill.summary, *(wish for wish, _ in skill.examples)]
+    return [skill.name.replace("_", " "), skill.summary, *(wish for wish, _ in skill.examples)]
 
 
 @cache

@@ -15,7 +15,7 @@ from llmos.show import shows_maps
 LLMOS = [sys.executable, "-m", "llmos"]
 KEYS = [
     *("outcome", "reason", "arena", "kernel", "seed", "cycles", "collisions", "path_m", "shortest_m", "spl"),
-    *("coverage", "sim_s", "wall_s", "blocks", "llm", "stops"),
+    *("coverage", "sim_s", "wall_s", "blocks", "llm", "stops", "goal", "program"),
 ]
 
 

@@ -6,16 +6,17 @@ from typing import Any
 import click
 
 from llmbytecode import EmptyRoom, Machine, Outcome
+from llmos import shown
 from llmos.cli import options
-from llmos.cli.bytecode import _trial
 from llmos.cli.bytecode._io import BUDGETS, Result, answer, certify, json_option, read_input, robot_option
 from llmos.cli.bytecode._worst import source_texts
+from llmos.connection import connected, scratch_folder
 from llmos.link.robot import HEARTBEAT_MS
 from llmos.manifest import load_manifest
-from llmos.mission import connected, scratch_folder
 from llmos.report import Order
+from llmos.runs import Run, certified, run_blocks
 from llmos.state import writable
-from llmos.trial import Run, certified, run_blocks, try_blocks
+from llmos.trial import try_blocks
 from llmos.world.draw import run_svg
 
 TRACE_MS = 50  # between two looks at the robot
@@ -41,6 +42,13 @@ HELP_TRACE = (
 @click.option("--seed", default=0, show_default=True, type=options.SEED, help="Of the sensors' noise.")
 @click.option(
     "--bits", type=click.Choice(["64", "32"]), default="64", help="MicroPython that plays the robot."
+)
+@click.option(
+    "--native",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Send machine code with a block: auto where interpreting it has cost as much as that would.",
 )
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw the way (SVG).")
 @json_option
@@ -88,21 +96,22 @@ def on_a_robot(files: tuple[str, ...], good: list[bool], **rest: Any) -> Result:
     beat = TRACE_MS if rest["trace"] else HEARTBEAT_MS
     runs: list[Run] = []
     if rest["arena"]:
-        chosen = {name: rest[name] for name in ("arena", "robot", "seed")}
+        chosen = {name: rest[name] for name in ("arena", "robot", "seed", "native")}
         runs += try_blocks(blocks, bits=int(rest["bits"]), heartbeat_ms=beat, **chosen)
     else:
         order = Order(goal="", robot=rest["robot"], port=rest["port"], clear=rest["clear"])
         with scratch_folder() as folder, connected(order, manifest, folder / "none", beat) as robot:
+            robot.machine_code.choice = rest["native"]
             runs += run_blocks(robot, [certified(block, manifest.limits) for block in blocks])
-    shown = [
-        _trial.shown(one.name, source_texts(one), run, rest["trace"])
+    told = [
+        shown.shown(one.name, source_texts(one), run, rest["trace"])
         for one, run in zip(given, runs, strict=False)
     ]
-    good += [one.good for one in shown] + [False] * (len(given) - len(shown))
-    picture = _trial.record(shown, manifest, rest["seed"])
+    good += [one.good for one in told] + [False] * (len(given) - len(told))
+    picture = shown.record(told, manifest, rest["seed"])
     if rest["picture"] and picture:
         rest["picture"].write_text(run_svg(picture), encoding="utf-8")
-    return {"runs": [_trial.facts(one) for one in shown]}, _trial.whole_text(shown, picture)
+    return {"runs": [shown.facts(one) for one in told]}, shown.whole_text(told, picture)
 
 
 def on_machine(file: str, robot: str, good: list[bool]) -> Result:

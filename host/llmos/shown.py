@@ -1,28 +1,19 @@
-"""What `llmos bytecode run` says of blocks that a robot has run: facts for --json, and text for people."""
+"""What is said of blocks that a robot has run: facts for --json, and text for people."""
 
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from llmbytecode import Mode, Outcome
-from llmos.link import Done
 from llmos.manifest import Manifest
+from llmos.runs import Run, cut_by, ended, place
 from llmos.sim.judge import Sample
 from llmos.trace import Act, trace
-from llmos.trial import Run, Trial
+from llmos.trial import Trial
 from llmos.world.draw import RunRecord
 from llmos.world.sketch import sketch
 
-REFLEX = 5  # TRIP's answer
 UNSEEN = 65535  # a range channel without a valid reading
-ENDS = {
-    Outcome.COMPLETED: "completed",
-    Outcome.FAILED: "failed with code {code} at {place}",
-    Outcome.STOPPED: "stopped by the host at {place}",
-    Outcome.LEASE: "stopped at {place}: no valid frame arrived within the lease",
-    Outcome.ESTOP: "stopped at {place}: the e-stop was latched",
-    Outcome.FAULT: "stopped at {place}: the robot found a fault in itself",
-}
 
 
 class Shown(NamedTuple):
@@ -48,27 +39,10 @@ class Shown(NamedTuple):
         """Whether the block completed and nothing was hit."""
         return self.run.done.outcome == Outcome.COMPLETED and not self.collisions
 
-    def place(self, word: int) -> str:
-        """Return a word's place in its source."""
-        line = self.run.program.line(word)
-        return f"line {line}" if line else f"word {word}"
-
 
 def shown(name: str, texts: Sequence[str], run: Run, traced: bool) -> Shown:
     """Return a run as it is shown."""
     return Shown(name, texts, run, trace(run) if traced else None)
-
-
-def ended(one: Shown) -> str:
-    """Say how a block ended."""
-    done: Done = one.run.done
-    text = ENDS[Outcome(done.outcome)].format(code=done.code, place=one.place(done.pc))
-    return f"{text}; {cut_by(done.trip)} had ended its last move or wait" if done.trip else text
-
-
-def cut_by(trip: int) -> str:
-    """Return the name of what ends a move early, by TRIP's number."""
-    return "the reflex" if trip == REFLEX else f"guard g{trip - 1}"
 
 
 def facts(one: Shown) -> dict[str, Any]:
@@ -78,7 +52,7 @@ def facts(one: Shown) -> dict[str, Any]:
         "file": one.name,
         "outcome": Outcome(run.done.outcome).name.lower(),
         "code": run.done.code,
-        "ended": ended(one),
+        "ended": ended(one.run),
         "word": run.done.pc,
         "line": run.program.line(run.done.pc) or None,
         "trip": run.done.trip,
@@ -120,13 +94,10 @@ def text(one: Shown) -> str:
     run = one.run
     mode = f", mode {Mode(run.telemetry[-1].mode).name.lower()}" if run.telemetry else ""
     hits = f", {one.collisions} collisions" if one.truth else ""
-    lines = [f"{one.name}: {ended(one)}{mode}{hits}"]
+    lines = [f"{one.name}: {ended(one.run)}{mode}{hits}"]
     if one.acts is not None:
         lines += ["", *trace_lines(one, one.acts), ""]
-    lines.append(f"{'':<14} {'used':>8} {'proven':>8}")
-    for name, used in run.used.items():
-        most = getattr(run.certificate, name)
-        lines.append(f"{name:<14} {used:>8} {most:>8} {f'{used / most:6.0%}' if most else '':>6}".rstrip())
+    lines += used_lines(run)
     lines += [f"report         tag {event.tag}: {event.value}" for event in run.events]
     if one.truth:
         at = pose(one.truth[-1])
@@ -135,6 +106,15 @@ def text(one: Shown) -> str:
             f"pose           {at['x_mm']} mm east, {at['y_mm']} mm north, {heading:.1f}° in the arena"
         )
     return "\n".join(lines)
+
+
+def used_lines(run: Run) -> list[str]:
+    """Return a table of what was used beside what was proved."""
+    lines = [f"{'':<14} {'used':>8} {'proven':>8}"]
+    for name, used in run.used.items():
+        most = getattr(run.certificate, name)
+        lines.append(f"{name:<14} {used:>8} {most:>8} {f'{used / most:6.0%}' if most else '':>6}".rstrip())
+    return lines
 
 
 def trace_lines(one: Shown, acts: Sequence[Act]) -> list[str]:
@@ -149,7 +129,7 @@ def trace_lines(one: Shown, acts: Sequence[Act]) -> list[str]:
         note += "" if act.report is None else f"  = {act.report}"
         lines.append(
             f"{act.ms / 1000:8.3f} {seen.x_mm:>6} {seen.y_mm:>6} {angle:>6} {front:>6} {sure}"
-            f"{one.place(act.word):8} {one.texts[act.word]}{note}"
+            f"{place(one.run, act.word):8} {one.texts[act.word]}{note}"
         )
     return lines
 
@@ -166,7 +146,7 @@ def record(runs: Sequence[Shown], manifest: Manifest, seed: int) -> RunRecord | 
     hits = sum(one.collisions for one in runs)
     return RunRecord(
         title=f"{names} — {arena.name}, seed {seed}",
-        outcome=f"{ended(last)}; {seconds:.1f} s, {hits} collisions",
+        outcome=f"{ended(last.run)}; {seconds:.1f} s, {hits} collisions",
         size_m=arena.size_m,
         walls=arena.walls,
         discs=arena.discs,
@@ -176,7 +156,7 @@ def record(runs: Sequence[Shown], manifest: Manifest, seed: int) -> RunRecord | 
         radius_m=manifest.radius_m,
         grid=None,
         truth=[(sample.x, sample.y) for sample in samples],
-        stops=[] if last.good else [((end.x, end.y), ended(last))],
+        stops=[] if last.good else [((end.x, end.y), ended(last.run))],
         end=(end.x, end.y, end.heading),
     )
 

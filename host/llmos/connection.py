@@ -1,0 +1,80 @@
+"""The connection to the robot that an order names, the virtual one or another; it always ends in a stop."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from llmos.link import Clock, LinkError, Port, Robot, VirtualBoard, WallClock, open_port
+from llmos.link.interrupts import deferred_interrupts
+from llmos.link.robot import HEARTBEAT_MS
+from llmos.manifest import Manifest, manifest_hash
+from llmos.report import Order
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Have a folder for a while; Ctrl-C does not keep it from being removed."""
+    made: list[str] = []
+    try:
+        with deferred_interrupts():  # which raises at its end
+            made.append(tempfile.mkdtemp(prefix="llmos-"))
+        yield Path(made[0])
+    finally:
+        with deferred_interrupts():
+            for folder in made:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def opened(order: Order, truth: Path) -> Iterator[tuple[Port, Clock]]:
+    """Open the order's serial port, or start a virtual robot and open its own."""
+    if order.port:
+        port = open_port(order.port)
+        try:
+            yield port, WallClock(port)
+        finally:
+            port.close()
+        return
+    with VirtualBoard(
+        arena=order.arena,
+        robot=order.robot,
+        seed=order.seed,
+        speed=order.speed,
+        faults=order.faults,
+        truth_path=truth,
+        bits=order.bits,
+    ) as board:
+        yield board.port, board.clock
+
+
+@contextmanager
+def connected(
+    order: Order, manifest: Manifest, truth: Path, heartbeat_ms: int = HEARTBEAT_MS
+) -> Iterator[Robot]:
+    """Connect to the order's robot; however this ends, the robot is stopped and nothing is left behind."""
+    with ExitStack() as stack:
+        port, clock = stack.enter_context(opened(order, truth))
+        transcript = stack.enter_context(order.transcript.open("wb")) if order.transcript else None
+        code = manifest_hash(manifest.limits)
+        seed = None if order.port else order.seed
+        robot = Robot(port, clock, code, seed=seed, transcript=transcript, heartbeat_ms=heartbeat_ms)
+        stack.enter_context(robot)
+        robot.connect()
+        release(robot, order.clear)
+        yield robot
+
+
+def release(robot: Robot, wanted: bool) -> None:
+    """Release a latched e-stop where that is wanted.
+
+    Raises:
+        LinkError: it is latched, and nobody has said that it may be released.
+    """
+    if robot.latched and not wanted:
+        raise LinkError(
+            "the robot's e-stop is latched: see that its way is free, then run again with --clear"
+        )
+    if robot.latched:
+        robot.clear()
