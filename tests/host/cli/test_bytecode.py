@@ -316,7 +316,7 @@ def test_run_in_an_arena_shows_what_was_used_beside_what_was_proved(bytecode: By
     assert (done.code, lines[0]) == (0, f"{square}: completed, mode idle, 0 collisions")
     assert [line.split()[0] for line in lines[2:7]] == ["fuel", "ms", "path_mm", "rotation_mrad", "reports"]
     assert any("·" in line for line in lines)
-    (run,) = bytecode("run", square, "--arena", "empty", "--json").json["runs"]
+    (run,) = bytecode("run", square, "--arena", "empty", "--native", "always", "--json").json["runs"]
     assert all(used <= run["certificate"][name] for name, used in run["used"].items())
     assert (run["outcome"], run["collisions"]) == ("completed", 0)
     assert abs(run["pose"]["heading_mrad"] - 6283) <= 20
