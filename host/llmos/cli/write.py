@@ -14,23 +14,22 @@ from llmos.inference import open_kernel
 from llmos.manifest import Manifest, load_manifest
 from llmos.state import writable
 from llmos.trial import try_block
-from llmos.writing import Attempt, Draft, clean_wish, write_program
+from llmos.writing import Attempt, Draft, clean_wish, make_program, usual_way
 
 EPILOG = """\b
 Example:
   llmos write "go 40 cm forward" --run
   llmos write "blink blue at every corner of a 30 cm square" --kernel gguf:model.gguf -o s.lasm
 """
-KERNEL_HELP = "Who writes: smollm2, gguf:PATH, openai:URL, random, replay:FILE."
+KERNEL_HELP = "Who makes it: smollm2, gguf:PATH, openai:URL, random, replay:FILE."
 
 
 @click.command("write", epilog=EPILOG)
 @click.argument("wish")
 @click.option("--kernel", default="smollm2", show_default=True, help=KERNEL_HELP)
 @click.option("--robot", default="cube", show_default=True, help="Manifest: a name or a .toml file.")
-@click.option(
-    "--attempts", default=3, show_default=True, type=click.IntRange(1, 20), help="Most programs to write."
-)
+@options.way("How the program is made")
+@click.option("--attempts", type=click.IntRange(1, 20), help="Most programs to write. [default: 3]")
 @click.option("--seed", default=0, show_default=True, type=options.SEED, help="Fixes what is drawn.")
 @click.option(
     "--deadline", default=120.0, show_default=True, type=options.SECONDS, help="Seconds for one program."
@@ -43,17 +42,24 @@ KERNEL_HELP = "Who writes: smollm2, gguf:PATH, openai:URL, random, replay:FILE."
 @options.as_json
 @click.pass_context
 def write(context: click.Context, /, as_json: bool, output: Path | None, **wanted: Any) -> None:
-    """Write a program that does what WISH says, a sentence.
+    """Have a program made that does what WISH says, a sentence.
 
-    The model writes under a grammar made for this robot: each of its programs is well-formed, whatever it
-    knows. The verifier says whether the robot takes it; where it does not, the model is told why and tries
-    again. Neither can say whether the program does what was wished: look at it, or --run it.
+    With --way write the model writes under a grammar made for this robot: each of its programs is
+    well-formed, whatever it knows. The verifier says whether the robot takes it; where it does not, the model
+    is told why and tries again. Neither can say whether the program does what was wished: look at it, or
+    --run it.
 
-    The model that ships, SmolLM2 with 135 million parameters, copies the worked example that is most like
-    the wish: about rightly for short wishes that are like one, wrongly for most others. Name a larger model
-    with --kernel gguf:PATH, or a server with --kernel openai:URL.
+    With --way choose it fills the numbers of the skill whose words are likest to the wish; with choose3 it
+    also picks one of three.
+
+    The model that ships, SmolLM2 with 135 million parameters, chooses by default: where it writes, it copies
+    the worked example that is most like the wish, about rightly for short wishes that are like one, wrongly
+    for most others. Name a larger model with --kernel gguf:PATH, or a server with --kernel openai:URL.
     """
     clean_wish(wanted["wish"])
+    wanted["way"] = wanted["way"] or usual_way(wanted["kernel"])
+    if wanted["attempts"] and wanted["way"] != "write":
+        raise click.UsageError(f"--attempts goes with --way write; this is --way {wanted['way']}")
     if output:
         writable(output)
     manifest = load_manifest(wanted["robot"])
@@ -72,14 +78,15 @@ def write(context: click.Context, /, as_json: bool, output: Path | None, **wante
 
 
 def drafted(manifest: Manifest, **wanted: Any) -> Draft:
-    """Write the program."""
+    """Have the program made."""
     kernel = open_kernel(wanted["kernel"])
     try:
-        return write_program(
+        return make_program(
             wanted["wish"],
             kernel,
             manifest,
-            attempts=wanted["attempts"],
+            wanted["way"],
+            attempts=wanted["attempts"] or 3,
             seed=wanted["seed"],
             deadline_s=wanted["deadline"],
         )
@@ -103,6 +110,7 @@ def facts(draft: Draft, kernel: str, robot: str) -> dict[str, Any]:
         "wish": draft.wish,
         "kernel": kernel,
         "robot": robot,
+        "chosen": draft.chosen or None,
         "text": draft.text,
         "certificate": draft.certificate._asdict() if draft.certificate else None,
         "seconds": round(draft.seconds, 3),
@@ -137,6 +145,7 @@ def text(draft: Draft, manifest: Manifest, kernel: str) -> str:
         parts.append(f"{certificate_table(draft.certificate, manifest.limits)}\n")
     tokens = sum(attempt.answer.tokens_out for attempt in draft.attempts)
     count = f"{len(draft.attempts)} attempt{'s' * (len(draft.attempts) > 1)}"
+    made = f"chosen: {draft.chosen}\n" if draft.chosen else ""
     verdict = "accepted" if draft.accepted else "none accepted"
-    parts.append(f"{kernel}: {count}, {verdict}, {tokens} tokens in {draft.seconds:.1f} s")
+    parts.append(f"{made}{kernel}: {count}, {verdict}, {tokens} tokens in {draft.seconds:.1f} s")
     return "\n".join(parts)
