@@ -2,6 +2,7 @@
 
 LLMBytecodeError
 ├── AssemblyError   text that is no program; carries every problem found
+├── CompileError    machine code that cannot be made (llmbytecode.native)
 └── Refusal         a program or container that breaks a rule of the SPEC
 """
 

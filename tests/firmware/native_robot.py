@@ -2,8 +2,9 @@
 # the folder with block.llmb, its block.mpy, other.mpy for another processor, and the liars.
 from world import *
 
+import micropython
 from llmvm import _isa as I
-from llmvm import vm
+from llmvm import native, vm
 
 folder = sys.argv[1]
 
@@ -53,6 +54,16 @@ host.upload(data)
 check("a new session begins without", robot._blocks.find(block_of(data)).run is vm.run, True)
 check("and attaches again", host.attach(data, code)[1], 0)
 check("what is loaded", robot._blocks.native._left, left)
+
+# A call and its check take nothing from the heap.
+slot, state, values = robot._blocks.find(block_of(data)), robot._runner.state, robot._senses.values
+robot._runner.reset()
+state[vm.BUDGET] = 256
+micropython.heap_lock()
+asked = slot.run(state, slot.words, slot.constants, values)
+held = native.kept(state, slot, values, asked, 0, 256)
+micropython.heap_unlock()
+check("no step allocates", (asked, held), (I.OP_MOVER, True))
 
 # Refusals; the block stays and is interpreted.
 world, robot, host = start()
