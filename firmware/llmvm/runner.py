@@ -153,18 +153,21 @@ class Runner:
         if self._phase == _ENDS:
             outcome = self._outcome
         self._across = self._across and self._left() < 0
+        self._divide()
         while self.slot:
             self._finish(outcome, 0)
 
     # The way behind the end of a move that is joined with one of the queued block is that block's.
+    def _divide(self):
+        if self._across:
+            self._odometry.end_block(-self._left())
+
     def _finish(self, outcome, code):
         slot, queued, across = self.slot, self.queued, self._across
         self.slot = self.queued = None
         self._across = False
         self._phase = _COMPUTES
-        if across:
-            self._odometry.end_block(-self._left())
-        else:
+        if not across:
             self._beyond = 0
         self._done(slot, outcome, code, self._hal.clock.ms - self.began)
         if queued:
@@ -223,6 +226,7 @@ class Runner:
 
     # A move that is joined with the next one ends here, in motion.
     def _pass(self, phase):
+        self._divide()
         if phase != _ENDS:
             self._resume(0 if phase == _MOVES else self.state[vm.TRIP])
         else:
