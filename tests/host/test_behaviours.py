@@ -1,6 +1,9 @@
 """The behaviours that ship: each can be done, none is done by doing nothing, and the measures measure."""
 
 import math
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 
 import pytest
@@ -24,14 +27,26 @@ BEHAVIOURS = load_behaviours()
 RADIUS_M, LIMITS = load_manifest("cube").radius_m, load_manifest("cube").limits
 
 
-@cache
-def trial(program: str, arena: str) -> Trial:
-    """Run a program once."""
-    return try_block(assemble(program), arena=arena)
+Try = Callable[[str, str], Trial]
+
+
+@pytest.fixture(scope="module")
+def trial() -> Iterator[Try]:
+    """Run a program in an arena, each pair once; all that will be wanted run beside each other."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+
+        @cache
+        def begun(program: str, arena: str) -> Future[Trial]:
+            return pool.submit(try_block, assemble(program), arena=arena)
+
+        for behaviour in BEHAVIOURS:
+            begun(behaviour.reference, behaviour.place)
+        yield lambda program, arena: begun(program, arena).result()
+        pool.shutdown(cancel_futures=True)
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=lambda behaviour: behaviour.name)
-def test_it_can_be_done(behaviour: Behaviour) -> None:
+def test_it_can_be_done(behaviour: Behaviour, trial: Try) -> None:
     """The program or call beside it does it, in the arena that judges it."""
     assert behaviour.faults(trial(behaviour.reference, behaviour.place), RADIUS_M) == []
 
@@ -41,7 +56,7 @@ def test_there_are_enough() -> None:
     assert len({b.name for b in BEHAVIOURS}) == len({b.wish for b in BEHAVIOURS}) == len(BEHAVIOURS) >= 40
 
 
-def test_doing_nothing_is_never_right() -> None:
+def test_doing_nothing_is_never_right(trial: Try) -> None:
     """A program that ends at once fails every behaviour."""
     for behaviour in BEHAVIOURS:
         assert behaviour.faults(trial("END", behaviour.place), RADIUS_M), behaviour.name
@@ -53,7 +68,7 @@ def test_no_wish_is_an_example_of_a_skill() -> None:
     assert not shown & {behaviour.wish for behaviour in BEHAVIOURS}
 
 
-def test_the_measures() -> None:
+def test_the_measures(trial: Try) -> None:
     """One drive of known shape: 20 cm ahead in red, a quarter turn to the right, 10 cm back."""
     drive = Drive(trial(SHAPE, "empty"), RADIUS_M)
     found = {name: measure(drive) for name, measure in MEASUREMENTS.items()}
