@@ -96,12 +96,13 @@ class Skill:
         if left:
             known = ", ".join(parameter.key for parameter in self.parameters) or "none"
             raise SkillError(f"skill {self.name}: it has no {next(iter(left))!r}; its parameters: {known}")
-        return _PARAMETER.sub(
-            lambda m: (
-                f"{m['head']}{chosen[m['name']]}{m['unit']}{m['tail']}" if m["name"] in chosen else m[0]
-            ),
-            self.text,
-        )
+
+        def filled(match: re.Match[str]) -> str:
+            comment = match["tail"].lstrip()
+            column = len(match[0]) - len(comment)
+            return f"{match['head']}{chosen[match['name']]}{match['unit']} ".ljust(column) + comment
+
+        return _PARAMETER.sub(filled, self.text)
 
     @property
     def schema(self) -> dict[str, Any]:
