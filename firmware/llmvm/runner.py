@@ -49,6 +49,7 @@ class Runner:
         self._beyond = 0  # steps of the next move, with which this one is joined
         self._across = False  # the next move is the queued block's
         self._outcome = 0  # of the block that ends
+        self._asked_mm = self._asked_mrad = 0  # by machine code
 
     # What the interpreter leaves to us; each returns whether the block can go on computing at once.
     def _instructions(self):
@@ -82,6 +83,7 @@ class Runner:
 
     def begin(self, slot, now):
         vm.restart(self.state)
+        self._asked_mm = self._asked_mrad = 0
         self.slot = slot
         self.began = now
         self._phase = _COMPUTES
@@ -191,13 +193,16 @@ class Runner:
                 return
 
     # Machine code is not proved, so it is watched: an error, which latches, where it breaks its contract or
-    # has led further than the certificate allows.
+    # asks for moves or turns beyond the certificate.
     def _audit(self, code, fuel, budget):
-        slot, odometry = self.slot, self._odometry
-        good = native.kept(self.state, slot, self._senses.values, code, fuel, budget)
-        if not good or int(odometry.path) > slot.certificate[_isa.CERT_PATH_MM]:
-            raise RuntimeError("machine code")
-        if int(odometry.rotation) > slot.certificate[_isa.CERT_ROTATION_MRAD]:
+        state, certificate = self.state, self.slot.certificate
+        good = native.kept(state, self.slot, self._senses.values, code, fuel, budget)
+        if code == _isa.OP_MOVE or code == _isa.OP_MOVER:
+            self._asked_mm += abs(state[vm.ARGS])
+        elif code == _isa.OP_TURN or code == _isa.OP_TURNR:
+            self._asked_mrad += abs(state[vm.ARGS])
+        good = good and self._asked_mm <= certificate[_isa.CERT_PATH_MM]
+        if not good or self._asked_mrad > certificate[_isa.CERT_ROTATION_MRAD]:
             raise RuntimeError("machine code")
 
     # Look after a move or a wait that goes on.
