@@ -7,7 +7,7 @@ from llmvm import _isa, native, vm
 from llmvm.ahead import Ahead
 from llmvm.motion import Gear, Reflex
 
-_SLICE = const(256)  # instructions between two looks at everything else
+_SLICE = const(256)  # interpreted instructions between two looks at everything else
 _REFLEX = const(5)  # TRIP's answer
 _EARLY_MS = const(5)  # before a move brakes, what follows it is looked at
 
@@ -33,6 +33,8 @@ class Runner:
         self._reflex = Reflex(limits, angles_mrad)
         self._ahead = Ahead(limits)
         self._tick = limits[_isa.LIM_TICK_MS]
+        # instructions of machine code: what fits between two polls even at the pace of the certificate
+        self._stride = max(_SLICE, self._tick * 1000 // max(1, limits[_isa.LIM_INSTRUCTION_US]))
         self._executors = self._instructions()
         self.state = array("i", [0] * vm.STATE)
         self.slot = None  # of the block that runs
@@ -179,7 +181,8 @@ class Runner:
     def _compute(self, now):
         state, slot = self.state, self.slot
         fuel, began = slot.certificate[_isa.CERT_FUEL], state[vm.FUEL]
-        state[vm.BUDGET] = min(_SLICE, fuel - state[vm.FUEL])
+        grant = _SLICE if slot.run is vm.run else self._stride
+        state[vm.BUDGET] = min(grant, fuel - state[vm.FUEL])
         while True:
             before, budget = state[vm.FUEL], state[vm.BUDGET]
             code = slot.run(state, slot.words, slot.constants, self._senses.values)
