@@ -19,7 +19,7 @@ from llmos.kernel.mind import Mind, Settings, Step
 from llmos.link import Robot
 from llmos.manifest import Manifest, load_manifest
 from llmos.report import GOOD, REASONS, Order, Report
-from llmos.runs import certified, ended, run_blocks
+from llmos.runs import certified, cut_short, ended, run_blocks
 from llmos.sim import judge
 from llmos.sim.arena import Arena, load_arena
 from llmos.sim.arena import Goal as ArenaGoal
@@ -134,7 +134,9 @@ def behave(order: Order, manifest: Manifest, truth: Path, kernel: Kernel, report
             (report.run,) = run_blocks(robot, [block])
             report.ended = report.run.done.outcome == Outcome.COMPLETED
             report.outcome = "completed" if report.ended else "failed"
-            report.reason = REASONS["completed"] if report.ended else ended(report.run)
+            report.reason = (
+                REASONS["completed"] + cut_short(report.run) if report.ended else ended(report.run)
+            )
         except LlmosError as error:
             report.outcome, report.reason = "failed", str(error)
         finally:

@@ -69,8 +69,12 @@ def run_blocks(robot: Robot, blocks: Sequence[Block]) -> list[Run]:
 def ended(run: Run) -> str:
     """Say how a block ended."""
     done = run.done
-    text = ENDS[Outcome(done.outcome)].format(code=done.code, place=place(run, done.pc))
-    return f"{text}; {cut_by(done.trip)} had ended its last move or wait" if done.trip else text
+    return ENDS[Outcome(done.outcome)].format(code=done.code, place=place(run, done.pc)) + cut_short(run)
+
+
+def cut_short(run: Run) -> str:
+    """Say what ended a block's last move or wait early; empty where nothing did."""
+    return f"; {cut_by(run.done.trip)} had ended its last move or wait" if run.done.trip else ""
 
 
 def cut_by(trip: int) -> str:
