@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from llmos.inference import InferenceError
 from llmos.kernel.mind import Mind, Step
 from llmos.link import LinkError
 from llmos.mission import run_mission, settle
 from llmos.report import Order, Report
+from llmos.show import program_text
 
 CELL = """
 name = "cell"
@@ -107,3 +109,57 @@ def test_a_port_without_a_robot_is_refused(tmp_path: Path) -> None:
     """A port that does not exist is named."""
     with pytest.raises(LinkError, match="no_such_port"):
         drive(port=str(tmp_path / "no_such_port"))
+
+
+def test_a_behaviour_is_chosen_shown_and_done() -> None:
+    """Its program runs on the same robot; the report says what was read, and what was proved and used."""
+    shown: list[str] = []
+    order = Order(goal="blink red twice", kernel="random")
+    report = run_mission(order, tell=lambda so_far: shown.append(program_text(so_far)))
+    result = report.summary()
+    assert (report.outcome, result["goal"]["kind"], result["collisions"]) == ("completed", "behaviour", 0)
+    assert result["program"]["chosen"] == "blink times=2 red=255 green=0 blue=0 pause_ms=300"
+    assert result["program"]["used"]["ms"] == 1200 <= result["program"]["certificate"]["ms"]
+    assert "its likeness to the skill blink" in shown[0]
+    assert "LOOP    times" in shown[0]
+    assert report.picture().grid is None
+
+
+def test_a_behaviour_that_hits_something_has_failed(tmp_path: Path) -> None:
+    """Though its program came to its end: it backs into a wall, its rear sensor stuck."""
+    kernel = answers(tmp_path / "answers.jsonl", "MOVE -2m, 45mm/s\nEND\n")
+    report, _ = drive(goal="back up 2 m", kernel=kernel, faults=("stuck=rear@1000",))
+    assert (report.outcome, report.ended) == ("failed", True)
+    assert "collisions, at most 0 allowed" in report.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "fault", "reason"),
+    [
+        ("FAIL 3\nEND\n", (), "failed with code 3 at line 1"),
+        ("WAIT 20s\nEND\n", ("cut@6000",), ""),
+    ],
+)
+def test_a_behaviour_that_does_not_end_well_has_failed(
+    text: str, fault: tuple[str, ...], reason: str, tmp_path: Path
+) -> None:
+    """By its own word, or because the robot is lost."""
+    report, _ = drive(goal="wait", kernel=answers(tmp_path / "answers.jsonl", text), faults=fault)
+    assert report.outcome == "failed"
+    assert report.reason
+    assert reason in report.reason
+
+
+def test_a_behaviour_without_an_accepted_program_moves_nothing(tmp_path: Path) -> None:
+    """No robot is started for it, and the refusal is told."""
+    far = "LOOP 20\nMOVE 1m, 40mm/s\nENDLOOP\nEND\n"
+    report, _ = drive(goal="drive 20 m ahead", kernel=answers(tmp_path / "answers.jsonl", far, far, far))
+    assert (report.outcome, report.truth, report.run) == ("failed", None, None)
+    assert "no program was accepted; the last one: rule duration" in report.reason
+    assert report.summary()["blocks"] == {"sent": 0, "words": 0, "refused": 3}
+
+
+def test_the_rule_makes_no_programs() -> None:
+    """It says who does."""
+    with pytest.raises(InferenceError, match="ask smollm2"):
+        drive(goal="avoid walls")

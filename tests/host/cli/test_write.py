@@ -78,3 +78,14 @@ def test_the_grammar_can_be_had_by_itself() -> None:
     """For a model runtime of the user's."""
     done = CliRunner().invoke(grammar_command, ["--robot", "cube"])
     assert (done.exit_code, done.output) == (0, grammar(load_manifest("cube").limits))
+
+
+def test_the_way_can_be_chosen() -> None:
+    """A kernel that ships chooses by itself; what it chose is named."""
+    done = CliRunner().invoke(write, ["turn right by 60 degrees", "--kernel", "random"])
+    assert done.exit_code == 0, done.output
+    assert "chosen: turn angle_deg=-60 rate_deg_s=40" in done.output
+    done = CliRunner().invoke(write, ["turn", "--kernel", "random", "--way", "choose3", "--json"])
+    assert json.loads(done.output)["chosen"]
+    done = CliRunner().invoke(write, ["turn", "--kernel", "random", "--attempts", "2"])
+    assert (done.exit_code, "--attempts goes with --way write" in done.output) == (2, True)

@@ -1,4 +1,4 @@
-"""A sentence sets a place to reach, or a room to explore."""
+"""A sentence sets a place to reach, a room to explore, or a behaviour."""
 
 import pytest
 
@@ -30,3 +30,40 @@ def test_a_goal_that_cannot_be_is_refused(text: str) -> None:
     """An empty sentence or a place outside the room is refused, and the refusal says what to do."""
     with pytest.raises(GoalError, match=r": (say|name)"):
         read_goal(text, None, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "sign"),
+    [
+        ("drive to the far corner", "place", "the arena's goal"),
+        ("go", "place", "the arena's goal"),
+        ("drive", "place", "the arena's goal"),
+        ("go where the arena says", "place", "the arena's goal"),
+        ("go quickly to the goal", "place", "the arena's goal"),
+        ("drive to the far corner and avoid walls", "place", "the arena's goal"),
+        ("drive to the other side of the room", "place", "the arena's goal"),
+        ("find the way to the exit and blink", "place", "the arena's goal"),
+        ("drive to 1.0, -1.5", "place", "coordinates"),
+        ("drive to 1.0, -1.5 and turn 90 degrees", "place", "coordinates"),
+        ("explore", "exploration", "the word “explore”"),
+        ("Look around and avoid walls", "exploration", "the word “look around”"),
+        ("avoid walls", "behaviour", "the skill wander"),
+        ("follow the wall on your left", "behaviour", "the skill follow_wall_left"),
+        ("turn until the way ahead is clear", "behaviour", "the skill turn_until_clear"),
+        ("blink red twice", "behaviour", "the skill blink"),
+        ("turn to the left", "behaviour", "the skill turn"),
+        ("drive a 30 cm square and blink blue at every corner", "behaviour", "the skill square"),
+        ("go up to the wall until it is 20 cm away", "behaviour", ""),
+        ("drive a rectangle of 40 cm by 20 cm", "behaviour", "the measure it names"),
+        ("wait", "behaviour", "the skill stand"),
+    ],
+)
+def test_a_sentence_is_a_place_an_exploration_or_a_behaviour(text: str, kind: str, sign: str) -> None:
+    """In this order, and the goal says what decided."""
+    goal = read_goal(text, (1.5, 1.5), SIZE)
+    assert (goal.kind, sign in goal.source) == (kind, True), goal
+
+
+def test_any_sentence_can_be_taken_as_a_behaviour() -> None:
+    """As `--way` asks for."""
+    assert read_goal("go to 9, 9", None, SIZE, as_behaviour=True).kind == "behaviour"
