@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 RUN = ["run", "explore", "--arena", "office", "--kernel", "rule", "--speed", "20", "--no-map"]
+BEHAVE = ["run", "avoid walls", "--arena", "office", "--kernel", "random", "--speed", "5"]
 EVAL = ["eval", "--arenas", "simple,office", "--kernels", "rule", "--seeds", "50"]
 
 
@@ -50,6 +51,20 @@ def test_a_signal_in_mid_drive_stops_the_robot_first(number: signal.Signals, tmp
     run.send_signal(number)
     out, _ = run.communicate(timeout=30)
     assert run.returncode == 130
+    assert "stopped: interrupted; the robot was stopped first" in out
+    assert session_of(run.pid, tmp_path) == []
+    assert os.listdir(tmp_path / "tmp") == []
+
+
+def test_ctrl_c_in_a_behaviour_stops_the_robot_first(tmp_path: Path) -> None:
+    """While its program runs: what is on the wire has filled a file's buffer then."""
+    wire = tmp_path / "wire"
+    run = started([*BEHAVE, "--transcript", str(wire)], tmp_path)
+    while run.poll() is None and not (wire.exists() and wire.stat().st_size):
+        os.sched_yield()
+    run.send_signal(signal.SIGINT)
+    out, _ = run.communicate(timeout=30)
+    assert run.returncode == 130, out
     assert "stopped: interrupted; the robot was stopped first" in out
     assert session_of(run.pid, tmp_path) == []
     assert os.listdir(tmp_path / "tmp") == []
