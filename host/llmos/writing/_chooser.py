@@ -25,9 +25,10 @@ MAX_TOKENS = 80  # of a call
 EXAMPLES = 8  # shown to the model, the likest last
 
 _WORD = re.compile(r"[a-z]+")
-_IDLE = frozenset(  # that something drives tells nothing
+_IDLE = frozenset(  # that something drives, and units of length, tell nothing of the skill
     "a an and as at be by for from in is it its of on or so than that the then to with you your ".split()  # noqa: SIM905
     + "drive drives driving go goes going move moves moving run".split()  # noqa: SIM905
+    + "m mm cm metre metres centimetres millimetres".split()  # noqa: SIM905
 )
 _ENDINGS = ("wards", "ward", "ing", "es", "ed", "s")
 
