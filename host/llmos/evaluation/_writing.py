@@ -57,12 +57,12 @@ class Programs:
         load_behaviours(self.behaviours)
 
     def tasks(self) -> Iterator[Wanted]:
-        """Return a task for each program: the references, then each kernel's, so that it is loaded once."""
+        """Return a task for each program, a kernel's together, so that it is loaded once; the references last."""
         names = [behaviour.name for behaviour in load_behaviours(self.behaviours)]
-        for name in names:
-            yield Wanted(REFERENCE, NO_WAY, name, 0, self.deadline_s)
         for kernel, way, name, seed in product(self.kernels, self.ways, names, range(self.seeds)):
             yield Wanted(kernel, way, name, seed, self.deadline_s)
+        for name in names:
+            yield Wanted(REFERENCE, NO_WAY, name, 0, self.deadline_s)
 
 
 def one_program(wanted: Wanted) -> Row:
