@@ -57,7 +57,7 @@ class Programs:
         load_behaviours(self.behaviours)
 
     def tasks(self) -> Iterator[Wanted]:
-        """Return a task for each program, a kernel's together, so that it is loaded once; the references last."""
+        """Return a task for each program, each kernel's together, the references last."""
         names = [behaviour.name for behaviour in load_behaviours(self.behaviours)]
         for kernel, way, name, seed in product(self.kernels, self.ways, names, range(self.seeds)):
             yield Wanted(kernel, way, name, seed, self.deadline_s)
