@@ -5,7 +5,6 @@ to copy a number cannot miss it. What the words alone have settled is no merit o
 """
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from llmos.kernel.prompt import system_prompt
 from llmos.manifest import Manifest
 from llmos.skills import Parameter, Skill, call_text, load_skills
 
+from ._likeness import Likeness
 from ._prompt import clean_wish
 from ._writer import Draft, checked
 
@@ -25,12 +25,6 @@ MAX_TOKENS = 80  # of a call
 EXAMPLES = 8  # shown to the model, the likest last
 
 _WORD = re.compile(r"[a-z]+")
-_IDLE = frozenset(  # that something drives, and units of length, tell nothing of the skill
-    "a an and as at be by for from in is it its of on or so than that the then to with you your ".split()  # noqa: SIM905
-    + "drive drives driving go goes going move moves moving run".split()  # noqa: SIM905
-    + "m mm cm metre metres centimetres millimetres".split()  # noqa: SIM905
-)
-_ENDINGS = ("wards", "ward", "ing", "es", "ed", "s")
 
 # One dimension each, with its base unit: mm, degrees, ms, mm/s, degrees/s, and a bare number.
 _UNITS: dict[str, tuple[str, int]] = {
@@ -136,7 +130,7 @@ def question(wish: str, skills: Sequence[Skill]) -> str:
     """Return the user's turn: the skills offered, their examples, the likest last, and the wish."""
     told = [f"{skill.name}: {skill.summary}" for skill in skills]
     examples = [example for skill in skills for example in skill.examples]
-    likest = sorted(examples, key=lambda example: likeness(_words(wish), _words(example[0])))[-EXAMPLES:]
+    likest = sorted(examples, key=lambda example: _likeness().of(wish, example[0]))[-EXAMPLES:]
     shown = [f"Wish: {json.dumps(said)}\n{json.dumps(call, separators=(',', ':'))}" for said, call in likest]
     return "\n".join([*told, "", *shown, f"Wish: {json.dumps(wish, ensure_ascii=False)}"])
 
@@ -188,55 +182,28 @@ def quantities(wish: str) -> list[tuple[Fraction, str]]:
     return [(amount * factor, dimension) for amount, dimension, factor in found]
 
 
-# Which skills fit: the likeness of words, each weighed by how few skills have it.
+# Which skills fit.
 
 
 def ranked(wish: str, skills: Mapping[str, Skill]) -> list[Skill]:
     """Return the skills, the one whose name, summary or example is likest to the wish first."""
-    words = _words(wish)
-    return sorted(skills.values(), key=lambda skill: (-_fit(words, skill), skill.name))
+    return sorted(skills.values(), key=lambda skill: (-_fit(wish, skill), skill.name))
 
 
 def likest(wish: str) -> tuple[str, float]:
     """Return the skill likest to a wish, and how like it is, from 0 to 1."""
     skill = ranked(wish, load_skills())[0]
-    return skill.name, _fit(_words(wish), skill)
+    return skill.name, _fit(wish, skill)
 
 
-def _fit(words: frozenset[str], skill: Skill) -> float:
-    return max(likeness(words, _words(said)) for said in _said(skill))
-
-
-def likeness(one: frozenset[str], other: frozenset[str]) -> float:
-    """Return the cosine of two sets of words, from 0 to 1.
-
-    Each word counts by its inverse document frequency (Spärck Jones, 1972) among the skills.
-    """
-    weights = _weights()
-    rare = math.log(1 + 2 * len(weights))
-
-    def size(words: frozenset[str]) -> float:
-        return math.sqrt(sum(weights.get(word, rare) ** 2 for word in words)) or 1.0
-
-    return sum(weights.get(word, rare) ** 2 for word in one & other) / (size(one) * size(other))
+def _fit(wish: str, skill: Skill) -> float:
+    return max(_likeness().of(wish, said) for said in _said(skill))
 
 
 @cache
-def _weights() -> dict[str, float]:
-    each = [frozenset().union(*map(_words, _said(skill))) for skill in load_skills().values()]
-    vocabulary = frozenset().union(*each)
-    return {word: math.log(1 + len(each) / sum(word in words for words in each)) for word in vocabulary}
+def _likeness() -> Likeness:
+    return Likeness(map(_said, load_skills().values()))
 
 
 def _said(skill: Skill) -> list[str]:
     return [skill.name.replace("_", " "), skill.summary, *(wish for wish, _ in skill.examples)]
-
-
-@cache
-def _words(text: str) -> frozenset[str]:
-    return frozenset(_stem(word) for word in _WORD.findall(text.lower()) if word not in _IDLE)
-
-
-def _stem(word: str) -> str:
-    ending = next((end for end in _ENDINGS if word.endswith(end) and len(word) - len(end) >= 3), "")
-    return word.removesuffix(ending)

@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections import Counter
 from functools import cache
 
 from llmbytecode import Limits
@@ -12,13 +11,14 @@ from llmos.errors import LlmosError
 from llmos.kernel.prompt import system_prompt
 from llmos.text import plain
 
+from ._likeness import Likeness
+
 LONGEST_WISH = 200  # characters
 LONGEST_TOLD = 300  # characters of a refusal
 
 Turn = tuple[str, str]  # what was asked, and what was answered
 
 _EXAMPLE = re.compile(r"^Wish: (.+)\n((?:.+\n?)+)", re.MULTILINE)
-_WORD = re.compile(r"[a-z]{3,}")
 
 # Left out of the prompt's table, so that a small context holds it; the grammar has them.
 _UNTOLD = ("AND", "OR", "XOR", "SHL", "SHR", "MOD", "GETV", "SETV")
@@ -78,27 +78,17 @@ def examples() -> tuple[Turn, ...]:
 
 
 def nearest(wish: str, count: int) -> tuple[Turn, ...]:
-    """Return the examples whose wishes share the most words with a wish, the nearest one last.
+    """Return the examples whose wishes are likest to a wish, the likest one last.
 
     A small model copies what stands last before the question; so choose that well (Liu et al. 2022, "What
-    makes good in-context examples for GPT-3?"). A word counts the less, the more examples have it.
+    makes good in-context examples for GPT-3?").
     """
-    common = Counter(word for said, _ in examples() for word in _words(said))
-    wanted = _words(wish)
-
-    def likeness(turn: Turn) -> float:
-        said = _words(turn[0])
-        shared, whole = (
-            sum(1 / max(common[word], 1) for word in words) for words in (said & wanted, said | wanted)
-        )
-        return shared / whole
-
-    return tuple(sorted(examples(), key=likeness)[-count:])
+    return tuple(sorted(examples(), key=lambda turn: _likeness().of(wish, turn[0]))[-count:])
 
 
-def _words(text: str) -> frozenset[str]:
-    """Return the words of a text, without the ending of a plural."""
-    return frozenset(word.removesuffix("s") for word in _WORD.findall(text.lower()))
+@cache
+def _likeness() -> Likeness:
+    return Likeness([said] for said, _ in examples())
 
 
 def _line(row: Instruction) -> str:
