@@ -12,14 +12,15 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
-from llmos.inference import Inference, Request
+from llmbytecode import assemble
+from llmos.inference import Answer, Inference, Request
 from llmos.kernel.prompt import system_prompt
 from llmos.manifest import Manifest
 from llmos.skills import Parameter, Skill, call_text, load_skills
 
 from ._likeness import Likeness
 from ._prompt import clean_wish
-from ._writer import Draft, checked
+from ._writer import Attempt, Draft, checked
 
 MAX_TOKENS = 80  # of a call
 EXAMPLES = 8  # shown to the model, the likest last
@@ -39,6 +40,8 @@ _UNITS: dict[str, tuple[str, int]] = {
     "metres": ("mm", 1000),
     "metre": ("mm", 1000),
     "m": ("mm", 1000),
+    "kilometres": ("mm", 1_000_000),
+    "km": ("mm", 1_000_000),
     "degrees": ("deg", 1),
     "deg": ("deg", 1),
     "°": ("deg", 1),
@@ -110,7 +113,10 @@ def choose_program(
         InferenceError: the kernel gives no answer.
     """
     wish, skills = clean_wish(wish), load_skills()
-    near = ranked(wish, skills)[:offered]
+    likest = ranked(wish, skills)[:offered]
+    near = [skill for skill in likest if not misfit(skill, wish)]
+    if not near:
+        return refused(wish, likest[0])
     request = Request(
         system_prompt("chooser"),
         question(wish, near),
@@ -124,6 +130,22 @@ def choose_program(
     chosen = " ".join([call["skill"], *(f"{key}={value}" for key, value in call.items() if key != "skill")])
     filled = replace(answer, text=call_text(call, skills))
     return Draft(wish, (checked(filled, manifest.limits),), chosen)
+
+
+def refused(wish: str, skill: Skill) -> Draft:
+    """Return the draft for a wish that names a number which its skill does not take: nobody is asked."""
+    program = assemble(skill.text, skill.name)
+    attempt = Attempt(skill.text, program, None, misfit(skill, wish), Answer("", 0, 0, 0, 0.0))
+    return Draft(wish, (attempt,), skill.name)
+
+
+def misfit(skill: Skill, wish: str) -> str:
+    """Return which number of a wish a skill does not take, in words; empty where it takes all."""
+    for parameter in skill.parameters:
+        if not values(parameter, wish):
+            bounds = f"{parameter.lo} to {parameter.hi} {parameter.unit}".rstrip()
+            return f"skill {skill.name}: {parameter.name} goes from {bounds}; the wish names another number"
+    return ""
 
 
 def question(wish: str, skills: Sequence[Skill]) -> str:
@@ -144,7 +166,10 @@ def call_schema(skill: Skill, wish: str) -> dict[str, Any]:
 
 
 def values(parameter: Parameter, wish: str) -> list[int]:
-    """Return what a parameter can be for a wish: the numbers in its unit, else its default."""
+    """Return what a parameter can be: the numbers of the wish in its unit that it takes, or its default.
+
+    Where the wish names numbers in its unit, but none that it takes, nothing is left.
+    """
     if parameter.name in _PRIMARY:
         return _light(parameter, _WORD.findall(wish.lower()))
     dimension, factor = _UNITS[parameter.unit]
@@ -152,7 +177,7 @@ def values(parameter: Parameter, wish: str) -> list[int]:
     signed = [sign * amount for amount in named for sign in _signs(parameter, wish)]
     whole = [int(amount) for amount in signed if amount.denominator == 1]
     fitting = [amount for amount in whole if parameter.lo <= amount <= parameter.hi]
-    return list(dict.fromkeys(fitting)) or [parameter.default]
+    return list(dict.fromkeys(fitting)) if named else [parameter.default]
 
 
 def _light(parameter: Parameter, words: list[str]) -> list[int]:
@@ -176,10 +201,9 @@ def quantities(wish: str) -> list[tuple[Fraction, str]]:
     found = []
     for number, unit in _QUANTITY.findall(wish.lower()):
         dimension, factor = _UNITS[unit]
-        found.append(
-            (_NUMBERS.get(number) or Fraction(number if number[-1].isdigit() else 0), dimension, factor)
-        )
-    return [(amount * factor, dimension) for amount, dimension, factor in found]
+        amount = _NUMBERS[number] if number in _NUMBERS else Fraction(number)
+        found.append((amount * factor, dimension))
+    return found
 
 
 # Which skills fit.

@@ -38,7 +38,8 @@ def test_the_numbers_of_a_wish(wish: str, found: list[tuple[int, str]]) -> None:
     [
         ("square", "side_cm", "a square of 40 cm", [40]),
         ("square", "side_cm", "a square", [30]),
-        ("square", "side_cm", "a square of 4 m", [30]),
+        ("square", "side_cm", "a square of 4 m", []),
+        ("forward", "distance_cm", "go 3 km ahead", []),
         ("square", "red", "blink red at the corners", [255]),
         ("square", "blue", "blink red at the corners", [0]),
         ("light", "blue", "switch the light off", [0]),
@@ -66,6 +67,14 @@ def test_chance_under_the_schema_always_fills_a_skill() -> None:
     for seed, behaviour in enumerate(load_behaviours()):
         draft = choose_program(behaviour.wish, kernel, CUBE, offered=4, seed=seed)
         assert draft.accepted, draft.text
+
+
+def test_a_number_that_does_not_fit_is_refused() -> None:
+    """No kernel is asked, nothing is driven, and the bounds are said."""
+    draft = choose_program("Drive 3 m ahead.", open_kernel("random"), CUBE)
+    assert not draft.accepted
+    assert draft.program is None
+    assert "from 1 to 200 cm" in draft.attempts[0].refusal
 
 
 def test_a_wish_is_quoted_data() -> None:
