@@ -41,8 +41,9 @@ class Draft:
 
     def relink(self, old: Item, new: Item, inside: list[Item] | None = None) -> None:
         """Let what goes to one word go to another, unless it comes from `inside`."""
+        kept = set(map(id, inside or ()))
         for item in self.items:
-            if inside and item in inside:
+            if id(item) in kept:
                 continue
             item.links = {
                 name: (new, behind) if to is old and not behind else (to, behind)

@@ -3,6 +3,7 @@
 Each function yields edits, the smallest first; whether one passes is for the verifier to say.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -12,6 +13,11 @@ from llmbytecode._verify_py import HEADS, MAX_CALLS, RULES, Block
 from llmbytecode.disassembler import word_texts
 from llmbytecode.errors import Refusal
 from llmbytecode.program import OPCODE_MASK, Program, decode, get
+
+MOST_WORDS = (
+    16384  # in all the programs that are tried for one refusal: each costs time for each of its words
+)
+MOST_AIMS = 8  # of the procedures that a CALL may be meant for, the nearest
 
 
 class Edit(NamedTuple):
@@ -89,24 +95,24 @@ def length(program: Program, _limits: Limits, _refusal: Refusal) -> Iterator[Edi
 
 def constants(program: Program, limits: Limits, _refusal: Refusal) -> Iterator[Edit]:
     """Leave out as many constants as are too many: those that nothing uses, or that LDI can hold."""
-    small, loads = KINDS["int16"], [word >> 16 for word in program.words if code_of(word) == Op.LDK]
+    small, loads = KINDS["int16"], {word >> 16 for word in program.words if code_of(word) == Op.LDK}
     spare = [
         n for n, value in enumerate(program.constants) if n not in loads or small.lo <= value <= small.hi
     ]
     spare = spare[: len(program.constants) - limits.max_constants]
     if len(spare) < len(program.constants) - limits.max_constants:
         return
-    words, users = list(program.words), list[str]()
+    words, users, gone = list(program.words), list[str](), set(spare)
     for at, word in enumerate(words):
         number = word >> 16
         if code_of(word) != Op.LDK:
             continue
-        if number in spare:
+        if number in gone:
             words[at] = set_field(word & ~OPCODE_MASK | Op.LDI, "i", program.constants[number])
             users.append(place(program, at))
         else:
-            words[at] = set_field(word, "i", number - sum(n < number for n in spare))
-    kept = [value for n, value in enumerate(program.constants) if n not in spare]
+            words[at] = set_field(word, "i", number - bisect_left(spare, number))
+    kept = [value for n, value in enumerate(program.constants) if n not in gone]
     changed = Program(words, kept, program.lines, program.autonomous_ms)
     what = "write LDI instead of LDK" if users else "leave out " + ", ".join(f"k{n}" for n in spare)
     yield Edit(", ".join(users) or ".constants", what, changed)
@@ -254,7 +260,7 @@ def call(program: Program, _limits: Limits, refusal: Refusal) -> Iterator[Edit]:
         yield from _begin(program, at, refusal.value, [Op.PROC])
         yield from _begin(program, at, refusal.value, [Op.END, Op.PROC])
     below = [to for to in range(at + 1, len(words)) if code_of(words[to]) == Op.PROC]
-    for to in sorted(below, key=lambda to: abs(to - refusal.value)):
+    for to in sorted(below, key=lambda to: abs(to - refusal.value))[:MOST_AIMS]:
         yield from _aim(program, at, to)
     yield from leave_out(program, at)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from llmbytecode._draft import set_field
-from llmbytecode._edits import Edit, code_of, leave_out, place, text_of
+from llmbytecode._edits import MOST_WORDS, Edit, code_of, leave_out, place, text_of
 from llmbytecode._isa import INSTRUCTIONS, KINDS, Limits, Op, Rule
 from llmbytecode._verify_py import HEADS
 from llmbytecode.account import attribute
@@ -12,7 +12,7 @@ from llmbytecode.errors import Refusal
 from llmbytecode.program import Program, get
 from llmbytecode.verify import refused_by
 
-MOST_TRIED = 6  # of the words that cost the most, and as many loops around them
+MOST_TRIED = 6  # of the words that cost the most, and as many loops around them; fewer in a long block
 AMOUNTS = ("count", "count8", "distance", "distance_max", "angle", "angle_max", "time", "time_max", "time100")
 LEAST = {kind: max(1, KINDS[kind].lo) for kind in AMOUNTS}
 SPEEDS = ("speed", "rate")
@@ -78,7 +78,7 @@ def _is_accepted(refused: Refusal | None) -> bool:
 def _heaviest(costs: list[int]) -> list[int]:
     """Return the words that cost the most, the dearest first."""
     return [word for word in sorted(range(len(costs)), key=lambda word: -costs[word]) if costs[word]][
-        :MOST_TRIED
+        : min(MOST_TRIED, MOST_WORDS // len(costs))
     ]
 
 

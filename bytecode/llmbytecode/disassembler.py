@@ -49,17 +49,15 @@ def _rows(numbers: list[int]) -> list[list[int]]:
 
 def natural_constants(program: Program) -> bool:
     """Say whether collecting the constants from the LDK lines gives these, in this order."""
-    found: list[int] = []
+    found: dict[int, int] = {}  # value -> place
     for word in program.words:
         decoded = decode(word)
         if decoded is None or decoded[0].code != Op.LDK or _sound(program, word) is None:
             continue
         value = program.constants[decoded[1]["i"]]
-        if value not in found:
-            found.append(value)
-        if found.index(value) != decoded[1]["i"]:
+        if found.setdefault(value, len(found)) != decoded[1]["i"]:
             return False
-    return found == program.constants
+    return list(found) == program.constants
 
 
 def _sound(program: Program, word: int) -> Decoded | None:

@@ -3,13 +3,17 @@
 For each rule there is a function that proposes edits, the smallest first. Of these the first one with
 which the verifier accepts the block is told; failing that, the first with which it gets farther: to a
 later rule, or by the same rule to a later word. What refuses the block next is then told too.
+
+The search is bounded: the longer a block, the fewer edits are tried, for each costs time in proportion to
+its words. A block that is longer than the bound gets the rule's hint.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from llmbytecode import _edits
-from llmbytecode._edits import Edit
+from llmbytecode._edits import MOST_WORDS, Edit
 from llmbytecode._isa import CHANNELS, Limits, Rule
 from llmbytecode._shrink import shrink
 from llmbytecode.errors import Refusal
@@ -65,16 +69,19 @@ def _hint(limits: Limits, refusal: Refusal) -> str:
         return refusal.hint
     channels = [row.name for number, row in CHANNELS.items() if limits.channels >> number & 1]
     lists = f": {', '.join(channels)}" if refusal.rule == Rule.CHANNEL else ""
-    return f"no single change passes; {refusal.hint}{lists}"
+    return f"no change that passes was found; {refusal.hint}{lists}"
 
 
 def repair(program: Program, limits: Limits, refusal: Refusal) -> Repair | None:
     """Return the smallest change with which a block is accepted or gets farther, None where none is known."""
     farther, rule = None, refusal.rule
-    for edit in PROPOSALS[rule](program, limits, refusal) if rule in PROPOSALS else ():
+    most = MOST_WORDS // max(1, len(program.words))
+    if rule not in PROPOSALS or not most:
+        return None
+    for edit in islice(PROPOSALS[rule](program, limits, refusal), most):
         found = _tried(edit, program, limits, refusal)
         if found and rule in REPEATED:
-            found = _repeated(found, limits, rule)
+            found = _repeated(found, limits, rule, min(MOST_REPEATS, most - 1))
         if found and found.refused is None:
             return found
         farther = farther or found
@@ -96,10 +103,10 @@ def _is_behind(then: Refusal, now: Refusal, added: int) -> bool:
     return names_word and then.rule == now.rule and then.word - added > now.word
 
 
-def _repeated(found: Repair, limits: Limits, rule: Rule) -> Repair:
-    """Return an edit together with the same at every other word that needs it."""
+def _repeated(found: Repair, limits: Limits, rule: Rule, most: int) -> Repair:
+    """Return an edit together with the same at every other word that needs it, at most so many."""
     text, others = found.text, list[str]()
-    while found.refused and found.refused.rule == rule and len(others) < MOST_REPEATS:
+    while found.refused and found.refused.rule == rule and len(others) < most:
         again = next(PROPOSALS[rule](found.program, limits, found.refused), None)
         then = _tried(again, found.program, limits, found.refused) if again else None
         if again is None or then is None:

@@ -13,6 +13,7 @@ from llmbytecode import (
     EmptyRoom,
     Limits,
     Machine,
+    Op,
     Outcome,
     Program,
     Refusal,
@@ -20,6 +21,7 @@ from llmbytecode import (
     assemble,
     disassemble,
 )
+from llmbytecode._edits import MOST_WORDS
 from llmbytecode.remedy import PROPOSALS, remedy, repair
 from llmbytecode.verify import refused_by
 from llmos.manifest import load_manifest
@@ -141,7 +143,7 @@ def test_what_is_told_can_be_typed(seed: int) -> None:
         ("\n".join(["WAIT 20s"] * 9) + "\nEND", "every WAIT: at most 13283ms"),
         ("LOOP 60000\nADDI r1, 1\nADDI r1, 1\nADDI r1, 1\nENDLOOP\nEND", "line 1: write LOOP 49999 instead"),
         ("\n".join(["REPORT 1, r1"] * 65) + "\nEND", "line 1: leave out REPORT 1, r1"),
-        ("\n".join(["REPORT 1, r1"] * 66) + "\nEND", "no single change passes; report less often"),
+        ("\n".join(["REPORT 1, r1"] * 66) + "\nEND", "no change that passes was found; report less often"),
         ("WAIT 1s", "behind line 1: add END"),
         ("CALL p\nEND\np: PROC\nWAIT 1s", "behind line 4: add RET"),
         ("BEQ r0, r1, in\nLOOP 2\nin: WAIT 1s\nENDLOOP\nEND", "line 1: put its label at line 2 (LOOP 2)"),
@@ -196,7 +198,48 @@ def test_a_robot_without_such_a_channel_tells_what_it_has() -> None:
     """Another in the same unit is named first, where there is one."""
     assert told("SENSE r1, rear\nEND", TIGHT).startswith("line 1: write SENSE r1, front instead of")
     said = told("SENSE r1, battery\nEND", TIGHT)
-    assert (
-        said
-        == "no single change passes; use a channel that the manifest lists: front, front_left, front_right"
-    )
+    hint = "use a channel that the manifest lists: front, front_left, front_right"
+    assert said == f"no change that passes was found; {hint}"
+
+
+ALIKE = {
+    "speed": "MOVE 1mm, 99mm/s",
+    "actuator": "TONE 440Hz, 50ms",
+    "operand": ".word 0x00634D1F",
+    "target": f".word 0x270F{int(Op.JMP):04X}",
+    "duration": "WAIT 60s",
+    "reports": "REPORT 1, r1",
+}
+"""By the rule that it breaks first, a line that is written again and again."""
+
+
+def long_block(rule: str, words: int) -> Program:
+    """A block that breaks a rule and for which there is much to try."""
+    if rule != "call":
+        return Program(assemble(f"{ALIKE[rule]}\nEND").words[:1] * (words - 1) + [Op.END])
+    half = words // 2
+    called, parts = [Op.CALL | half + 1 << 16] * (half - 1), [Op.PROC, Op.RET] * (half // 2)
+    return Program([*called, Op.END, Op.LED, Op.END, *parts])
+
+
+@pytest.mark.parametrize("words", [100, 1500, 30000])
+def test_the_search_is_bounded(words: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that is verified for one refusal has, together, a bounded number of words."""
+    verified = []
+
+    def counted(program: Program, limits: Limits) -> Refusal | None:
+        verified.append(len(program.words))
+        return refused_by(program, limits)
+
+    monkeypatch.setattr("llmbytecode.remedy.refused_by", counted)
+    monkeypatch.setattr("llmbytecode._shrink.refused_by", counted)
+    limits = CUBE._replace(max_words=2**16 - 1)
+    for rule in ["call", *ALIKE]:
+        program = long_block(rule, words)
+        refusal = refused_by(program, limits)
+        assert refusal is not None
+        assert refusal.rule.name.lower() == rule
+        verified.clear()
+        assert remedy(program, limits, refusal)
+        times = 100 if refusal.rule >= Rule.FUEL else 1  # a number is found by bisection
+        assert sum(verified) <= times * MOST_WORDS
