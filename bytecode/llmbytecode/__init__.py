@@ -4,7 +4,7 @@ from llmbytecode._isa import SPEC_HASH, Certificate, Chan, Flag, Limits, Mode, O
 from llmbytecode.assembler import assemble
 from llmbytecode.container import Container, block_hash, manifest_hash, read_container, write_container
 from llmbytecode.disassembler import disassemble
-from llmbytecode.errors import AssemblyError, LLMBytecodeError, Problem, Refusal
+from llmbytecode.errors import AssemblyError, LLMBytecodeError, Problem, ProgramError, Refusal
 from llmbytecode.machine import Machine, World
 from llmbytecode.program import Program
 from llmbytecode.room import EmptyRoom
@@ -26,6 +26,7 @@ __all__ = [
     "Outcome",
     "Problem",
     "Program",
+    "ProgramError",
     "Refusal",
     "Rule",
     "World",

@@ -10,7 +10,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from llmbytecode._isa import INSTRUCTIONS, KINDS, Certificate, Rule
-from llmbytecode.errors import Refusal
+from llmbytecode.errors import ProgramError, Refusal
 
 include "_isa.pxi"
 
@@ -471,6 +471,8 @@ def check(words, constants, autonomous_ms, limits):
     cdef int32_t *memory
     if min(limits.accel, limits.turn_accel, limits.base_mm) < 1:  # these divide
         raise ZeroDivisionError("limits: accel, turn_accel and base_mm must be at least 1")
+    if not 0 <= autonomous_ms < 1 << 32:
+        raise ProgramError("autonomous_ms", autonomous_ms, 32)
     if not 1 <= count <= limits.max_words:
         raise Refusal(Rule.LENGTH, 0, count, limits.max_words)
     b.count, b.constants, b.autonomous = count, constants, autonomous_ms
@@ -484,5 +486,7 @@ def check(words, constants, autonomous_ms, limits):
         for at in range(count):
             b.words[at] = words[at]
         return examine(&b)
+    except OverflowError:
+        raise ProgramError(f"word {at}", words[at], 32) from None
     finally:
         free(memory)

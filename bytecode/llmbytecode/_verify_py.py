@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from llmbytecode._isa import INSTRUCTIONS, KINDS, Certificate, Chan, Instruction, Limits, Op, Rule
-from llmbytecode.errors import Refusal
+from llmbytecode.errors import ProgramError, Refusal
 from llmbytecode.program import OPCODE_MASK, decode, get
 
 MAX_LOOPS = 4
@@ -52,8 +52,11 @@ def check(words: Sequence[int], constants: int, autonomous_ms: int, limits: Limi
     """Return the certificate of a block.
 
     Raises:
+        ProgramError: a word has more than 32 bits, or the autonomous time.
         Refusal: the first rule broken, at the first word that breaks it.
     """
+    if not 0 <= autonomous_ms < 1 << 32:
+        raise ProgramError("autonomous_ms", autonomous_ms, 32)
     block = Block(words, constants, autonomous_ms, limits)
     for rule in RULES:
         rule(block)
@@ -66,6 +69,9 @@ def check(words: Sequence[int], constants: int, autonomous_ms: int, limits: Limi
 def length(block: Block) -> None:
     if not 1 <= len(block.words) <= block.limits.max_words:
         raise Refusal(Rule.LENGTH, 0, len(block.words), block.limits.max_words)
+    for at, word in enumerate(block.words):
+        if not 0 <= word < 1 << 32:
+            raise ProgramError(f"word {at}", word, 32)
 
 
 def constants(block: Block) -> None:

@@ -3,6 +3,7 @@
 LLMBytecodeError
 ├── AssemblyError   text that is no program; carries every problem found
 ├── CompileError    machine code that cannot be made (llmbytecode.native)
+├── ProgramError    a number that no block can hold, such as a word of more than 32 bits
 └── Refusal         a program or container that breaks a rule of the SPEC
 """
 
@@ -36,6 +37,13 @@ class AssemblyError(LLMBytecodeError, ValueError):
         self.problems = tuple(problems)
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         super().__init__(f"{problems[0]}{more}")
+
+
+class ProgramError(LLMBytecodeError, ValueError):
+    """A number that no block can hold."""
+
+    def __init__(self, what: str, number: int, bits: int) -> None:
+        super().__init__(f"{what} is {number}; it must be an unsigned number of {bits} bits")
 
 
 class Refusal(LLMBytecodeError, ValueError):

@@ -33,6 +33,7 @@ def verify(program: Program, limits: Limits) -> Certificate:
     """Return what a program can cost a robot at worst.
 
     Raises:
+        ProgramError: a word has more than 32 bits, or the autonomous time.
         Refusal: the program breaks a rule of the SPEC; the first one, at its first word.
     """
     try:

@@ -8,7 +8,7 @@ from array import array
 import pytest
 from tests.bytecode.twins import COMPILED, TWINS, Check
 
-from llmbytecode import Op, Program, Refusal, assemble, compiled, verify
+from llmbytecode import Op, Program, ProgramError, Refusal, assemble, compiled, verify
 from llmos.manifest import load_manifest
 
 CUBE = load_manifest().limits
@@ -40,6 +40,21 @@ def test_limits_that_would_divide_by_zero_are_an_error(twin: Check) -> None:
     words = assemble("DRIVE r1, r2, 40mm/s, 1s\nEND").words
     with pytest.raises(ZeroDivisionError):
         twin(words, 0, 0, CUBE._replace(accel=0))
+
+
+@pytest.mark.parametrize("twin", TWINS)
+@pytest.mark.parametrize("number", [-1, 1 << 32, 1 << 80])
+def test_numbers_that_no_block_can_hold_are_an_error(twin: Check, number: int) -> None:
+    """They come from no container and no text; the ends of the range are no error."""
+    end = int(Op.END)
+    with pytest.raises(ProgramError, match=f"^word 1 is {number}; it must be an unsigned number of 32 bits$"):
+        twin([end, number, end], 0, 0, CUBE)
+    with pytest.raises(ProgramError, match=f"^autonomous_ms is {number}; "):
+        twin([end], 0, number, CUBE)
+    with pytest.raises(Refusal, match="rule opcode"):
+        twin([end, (1 << 32) - 1], 0, 0, CUBE)
+    with pytest.raises(Refusal, match="rule autonomy"):
+        twin([end], 0, (1 << 32) - 1, CUBE)
 
 
 def test_a_refusal_tells_the_source_line() -> None:
