@@ -141,7 +141,7 @@ check("nor on an empty battery", (watch.stood, len(ends), faults), ([a], 1, [I.F
 # Whenever the host stops them, each block accounts for its own way, and each NEXT is answered.
 bad = []
 split = 0
-for ms in range(1, 4600, 83):
+for ms in range(1, 4600, 163):
     for name, event in (
         ("STOP", lambda world, host: host.send(I.F_STOP)),
         ("ESTOP", lambda world, host: host.send(I.F_ESTOP)),
@@ -158,12 +158,12 @@ for ms in range(1, 4600, 83):
         if not all(fine) or world.drive.moving:
             bad.append((name, ms, [done.fields for done in ends], faults, way))
 check("stopped at any moment", bad, [])
-check("in between, the way is the second block's", split > 2, True)
+check("in between, the way is the second block's", split > 0, True)
 
 # A guard or the reflex that ends a move in motion ends it within the way of the next.
 bad = []
 early = 0
-for ms in range(200, 4600, 113):
+for ms in range(200, 4600, 223):
     for first, between, hold in ((150, [], 100), (150, [], 5000), (0, [wi(I.OP_GUARD, 0, 150)], 5000)):
         world, robot, host = start()
         world.events.append((ms, lambda: setattr(world, "mm", (149,) + (2000,) * 5)))
@@ -176,5 +176,5 @@ for ms in range(200, 4600, 113):
         if not within(done, data) or world.drive.left > a + b or world.drive.moving:
             bad.append((ms, first, hold, done.fields, world.drive.left))
 check("a guard at any moment", bad, [])
-check("which may last or pass", 20 < early < 100, True)
+check("which may last or pass", 10 < early < 50, True)
 finish()

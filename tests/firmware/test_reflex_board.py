@@ -17,7 +17,7 @@ discs = [[0.7, 0.2, 0.1], [-0.6, 0.7, 0.15], [-0.5, -0.7, 0.3], [0.5, -0.8, 0.1]
 walls = [[1.5, -0.5, 0.9, -1.5], [-1.5, 0.2, -0.9, 1.5]]
 criteria = { min_coverage = 0.1 }
 """
-LEGS = 80
+LEGS = 30
 MOVE = write_container(assemble("MOVE 4m, 47mm/s\nTRIP r1\nBEQ r1, r0, free\nEND\nfree: FAIL 1"), LIMITS)
 
 
