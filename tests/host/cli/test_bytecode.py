@@ -193,6 +193,23 @@ def test_validate_names_the_broken_rule(bytecode: Bytecode) -> None:
     assert len(told.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run",),
+        ("run", "--arena", "empty"),
+        ("compile", "--source"),
+        ("assemble", "-o", "-"),
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_every_command_names_the_remedy(bytecode: Bytecode, command: tuple[str, ...]) -> None:
+    """A refusal reads the same whichever command gives it."""
+    text = b"MOVE 10mm, 200mm/s\nEND"
+    done = bytecode(*command, "-", stdin=text)
+    assert (done.code, done.err) == (1, bytecode("validate", "-", stdin=text).err)
+
+
 def test_every_mistake_in_a_text_is_told(bytecode: Bytecode) -> None:
     """One line each, file:line:column first."""
     done = bytecode("validate", "-", stdin=b"FOO\nEND 3\n")

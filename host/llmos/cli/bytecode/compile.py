@@ -8,6 +8,7 @@ from llmbytecode.native import TARGETS, compile_source, viper_source
 from llmos.cli.bytecode._io import (
     Result,
     answer,
+    certify,
     file_argument,
     json_option,
     read_input,
@@ -39,6 +40,7 @@ def compile_command(
 
     def work() -> Result:
         given, limits = read_input(file), load_manifest(robot).limits
+        certify(given, limits)
         text = viper_source(given.program, limits)
         if source and output in (None, "-"):
             return {"source": text}, text.rstrip("\n")

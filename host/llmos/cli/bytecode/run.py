@@ -116,9 +116,10 @@ def on_a_robot(files: tuple[str, ...], good: list[bool], **rest: Any) -> Result:
 
 def on_machine(file: str, robot: str, good: list[bool]) -> Result:
     """Run a block on the reference machine."""
-    limits = load_manifest(robot).limits
+    given, limits = read_input(file), load_manifest(robot).limits
+    certify(given, limits)
     room = EmptyRoom(limits)
-    machine = Machine(read_input(file).program, limits, room)
+    machine = Machine(given.program, limits, room)
     good.append(machine.run() is Outcome.COMPLETED)
     facts = run_facts(machine, room)
     return facts, run_text(machine, facts)
