@@ -1,10 +1,19 @@
 # `make demo` shows LLMos at work, `make test` proves it; both set up what is missing first.
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint gen bench fuzz wheel clean
+.PHONY: help setup demo test lint gen bench fuzz exhaustive wheel clean
 
 help:
-	@echo "make setup | demo | test | lint | gen | bench | fuzz | wheel | clean"
+	@echo "make setup       the virtual environment, compiled parts, MicroPython"
+	@echo "make demo        a virtual robot drives to a corner"
+	@echo "make test        every test"
+	@echo "make lint        ruff, mypy, sizes, generated files"
+	@echo "make gen         the files that are generated from SPEC.md"
+	@echo "make bench       every benchmark, against a named peer"
+	@echo "make fuzz        a million programs on every machine (FUZZ=\"--minutes 5\")"
+	@echo "make exhaustive  every small program in every world (EXHAUSTIVE=\"--only loops\")"
+	@echo "make wheel       wheels in dist/"
+	@echo "make clean       remove what was built"
 
 setup:
 	@tools/setup.sh
@@ -31,6 +40,10 @@ bench:
 # A million programs on every machine; it goes on where the last call stopped (FUZZ="--minutes 5", --seeds 0:1000).
 fuzz: setup
 	$(PY) tools/fuzz.py $(FUZZ)
+
+# About a million small programs: no run of any in any world exceeds its certificate.
+exhaustive: setup
+	$(PY) tools/exhaustive.py $(EXHAUSTIVE)
 
 wheel: setup
 	$(PY) tools/wheel.py dist
