@@ -28,7 +28,7 @@ GRID_LINE, ROBOT, CANDIDATE, GOAL, INK = range(8, 13)
 DIGITS = {  # 3 x 5 dots, one octal digit a line, from the top
     "1": "26227", "2": "71747", "3": "71717", "4": "55711", "5": "74717",
     "6": "74757", "7": "71122", "8": "75757", "9": "75717", "0": "75557",
-}
+}  # fmt: skip
 
 
 def map_png(grid: Grid, pose: Pose, candidates: Sequence[Candidate], goal: Point | None) -> bytes:
@@ -263,20 +263,25 @@ def run_svg(record: RunRecord) -> str:
     names = legend(record, sheet.width + 2 * MARGIN, HEAD + 12)
     width = sheet.width + 2 * MARGIN + LEGEND
     height = HEAD + MARGIN + max(sheet.height, LEGEND_LINE * len(names) - MARGIN)
-    return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'width="{width:.0f}" height="{height:.0f}">',
-        f"<title>{escaped(record.title)}</title>",
-        f"<style>{STYLE}</style>",
-        f'<rect width="{width:.0f}" height="{height:.0f}" fill="#fff"/>',
-        f'<text class="title" x="{MARGIN}" y="30">{escaped(clipped(record.title, 90))}</text>',
-        f'<text class="outcome" x="{MARGIN}" y="53">{escaped(clipped(record.outcome, 130))}</text>',
-        *ground(sheet, record),
-        *ways(sheet, record),
-        *marks(sheet, record),
-        *names,
-        "</svg>",
-    ]) + "\n"
+    return (
+        "\n".join(
+            [
+                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
+                f'width="{width:.0f}" height="{height:.0f}">',
+                f"<title>{escaped(record.title)}</title>",
+                f"<style>{STYLE}</style>",
+                f'<rect width="{width:.0f}" height="{height:.0f}" fill="#fff"/>',
+                f'<text class="title" x="{MARGIN}" y="30">{escaped(clipped(record.title, 90))}</text>',
+                f'<text class="outcome" x="{MARGIN}" y="53">{escaped(clipped(record.outcome, 130))}</text>',
+                *ground(sheet, record),
+                *ways(sheet, record),
+                *marks(sheet, record),
+                *names,
+                "</svg>",
+            ]
+        )
+        + "\n"
+    )
 
 
 def escaped(text: str) -> str:
@@ -309,13 +314,17 @@ class Sheet:
     def rect(self, x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
         """Return a rectangle by its south-western and north-eastern corners."""
         left, top = self.x(x1), self.y(y2)
-        return (f'<rect class="{kind}" x="{left:.1f}" y="{top:.1f}" '
-                f'width="{self.x(x2) - left:.1f}" height="{self.y(y1) - top:.1f}"/>')
+        return (
+            f'<rect class="{kind}" x="{left:.1f}" y="{top:.1f}" '
+            f'width="{self.x(x2) - left:.1f}" height="{self.y(y1) - top:.1f}"/>'
+        )
 
     def line(self, x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
         """Return a straight line."""
-        return (f'<line class="{kind}" x1="{self.x(x1):.1f}" y1="{self.y(y1):.1f}" '
-                f'x2="{self.x(x2):.1f}" y2="{self.y(y2):.1f}"/>')
+        return (
+            f'<line class="{kind}" x1="{self.x(x1):.1f}" y1="{self.y(y1):.1f}" '
+            f'x2="{self.x(x2):.1f}" y2="{self.y(y2):.1f}"/>'
+        )
 
     def circle(self, x: float, y: float, radius: float, kind: str, title: str = "") -> str:
         """Return a circle with a radius in metres and a note that shows under the pointer."""
@@ -350,7 +359,8 @@ def ground(sheet: Sheet, record: RunRecord) -> list[str]:
     return [
         sheet.rect(-x, -y, x, y, "unknown" if record.grid else "free"),
         *believed(sheet, record.grid, FREE, "free"),
-        *lines, *ticks,
+        *lines,
+        *ticks,
         *believed(sheet, record.grid, OCCUPIED, "hit"),
         *(sheet.circle(x, y, radius, "disc") for x, y, radius in record.discs),
         *(sheet.line(*wall, "wall") for wall in record.walls),
@@ -399,8 +409,10 @@ def candidate_marks(sheet: Sheet, candidates: Sequence[Candidate]) -> list[str]:
     for one in candidates:
         spot = (one.type, round(sheet.x(one.pos_m[0]) / FEW_PX), round(sheet.y(one.pos_m[1]) / FEW_PX))
         places.setdefault(spot, one)
-    return [sheet.circle(*one.pos_m, 0.026, one.type, f"{one.id} {one.type}, score {one.score:.2f}")
-            for one in places.values()]
+    return [
+        sheet.circle(*one.pos_m, 0.026, one.type, f"{one.id} {one.type}, score {one.score:.2f}")
+        for one in places.values()
+    ]
 
 
 def target(sheet: Sheet, x: float, y: float) -> list[str]:

@@ -62,14 +62,14 @@ def test_cut_lets_nothing_pass_from_its_moment() -> None:
 )
 def test_probabilities_are_kept(fault: str, least: int, most: int) -> None:
     """About so many bytes of a thousand are hit."""
-    (_, data), = through(Wire(parse_faults([fault]), 7, 0), [(0, bytes(range(250)) * 4)])
+    ((_, data),) = through(Wire(parse_faults([fault]), 7, 0), [(0, bytes(range(250)) * 4)])
     assert least <= len(data) <= most
     assert data != bytes(range(250)) * 4
 
 
 def test_flip_changes_one_bit_of_some_bytes() -> None:
     """The length stays; each changed byte differs in one bit."""
-    (_, data), = through(Wire(parse_faults(["flip=0.05"]), 1, 0), [(0, bytes(1000))])
+    ((_, data),) = through(Wire(parse_faults(["flip=0.05"]), 1, 0), [(0, bytes(1000))])
     changed = [byte for byte in data if byte]
     assert (len(data), {byte.bit_count() for byte in changed}) == (1000, {1})
     assert 25 <= len(changed) <= 80
