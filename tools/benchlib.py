@@ -63,6 +63,7 @@ def print_table(title: str, rows: Iterable[Row]) -> bool:
     for row in rows:
         missed = "" if row.ratio >= row.wanted else f"  BELOW {row.wanted:g}x"
         ours, theirs = (f"{figure:10.4g} {row.unit}" for figure in (row.ours, row.theirs))
-        line = f"  {row.case:<{width}} {ours}   {row.peer:<{peers}} {theirs} {row.ratio:8.2f}x{missed}"
+        ratio = f"{row.ratio:8.2f}x" if row.ours else f"{'–':>8} "
+        line = f"  {row.case:<{width}} {ours}   {row.peer:<{peers}} {theirs} {ratio}{missed}"
         print(f"{line}   {row.note}".rstrip())
     return all(row.ratio >= row.wanted for row in rows)
