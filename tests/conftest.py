@@ -1,6 +1,7 @@
 """What every test may use: a state folder of its own, and MicroPython in both word sizes."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from llmos.micropython import MicroPythonNotFound, find
 # A slow machine is no failure. `make test` sees the same examples every time.
 settings.register_profile("llmos", deadline=None, derandomize=True)
 settings.load_profile("llmos")
+
+# A shell ignores SIGINT for what it starts in the background, and our children would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
