@@ -13,7 +13,7 @@ from llmos.micropython import MicroPythonNotFound, find
 settings.register_profile("llmos", deadline=None, derandomize=True)
 settings.load_profile("llmos")
 
-# What a shell starts in the background, or `nohup` starts, ignores these, and our children would inherit that.
+# A shell ignores these for what it starts in the background, and our children would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
