@@ -469,15 +469,15 @@ def check(words, constants, autonomous_ms, limits):
     cdef Block b
     cdef Py_ssize_t count = len(words), at
     cdef int32_t *memory
-    if min(limits.accel, limits.turn_accel, limits.base_mm) < 1:  # these divide
+    for at in range(LIMITS):
+        b.limits[at] = limits[at]
+    if min(b.limits[LIM_ACCEL], b.limits[LIM_TURN_ACCEL], b.limits[LIM_BASE_MM]) < 1:  # these divide
         raise ZeroDivisionError("limits: accel, turn_accel and base_mm must be at least 1")
     if not 0 <= autonomous_ms < 1 << 32:
         raise ProgramError("autonomous_ms", autonomous_ms, 32)
-    if not 1 <= count <= limits.max_words:
+    if not 1 <= count <= b.limits[LIM_MAX_WORDS]:
         raise Refusal(Rule.LENGTH, 0, count, limits.max_words)
     b.count, b.constants, b.autonomous = count, constants, autonomous_ms
-    for at in range(LIMITS):
-        b.limits[at] = limits[at]
     memory = <int32_t *>calloc(count, ARRAYS * sizeof(int32_t))
     if memory == NULL:
         raise MemoryError(f"verify: no memory for {count} words")
