@@ -149,13 +149,6 @@ def test_the_skills_are_in_it() -> None:
     assert len(inside) > 0.9 * len(texts)
 
 
-def test_llama_cpp_reads_it() -> None:
-    """llama.cpp takes the grammar."""
-    llama_cpp = pytest.importorskip("llama_cpp")
-    for limits in ROBOTS.values():
-        llama_cpp.LlamaGrammar.from_string(grammar(limits), verbose=False)
-
-
 # A recogniser, and programs with the grammar's own labels.
 
 

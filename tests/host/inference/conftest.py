@@ -1,12 +1,12 @@
-"""Requests as the kernel cycle makes them, and one loaded SmolLM2 for all tests."""
+"""Requests as the kernel cycle makes them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 import pytest
 
-from llmos.inference import InferenceError, Kernel, Request, open_kernel
+from llmos.inference import Request
 
 SYSTEM = (
     "You steer a small robot. You get its state and a list of candidates, and answer with a JSON decision.\n"
@@ -60,15 +60,3 @@ def make_request(case: int = 0, **changes: Any) -> Request:
 @pytest.fixture(name="ask", scope="session")
 def _ask() -> Callable[..., Request]:
     return make_request
-
-
-@pytest.fixture(scope="session")
-def smollm2() -> Iterator[Kernel]:
-    """The real model; skipped where the extra `llm` is not installed."""
-    pytest.importorskip("llama_cpp")
-    try:
-        kernel = open_kernel("smollm2")
-    except InferenceError as error:
-        pytest.skip(str(error))
-    yield kernel
-    kernel.close()

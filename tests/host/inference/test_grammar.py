@@ -4,8 +4,11 @@ import re
 
 import pytest
 
+from llmbytecode import assemble
+from llmbytecode.grammar import closed, grammar
 from llmos.inference import InferenceError, Request, open_kernel
 from llmos.inference._constraint import best_constraint
+from llmos.manifest import load_manifest
 
 COLOURS = 'root ::= ("red" | "blue") " " [1-3]{2} "\\n"\n'
 LEGAL = re.compile(r"(red|blue) [1-3]{2}\n")
@@ -43,6 +46,8 @@ def test_without_llguidance_smollm2_keeps_to_it_too(smollm2, monkeypatch) -> Non
     assert LEGAL.fullmatch(smollm2(request()).text)
     with pytest.raises(InferenceError, match="the grammar cannot be followed"):
         smollm2(request(grammar="root ::= ("))
+    program = smollm2(request(user="Drive 20 cm.", grammar=grammar(load_manifest().limits), max_tokens=40))
+    assert assemble(closed(program.text) if program.cut else program.text).words
 
 
 def test_an_answer_that_reaches_the_limit_is_cut(smollm2) -> None:

@@ -1,10 +1,8 @@
-"""One loaded SmolLM2, and a kernel whose answers the test writes."""
-
-from collections.abc import Iterator
+"""A kernel whose answers the test writes."""
 
 import pytest
 
-from llmos.inference import Answer, InferenceError, Kernel, Request, open_kernel
+from llmos.inference import Answer, Request
 
 
 class Scripted:
@@ -22,15 +20,3 @@ class Scripted:
 @pytest.fixture(name="scripted", scope="session")
 def _scripted() -> type[Scripted]:
     return Scripted
-
-
-@pytest.fixture(scope="session")
-def smollm2() -> Iterator[Kernel]:
-    """The real model; skipped where the extra `llm` is not installed."""
-    pytest.importorskip("llama_cpp")
-    try:
-        kernel = open_kernel("smollm2")
-    except InferenceError as error:
-        pytest.skip(str(error))
-    yield kernel
-    kernel.close()
