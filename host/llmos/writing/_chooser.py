@@ -18,14 +18,12 @@ from llmos.kernel.prompt import system_prompt
 from llmos.manifest import Manifest
 from llmos.skills import Parameter, Skill, call_text, load_skills
 
-from ._likeness import Likeness
+from ._likeness import Likeness, spelled
 from ._prompt import clean_wish
 from ._writer import Attempt, Draft, checked
 
 MAX_TOKENS = 80  # of a call
 EXAMPLES = 8  # shown to the model, the likest last
-
-_WORD = re.compile(r"[a-z]+")
 
 # One dimension each, with its base unit: mm, degrees, ms, mm/s, degrees/s, and a bare number.
 _UNITS: dict[str, tuple[str, int]] = {
@@ -113,10 +111,10 @@ def choose_program(
         InferenceError: the kernel gives no answer.
     """
     wish, skills = clean_wish(wish), load_skills()
-    likest = ranked(wish, skills)[:offered]
-    near = [skill for skill in likest if not misfit(skill, wish)]
+    fitting = ranked(wish, skills)[:offered]
+    near = [skill for skill in fitting if not misfit(skill, wish)]
     if not near:
-        return refused(wish, likest[0])
+        return refused(wish, fitting[0])
     request = Request(
         system_prompt("chooser"),
         question(wish, near),
@@ -171,7 +169,7 @@ def values(parameter: Parameter, wish: str) -> list[int]:
     Where the wish names numbers in its unit, but none that it takes, nothing is left.
     """
     if parameter.name in _PRIMARY:
-        return _light(parameter, _WORD.findall(wish.lower()))
+        return _light(parameter, spelled(wish))
     dimension, factor = _UNITS[parameter.unit]
     named = [amount / factor for amount, found in quantities(wish) if found == dimension]
     signed = [sign * amount for amount in named for sign in _signs(parameter, wish)]
@@ -190,7 +188,7 @@ def _light(parameter: Parameter, words: list[str]) -> list[int]:
 
 def _signs(parameter: Parameter, wish: str) -> tuple[int, ...]:
     """Return which way an angle may go: a wish that names one side alone has settled it."""
-    sides = {"left", "right"} & set(_WORD.findall(wish.lower()))
+    sides = {"left", "right"} & set(spelled(wish))
     if parameter.unit != "deg" or parameter.lo >= 0 or sides == {"left"}:
         return (1,)
     return (-1,) if sides == {"right"} else (1, -1)

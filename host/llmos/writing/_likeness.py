@@ -38,7 +38,12 @@ class Likeness:
 
 def words(text: str) -> frozenset[str]:
     """Return the telling words of a sentence, without their endings."""
-    return frozenset(_stem(word) for word in _WORD.findall(text.lower()) if word not in _IDLE)
+    return frozenset(_stem(word) for word in spelled(text) if word not in _IDLE)
+
+
+def spelled(text: str) -> list[str]:
+    """Return all words of a sentence as they stand, in small letters."""
+    return _WORD.findall(text.lower())
 
 
 def _stem(word: str) -> str:
