@@ -1,5 +1,6 @@
 """The robot's manifest: what the robot is, and the integer limits that its verifier works with."""
 
+import json
 import math
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -11,16 +12,18 @@ from llmos.errors import LlmosError
 from llmos.resources import system_volume
 from llmos.tables import read_table
 
-__all__ = ["Manifest", "ManifestError", "load_manifest", "manifest_hash"]
+__all__ = ["Manifest", "ManifestError", "load_manifest", "manifest_hash", "robot_json"]
 
 Positive = Annotated[float, Field(gt=0, le=1e6, strict=True)]
 Count = Annotated[int, Field(gt=0, lt=2**30 - 1, strict=True)]
 Pin = Annotated[int, Field(ge=0, le=48, strict=True)]  # of an ESP32-S3
 Pins = Annotated[list[Pin], Field(min_length=4, max_length=4)]
+RangePins = Annotated[list[Pin], Field(min_length=1, max_length=2)]
 RangeChannel = Literal["front", "front_left", "front_right", "left", "right", "rear"]
 Degrees = Annotated[float, Field(ge=-360, le=360, strict=True)]
 
 RANGE_CHANNELS: tuple[RangeChannel, ...] = get_args(RangeChannel)
+RESERVED = {19: "USB", 20: "USB"} | dict.fromkeys(range(22, 33), "its flash, or nothing")
 POSE_CHANNELS = (Chan.X, Chan.Y, Chan.HEADING, Chan.CLOCK, Chan.TRAVELLED, Chan.AGE)
 
 
@@ -52,19 +55,47 @@ class Drive(Part):
 
 
 class Range(Part):
-    """Range sensors at the robot's centre; angles counter-clockwise from straight ahead."""
+    """Range sensors at the robot's centre; angles counter-clockwise from straight ahead.
 
+    `pins` has for each sensor its shutdown pin (vl53l0x, on the I2C bus), or trigger and echo (hc_sr04).
+    """
+
+    driver: Literal["vl53l0x", "hc_sr04"] = "vl53l0x"
+    pins: dict[RangeChannel, RangePins] = {}
     max_m: Positive
     stale_ms: Count
     period_ms: Count
     angles_deg: dict[RangeChannel, Degrees]  # a channel that is left out has no sensor
 
 
-class Battery(Part):
-    """Battery voltages."""
+class I2c(Part):
+    """The bus of rangers and IMU."""
 
+    sda: Pin
+    scl: Pin
+    hz: Annotated[int, Field(ge=10_000, le=1_000_000, strict=True)] = 400_000
+
+
+class Battery(Part):
+    """Battery voltages; `divider` is the battery's voltage over the voltage at the ADC's pin."""
+
+    pin: Pin | None = None
+    divider: Annotated[float, Field(ge=1, le=100, strict=True)] = 1.0
     full_mv: Count
     min_mv: Count
+
+
+class Imu(Part):
+    """An inertial measurement unit on the I2C bus; the heading then comes from its gyroscope."""
+
+    driver: Literal["mpu6050"]
+
+
+class Wifi(Part):
+    """A second way to the robot; its password and pairing key are given to `llmos flash`, never here."""
+
+    ssid: Annotated[str, Field(min_length=1, max_length=32)]
+    port: Annotated[int, Field(ge=1, le=65535, strict=True)] = 3333
 
 
 class Led(Part):
@@ -106,8 +137,12 @@ class Manifest(Part):
     drive: Drive
     range: Range
     battery: Battery
+    i2c: I2c | None = None
+    imu: Imu | None = None
     led: Led | None = None
     tone_pin: Pin | None = None
+    wifi: Wifi | None = None
+    camera: Annotated[str, Field(pattern="^https?://", max_length=200)] | None = None  # an MJPEG stream
     link: Link
     budget: Budget
 
@@ -122,6 +157,36 @@ class Manifest(Part):
             if value >= 2**31:
                 raise ValueError(f"{name} comes to {value}, more than 32 bits hold: look at drive and budget")
         return self
+
+    @model_validator(mode="after")
+    def _wired(self) -> "Manifest":
+        """Refuse two wires on one pin, and pins that an ESP32-S3 needs itself."""
+        pins = self._pins()
+        for pin, name in pins:
+            twice = [other for number, other in pins if number == pin]
+            if len(twice) > 1:
+                raise ValueError(f"pin {pin} serves {' and '.join(twice)}: give each its own")
+            if pin in RESERVED:
+                raise ValueError(
+                    f"{name}: pin {pin} is the ESP32-S3's own, for {RESERVED[pin]}; take another"
+                )
+        wanted = {"vl53l0x": 1, "hc_sr04": 2}[self.range.driver]
+        for channel, numbers in self.range.pins.items():
+            if len(numbers) != wanted:
+                raise ValueError(
+                    f"range.pins.{channel}: {numbers} are not the {wanted} of {self.range.driver}"
+                )
+        return self
+
+    def _pins(self) -> list[tuple[int, str]]:
+        """Every pin with the name of what it serves."""
+        drive, named = self.drive, [("tone_pin", self.tone_pin), ("battery.pin", self.battery.pin)]
+        named += [("drive.pins_left", pin) for pin in drive.pins_left]
+        named += [("drive.pins_right", pin) for pin in drive.pins_right]
+        named += [(f"range.pins.{name}", pin) for name, pins in self.range.pins.items() for pin in pins]
+        named += [("i2c.sda", self.i2c.sda), ("i2c.scl", self.i2c.scl)] if self.i2c else []
+        named += [("led.pin", self.led.pin)] if self.led else []
+        return [(pin, name) for name, pin in named if pin is not None]
 
     @property
     def range_angles(self) -> tuple[float, ...]:
@@ -182,6 +247,18 @@ class Manifest(Part):
             latch_ms=self.link.latch_ms,
             max_native=self.budget.native_bytes,
         )
+
+
+def robot_json(manifest: Manifest, hal: Literal["arena", "esp32"]) -> str:
+    """What the firmware must know of its robot: the contents of `robot.json`.
+
+    `limits` are the verifier's integers in their order, `angles_mrad` the range channels' directions, `parts`
+    the manifest's tables about hardware, as they stand there.
+    """
+    angles = [round(angle * 1000) for angle in manifest.range_angles]
+    parts = {"drive", "range", "battery", "i2c", "imu", "led", "tone_pin", "wifi"}
+    robot = {"name": manifest.name, "hal": hal, "limits": list(manifest.limits), "angles_mrad": angles}
+    return json.dumps(robot | {"parts": manifest.model_dump(include=parts)})
 
 
 def load_manifest(name: str = "cube") -> Manifest:

@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import json
 import os
 import select
 import shutil
@@ -14,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from llmos.errors import LlmosError
-from llmos.manifest import Manifest
+from llmos.manifest import Manifest, robot_json
 
 REQUEST = struct.Struct("<B3xiiii")
 HEAP = "200k"  # what the board has left for Python, about
@@ -27,14 +26,6 @@ class FirmwareDied(LlmosError):
     """The firmware has ended, hangs, or broke the protocol."""
 
 
-def robot_json(manifest: Manifest) -> str:
-    """What the firmware must know of its robot."""
-    angles = [round(angle * 1000) for angle in manifest.range_angles]
-    return json.dumps(
-        {"name": manifest.name, "limits": list(manifest.limits), "angles_mrad": angles, "hal": "arena"}
-    )
-
-
 class Firmware:
     """A running firmware. All reads and writes are unbuffered."""
 
@@ -43,7 +34,7 @@ class Firmware:
         self._home = tempfile.TemporaryDirectory(prefix="llmos-board-")
         self.home = Path(self._home.name)
         shutil.copytree(firmware, self.home, dirs_exist_ok=True, ignore=_NOT_COPIED)
-        (self.home / "robot.json").write_text(robot_json(manifest))
+        (self.home / "robot.json").write_text(robot_json(manifest, "arena"))
         self._process: subprocess.Popen[bytes] | None = None
         _occupy_low_descriptors()
         self.start()
