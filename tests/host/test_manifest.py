@@ -37,7 +37,7 @@ def test_a_wrong_value_is_refused_with_its_key(tmp_path: Path, key: str, value: 
     ("pins_left", "[4, 5, 6]", "pins_left"),
     ("pin", "99", "battery.pin"),
     ("pin", "4", "pin 4 serves battery.pin and drive.pins_left"),
-    ("pin", "19", "battery.pin: the ESP32-S3 has pin 19 for USB"),
+    ("pin", "19", "battery.pin: pin 19 is the ESP32-S3.s own, for USB"),
     ("pins", "{ front = [10, 11] }", "range.pins.front"),
 ])  # fmt: skip
 def test_what_cannot_be_a_robot_is_refused(tmp_path: Path, key: str, value: str, reason: str) -> None:
