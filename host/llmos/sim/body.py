@@ -1,12 +1,14 @@
 """The true robot in its arena: stepper kinematics, collisions, range sensors, battery and LED."""
 
+import cmath
 import math
+from itertools import pairwise
 
 import numpy as np
 
 from llmos.manifest import Manifest
-from llmos.sim.arena import Arena, clearance
-from llmos.sim.faults import NEVER, Faults
+from llmos.sim.arena import Arena, Wall, clearance
+from llmos.sim.faults import NEVER, Faults, Push
 from llmos.sim.motion import Motion
 from llmos.sim.ranging import Ranging
 
@@ -14,6 +16,7 @@ SUBSTEP_MS = 10  # longest time between two looks for a collision
 APART_M = 0.005  # this far from every obstacle a contact is over
 IDLE_MV_S = 0.02  # what the battery loses at rest, mV per second
 DRIVE_MV_S = 0.1  # and while the wheels turn
+BOX_M = 0.12, 0.06  # width and depth of a box that is pushed in the way
 
 
 class World:
@@ -33,6 +36,9 @@ class World:
         self._base_left = self._base_right = 0  # positions when the motion began
         self._motion: Motion | None = None
         self._touching = False
+        self.pushed: list[tuple[int, tuple[Wall, ...]]] = []  # when, and the box's sides
+        self._pushes = sorted(self.faults.pushes)
+        self.motions = 0  # begun, changed or stopped so far
         self._free_m = 0.0  # the robot may move this far before it can touch anything
         self._charge_mv = self.faults.number.get("battery", float(manifest.battery.full_mv))
         self._per_step = 1 / manifest.drive.steps_per_m
@@ -62,6 +68,7 @@ class World:
         self.led = (0, 0, 0)
 
     def _set(self, motion: Motion) -> None:
+        self.motions += 1
         self._base_left, self._base_right = self.left_pos, self.right_pos
         self._motion = motion if motion.rest_ms > self.now else None
 
@@ -69,6 +76,11 @@ class World:
     def moving(self) -> bool:
         """Whether the wheels turn."""
         return self._motion is not None
+
+    @property
+    def rate(self) -> float:
+        """Speed of the faster wheel in half-steps/s."""
+        return max(map(abs, self._motion.speeds(self.now))) if self._motion else 0.0
 
     @property
     def rest_ms(self) -> int:
@@ -90,6 +102,29 @@ class World:
 
     def advance(self, until_ms: int) -> None:
         """Let time pass until `until_ms`; a motion that ends on the way ends at its own moment."""
+        while self._pushes and self._pushes[0].ms <= until_ms:
+            push = self._pushes.pop(0)
+            self._pass(push.ms)
+            self._push(push)
+        self._pass(until_ms)
+
+    def _push(self, push: Push) -> None:
+        """Put a box in the way; where it stands over a wall, both are there."""
+        near, side = self.manifest.radius_m + push.mm / 1000, BOX_M[0] / 2
+        far = near + BOX_M[1]
+        turn = cmath.rect(1, self.heading + math.radians(push.deg))
+        corners = [
+            complex(self.x, self.y) + turn * complex(*corner)
+            for corner in ((near, -side), (near, side), (far, side), (far, -side))
+        ]
+        sides = pairwise((*corners, corners[0]))
+        box = tuple((one.real, one.imag, other.real, other.imag) for one, other in sides)
+        self.arena = self.arena.model_copy(update={"walls": (*self.arena.walls, *box)})
+        self.pushed.append((self.now, box))
+        self._free_m = 0.0
+        self._ranging.see(self.arena)
+
+    def _pass(self, until_ms: int) -> None:
         while (motion := self._motion) and self.now < until_ms:
             grid = self.now - self.now % SUBSTEP_MS + SUBSTEP_MS
             self._substep(motion, min(until_ms, grid, motion.rest_ms))

@@ -1,7 +1,8 @@
-"""Faults that can be switched on for the virtual robot: `NAME@MS`, `NAME=NUMBER` or `NAME=CHANNEL@MS`."""
+"""Faults that can be switched on for the virtual robot: `NAME@MS`, `NAME=NUMBER`, `NAME=CHANNEL@MS` …"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from llmos.errors import LlmosError
 from llmos.manifest import RANGE_CHANNELS
@@ -10,8 +11,9 @@ NEVER = 2**62  # ms
 
 # name -> (how it is written, what it does)
 FAULTS = {
-    "cut": ("@MS", "the cable is cut: no byte passes either way"),
+    "cut": ("@MS[+MS]", "the cable is cut: no byte passes, for ever or for so many ms"),
     "brownout": ("@MS", "the robot loses its power for a moment and starts again"),
+    "drop": ("=P", "each frame is lost with this probability"),
     "lose": ("=P", "each byte is lost with this probability"),
     "flip": ("=P", "one bit of each byte is flipped with this probability"),
     "double": ("=P", "each byte arrives twice with this probability"),
@@ -21,11 +23,23 @@ FAULTS = {
     "battery": ("=MV", "the battery begins at so many mV"),
     "blind": ("=CHANNEL@MS", "a range sensor gives no reading any more"),
     "stuck": ("=CHANNEL@MS", "a range sensor repeats its last reading for ever"),
+    "push": ("=MM:DEG@MS", "a box is pushed so near to the body, so far to the left of straight ahead"),
 }
+
+ENDS = ("robot", "host")
+LINE = frozenset(("cut", "drop", "lose", "flip", "double", "swap", "delay"))  # each may name an end
 
 
 class FaultError(LlmosError, ValueError):
     """A fault that is not known or wrongly written."""
+
+
+class Push(NamedTuple):
+    """A box that somebody pushes in the robot's way; `mm` is from the body to its near side."""
+
+    ms: int
+    mm: float
+    deg: float
 
 
 @dataclass
@@ -35,6 +49,7 @@ class Faults:
     at: dict[str, int] = field(default_factory=dict)
     number: dict[str, float] = field(default_factory=dict)
     channel: dict[str, dict[int, int]] = field(default_factory=dict)
+    pushes: list[Push] = field(default_factory=list)
 
     def when(self, name: str) -> int:
         """The moment of a fault in ms, `NEVER` where it is not switched on."""
@@ -43,6 +58,23 @@ class Faults:
     def much(self, name: str) -> float:
         """The number of a fault, 0 where it is not switched on."""
         return self.number.get(name, 0.0)
+
+    def over(self, name: str) -> int:
+        """The moment from which a fault is over in ms, `NEVER` where it lasts."""
+        return self.when(name) + self.lasting[name] if name in self.lasting else NEVER
+
+    def toward(self, end: str) -> "Faults":
+        """The line's faults for bytes on their way to this end; one that names it counts before one that does not."""
+        way = Faults()
+        for name in (*LINE, *(f"{name}/{end}" for name in LINE)):
+            plain = name.partition("/")[0]
+            if name in self.at:
+                way.at[plain] = self.at[name]
+                way.lasting.pop(plain, None)
+            for mine, its in ((self.number, way.number), (self.lasting, way.lasting)):
+                if name in mine:
+                    its[plain] = mine[name]
+        return way
 
 
 def parse_faults(texts: Iterable[str]) -> Faults:
@@ -53,24 +85,32 @@ def parse_faults(texts: Iterable[str]) -> Faults:
     """
     faults = Faults()
     for text in texts:
-        name = text.replace("@", "=").partition("=")[0]
+        full = text.replace("@", "=").partition("=")[0]
+        name, slash, end = full.partition("/")
         if name not in FAULTS:
             known = ", ".join(known + how for known, (how, _) in FAULTS.items())
             raise FaultError(f"fault {text!r}: unknown; known are {known}")
+        if slash and (name not in LINE or end not in ENDS):
+            raise FaultError(
+                f"fault {text!r}: only {', '.join(sorted(LINE))} have a direction, /{' or /'.join(ENDS)}"
+            )
         try:
-            _read(faults, name, text[len(name) :])
+            _read(faults, full, FAULTS[name][0], text[len(full) :])
         except ValueError as error:
             raise FaultError(f"fault {text!r}: {error}; write {name}{FAULTS[name][0]}") from None
     return faults
 
 
-def _read(faults: Faults, name: str, rest: str) -> None:
-    how = FAULTS[name][0]
+def _read(faults: Faults, name: str, how: str, rest: str) -> None:
     sign, value = rest[:1], rest[1:]
     if sign != how[0]:
         raise ValueError("no value" if not rest else f"{sign!r} is not how its value is given")
-    if how == "@MS":
-        faults.at[name] = _bounded(value, NEVER, int)
+    if sign == "@":
+        moment, plus, length = value.partition("+") if how.endswith("[+MS]") else (value, "", "")
+        faults.at[name] = _bounded(moment, NEVER, int)
+        faults.lasting.pop(name, None)
+        if plus:
+            faults.lasting[name] = _bounded(length, NEVER, int)
     elif how == "=CHANNEL@MS":
         channel, _, moment = value.partition("@")
         if channel not in RANGE_CHANNELS:
@@ -80,11 +120,11 @@ def _read(faults: Faults, name: str, rest: str) -> None:
         faults.number[name] = _bounded(value, {"=P": 1, "=MS": 1000, "=MV": 100_000}[how], float)
 
 
-def _bounded(text: str, most: int, kind: type[int] | type[float]) -> int:
+def _bounded(text: str, most: int, kind: type[int] | type[float], least: int = 0) -> int:
     try:
         value = kind(text)
     except ValueError:
         raise ValueError(f"{text!r} is no {'whole ' if kind is int else ''}number") from None
-    if not 0 <= value <= most:
-        raise ValueError(f"{text} is not from 0 to {most}")
+    if not least <= value <= most:
+        raise ValueError(f"{text} is not from {least} to {most}")
     return value  # type: ignore[return-value]

@@ -25,7 +25,7 @@ _DIRECTIONS = 64
 
 
 class Sample(NamedTuple):
-    """The body at one moment: ms, metres, radians."""
+    """The body at one moment: ms, metres, radians; the faster wheel's half-steps/s."""
 
     ms: int
     x: float
@@ -34,6 +34,7 @@ class Sample(NamedTuple):
     collisions: int
     moving: int
     led: list[int]
+    rate: int = 0
 
 
 @dataclass

@@ -61,6 +61,12 @@ class Ranging:
         self._readings = [NO_READING] * len(self._angles)
         self._cast_from = (math.nan, 0.0, 0.0)
 
+    def see(self, arena: Arena) -> None:
+        """From the next look on, see an arena that has changed."""
+        self.ranges()  # what has been looked at already was the old one
+        self._rays = Rays(arena)
+        self._cast_from = (math.nan, 0.0, 0.0)
+
     def look(self, now_ms: int, x: float, y: float, heading: float) -> None:
         """Look if a period has begun since the last look; the rays are cast when somebody asks."""
         moment = now_ms - now_ms % self.period_ms

@@ -20,7 +20,7 @@ class TruthLog:
         self._file = _opened(path) if path else None
         self._world = world
         self._state: tuple[object, ...] | None = None
-        self._due_ms = 0
+        self._due_ms = self._pushed = 0
         arena = world.arena.model_dump(mode="json")
         self._write({"arena": arena, "robot": world.manifest.name, "seed": seed})
         self.note()
@@ -33,14 +33,18 @@ class TruthLog:
     def note(self) -> None:
         """Write a line where something but the pose has changed, or the robot moves and a line is due."""
         world = self._world
-        state = (world.collisions, world.moving, world.led)
+        for ms, box in world.pushed[self._pushed :]:
+            self._pushed += 1
+            self._write({"ms": ms, "box": [[round(at, 4) for at in side] for side in box]})
+        state = (world.collisions, world.motions, world.moving, world.led)
         if state == self._state and not (world.moving and world.now >= self._due_ms):
             return
         self._state, self._due_ms = state, world.now - world.now % EVERY_MS + EVERY_MS
         if self._file:
             self._file.write(
                 f'{{"ms":{world.now},"x":{world.x:.6f},"y":{world.y:.6f},"heading":{world.heading:.6f},'
-                f'"collisions":{world.collisions},"moving":{int(world.moving)},"led":{list(world.led)}}}\n'
+                f'"rate":{world.rate:.0f},"collisions":{world.collisions},"moving":{int(world.moving)},'
+                f'"led":{list(world.led)}}}\n'
             )
 
     def event(self, **fields: Any) -> None:
