@@ -84,6 +84,8 @@ class Robot:
         self._told = False  # a TELEMETRY has come since the last request was acknowledged
         self._beat_every_ms, self._beat_ms = heartbeat_ms, 0
         self._silent_ms = 0
+        self._round_trip_ms = 0
+        self._unanswered_ms: int | None = None  # when the newest heartbeat was sent, until telemetry comes
 
     def __enter__(self) -> "Robot":
         """Return the robot."""
@@ -104,6 +106,16 @@ class Robot:
     def at_rest(self) -> bool:
         """Whether no block runs and no wheel turns."""
         return self.telemetry.state != State.RUNNING and not self.telemetry.flags & Flag.MOVING
+
+    @property
+    def round_trip_ms(self) -> int:
+        """How long the newest answered heartbeat took, there and back; 0 before the first."""
+        return self._round_trip_ms
+
+    @property
+    def silent_ms(self) -> int:
+        """For how long no frame has come."""
+        return self._silent_ms
 
     def connect(self) -> Hello:
         """Begin a session: the robot stops and forgets its blocks.
@@ -236,6 +248,10 @@ class Robot:
         if not self._insist(FrameType.ESTOP, lambda: self.latched):
             raise LinkTimeout("the robot does not latch its e-stop; switch its motors off")
 
+    def shout_estop(self) -> None:
+        """Send ESTOP with the next bytes that go out, without waiting; whoever shouts looks at `latched`."""
+        self._transport.send(FrameType.ESTOP)
+
     def clear(self) -> None:
         """Release the e-stop."""
         if not self._insist(FrameType.CLEAR, lambda: not self.latched):
@@ -328,6 +344,7 @@ class Robot:
             if now >= self._beat_ms:
                 self._transport.send(FrameType.HEARTBEAT, pack(FrameType.HEARTBEAT, now & 0xFFFFFFFF))
                 self._beat_ms = now + self._beat_every_ms
+                self._unanswered_ms = now
             until = min(until, self._beat_ms)
         data, wake = self._transport.poll(now)
         if data:
@@ -356,6 +373,9 @@ class Robot:
         if isinstance(message, Telemetry):
             self.telemetry = message
             self._told = self._transport.idle
+            if self._unanswered_ms is not None:
+                self._round_trip_ms = self.clock.now() - self._unanswered_ms
+                self._unanswered_ms = None
         elif isinstance(message, Hello):
             self.hello = message
         elif isinstance(message, Verdict):
