@@ -53,7 +53,21 @@ def opened(order: Order, truth: Path) -> Iterator[tuple[Port, Clock]]:
 def connected(
     order: Order, manifest: Manifest, truth: Path, heartbeat_ms: int = HEARTBEAT_MS
 ) -> Iterator[Robot]:
-    """Connect to the order's robot; however this ends, the robot is stopped and nothing is left behind."""
+    """Connect to the order's robot to drive it; however this ends, the robot is stopped first.
+
+    Raises:
+        LinkError: it cannot be reached, or its e-stop is latched and the order does not release it.
+    """
+    with in_session(order, manifest, truth, heartbeat_ms) as robot:
+        release(robot, order.clear)
+        yield robot
+
+
+@contextmanager
+def in_session(
+    order: Order, manifest: Manifest, truth: Path, heartbeat_ms: int = HEARTBEAT_MS
+) -> Iterator[Robot]:
+    """Connect to the order's robot, latched or not; it is stopped in the end, and nothing is left behind."""
     with ExitStack() as stack:
         port, clock = stack.enter_context(opened(order, truth))
         transcript = stack.enter_context(order.transcript.open("wb")) if order.transcript else None
@@ -62,7 +76,6 @@ def connected(
         robot = Robot(port, clock, code, seed=seed, transcript=transcript, heartbeat_ms=heartbeat_ms)
         stack.enter_context(robot)
         robot.connect()
-        release(robot, order.clear)
         yield robot
 
 
