@@ -50,6 +50,7 @@ class Faults:
     number: dict[str, float] = field(default_factory=dict)
     channel: dict[str, dict[int, int]] = field(default_factory=dict)
     pushes: list[Push] = field(default_factory=list)
+    lasting: dict[str, int] = field(default_factory=dict)  # ms, where a fault has an end
 
     def when(self, name: str) -> int:
         """The moment of a fault in ms, `NEVER` where it is not switched on."""
@@ -64,7 +65,7 @@ class Faults:
         return self.when(name) + self.lasting[name] if name in self.lasting else NEVER
 
     def toward(self, end: str) -> "Faults":
-        """The line's faults for bytes on their way to this end; one that names it counts before one that does not."""
+        """The line's faults for bytes on their way to this end; those that name it go first."""
         way = Faults()
         for name in (*LINE, *(f"{name}/{end}" for name in LINE)):
             plain = name.partition("/")[0]
@@ -116,6 +117,11 @@ def _read(faults: Faults, name: str, how: str, rest: str) -> None:
         if channel not in RANGE_CHANNELS:
             raise ValueError(f"{channel!r} is none of {', '.join(RANGE_CHANNELS)}")
         faults.channel.setdefault(name, {})[RANGE_CHANNELS.index(channel)] = _bounded(moment, NEVER, int)
+    elif how == "=MM:DEG@MS":
+        place, _, moment = value.partition("@")
+        mm, _, deg = place.partition(":")
+        far, left = _bounded(mm, 10_000, float), _bounded(deg, 180, float, -180)
+        faults.pushes.append(Push(_bounded(moment, NEVER, int), far, left))
     else:
         faults.number[name] = _bounded(value, {"=P": 1, "=MS": 1000, "=MV": 100_000}[how], float)
 

@@ -1,39 +1,45 @@
 """One direction of the virtual serial line: its speed, and what can happen to bytes on their way."""
 
+import re
 from collections import deque
 
 import numpy as np
 
-from llmos.sim.faults import NEVER, Faults
+from llmos.sim.faults import ENDS, NEVER, Faults
 
 BAUD = 921_600
 _BITS = 10  # start bit, eight bits, stop bit
+_FRAME = re.compile(rb"\0*[^\0]+\0?|\0+")  # what stands between two delimiters, one of them included
 
 
 class Wire:
     """Bytes on their way; times in ms of the arena's clock."""
 
     def __init__(self, faults: Faults, seed: int, direction: int) -> None:
-        self._faults = faults
+        """Lay a line to `ENDS[direction]`."""
+        self._faults = faults.toward(ENDS[direction])
         self._random = np.random.default_rng([seed, 3, direction])
         self._on_way: deque[tuple[int, bytes]] = deque()
         self._free_us = 0  # when the line has sent everything
-        self._cut_ms = faults.when("cut")
-        self._noisy = any(map(faults.much, ("lose", "flip", "double", "swap")))
+        self._noisy = any(map(self._faults.much, ("lose", "flip", "double", "swap")))
 
     def send(self, data: bytes, now_ms: int) -> None:
-        """Put bytes on the line; they arrive when the last bit has, at least one millisecond later."""
-        if now_ms >= self._cut_ms:
+        """Put bytes on the line; each frame arrives when its last bit has, at least one millisecond later."""
+        if self._cut(now_ms):
             return
-        self._free_us = max(self._free_us, now_ms * 1000) + -(-len(data) * _BITS * 1_000_000 // BAUD)
-        arrival = max(-(-self._free_us // 1000), now_ms + 1)
-        if self._faults.much("delay"):
-            arrival += int(self._random.integers(int(self._faults.much("delay")) + 1))
+        late = int(self._faults.much("delay"))
+        late = int(self._random.integers(late + 1)) if late else 0
+        for frame in _FRAME.findall(data):
+            self._free_us = max(self._free_us, now_ms * 1000) + -(-len(frame) * _BITS * 1_000_000 // BAUD)
+            arrival = max(-(-self._free_us // 1000), now_ms + 1) + late
             arrival = max(arrival, self._on_way[-1][0] if self._on_way else 0)
-        if self._noisy:
-            data = self._spoiled(data)
-        if data:
-            self._on_way.append((arrival, data))
+            if self._faults.much("drop") and self._random.random() < self._faults.much("drop"):
+                continue
+            if frame := self._spoiled(frame) if self._noisy else frame:
+                self._on_way.append((arrival, frame))
+
+    def _cut(self, now_ms: int) -> bool:
+        return self._faults.when("cut") <= now_ms < self._faults.over("cut")
 
     @property
     def next_ms(self) -> int:
@@ -45,7 +51,7 @@ class Wire:
         data = b""
         while self._on_way and self._on_way[0][0] <= now_ms:
             data += self._on_way.popleft()[1]
-        return b"" if now_ms >= self._cut_ms else data
+        return b"" if self._cut(now_ms) else data
 
     def clear(self) -> None:
         """Forget what is on its way."""
