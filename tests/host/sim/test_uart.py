@@ -22,6 +22,11 @@ def through(wire: Wire, sent: list[tuple[int, bytes]]) -> list[tuple[int, bytes]
     return arrived
 
 
+def joined(wire: Wire, sent: list[tuple[int, bytes]]) -> bytes:
+    """Send the chunks; returns all that arrived."""
+    return b"".join(data for _, data in through(wire, sent))
+
+
 @given(writes)
 def test_line_delivers_every_byte_in_order(sent: list[tuple[int, bytes]]) -> None:
     """Without a fault, what goes in comes out."""
@@ -47,6 +52,50 @@ def test_a_write_waits_for_the_one_before() -> None:
     assert (wire.arrived(10), wire.next_ms, wire.arrived(11)) == (b"", 11, b"x")
 
 
+def test_frames_of_one_write_arrive_one_by_one() -> None:
+    """The first one need not wait for the last one's end."""
+    frame = b"\0" + bytes(range(1, 241)) + b"\0"
+    arrived = through(Wire(Faults(), 0, 0), [(0, 3 * frame)])
+    assert arrived == [(3, frame), (6, frame), (8, frame)]
+
+
+def test_drop_loses_whole_frames() -> None:
+    """About so many of a thousand, and nothing of the others."""
+    frames = [b"\0" + number.to_bytes(2, "big") + b"x\0" for number in range(257, 1500) if number % 256]
+    data = joined(Wire(parse_faults(["drop=0.1"]), 3, 0), [(0, b"".join(frames))])
+    kept = {data[at : at + 5] for at in range(0, len(data), 5)}
+    assert kept < set(frames)
+    assert 0.87 < len(kept) / len(frames) < 0.93
+
+
+def test_a_cable_may_come_back() -> None:
+    """It passes bytes again when the cut is over."""
+    wire = Wire(parse_faults(["cut@500+200"]), 0, 0)
+    wire.send(b"during", 690)
+    assert wire.next_ms == NEVER
+    wire.send(b"after", 700)
+    assert wire.arrived(710) == b"after"
+
+
+@pytest.mark.parametrize("fault", ["cut", "drop", "lose", "flip", "double", "swap", "delay"])
+def test_a_direction_alone(fault: str) -> None:
+    """A fault that names an end harms what is on its way there, and nothing else."""
+    rest = {"cut": "@0", "delay": "=900"}.get(fault, "=1")
+    sent = [(0, bytes(range(1, 200)))]
+    clean = through(Wire(Faults(), 0, 0), sent)
+    faults = parse_faults([f"{fault}/robot{rest}"])
+    assert through(Wire(faults, 0, 1), sent) == clean
+    assert through(Wire(faults, 0, 0), sent) != clean
+    assert through(Wire(parse_faults([fault + rest]), 0, 1), sent) != clean
+
+
+def test_a_fault_of_one_direction_goes_before_that_of_both() -> None:
+    """The other direction keeps the general one."""
+    faults = parse_faults(["drop=1", "drop/host=0"])
+    assert joined(Wire(faults, 0, 0), [(0, b"x")]) == b""
+    assert joined(Wire(faults, 0, 1), [(0, b"x")]) == b"x"
+
+
 def test_cut_lets_nothing_pass_from_its_moment() -> None:
     """Neither what is sent after it nor what is on its way."""
     wire = Wire(parse_faults(["cut@500"]), 0, 0)
@@ -62,14 +111,14 @@ def test_cut_lets_nothing_pass_from_its_moment() -> None:
 )
 def test_probabilities_are_kept(fault: str, least: int, most: int) -> None:
     """About so many bytes of a thousand are hit."""
-    ((_, data),) = through(Wire(parse_faults([fault]), 7, 0), [(0, bytes(range(250)) * 4)])
+    data = joined(Wire(parse_faults([fault]), 7, 0), [(0, bytes(range(250)) * 4)])
     assert least <= len(data) <= most
     assert data != bytes(range(250)) * 4
 
 
 def test_flip_changes_one_bit_of_some_bytes() -> None:
     """The length stays; each changed byte differs in one bit."""
-    ((_, data),) = through(Wire(parse_faults(["flip=0.05"]), 1, 0), [(0, bytes(1000))])
+    data = joined(Wire(parse_faults(["flip=0.05"]), 1, 0), [(0, bytes(1000))])
     changed = [byte for byte in data if byte]
     assert (len(data), {byte.bit_count() for byte in changed}) == (1000, {1})
     assert 25 <= len(changed) <= 80
@@ -92,7 +141,14 @@ def test_same_seed_spoils_the_same_bytes_and_directions_differ() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("melt", "unknown; known are cut@MS"),
+        ("melt", "unknown; known are cut@MS[+MS]"),
+        ("cut@5+", "write cut@MS[+MS]"),
+        ("brownout@5+5", "no whole number"),
+        (
+            "slip/host=0.1",
+            "only cut, delay, double, drop, flip, lose, swap have a direction, /robot or /host",
+        ),
+        ("flip/moon=0.1", "have a direction, /robot or /host"),
         ("cut", "write cut@MS"),
         ("cut=5", "write cut@MS"),
         ("cut@soon", "write cut@MS"),
