@@ -1,5 +1,7 @@
 """Gets MicroPython's unix port, 64-bit and 32-bit, into the user's cache, unless it is there already.
 
+It is built as the variant in tools/board, a virtual ESP32-S3, whose REPL is a board's.
+
 The source is Debian's, fetched by apt from the mirror that this machine already uses (only the suite differs)
 into folders of its own, so no root is needed and nothing on the machine changes. The signature is checked
 with the machine's Debian keyring; where that is too old to know the suite's key, the pinned SHA-256 must do.
@@ -15,13 +17,13 @@ import time
 from pathlib import Path
 
 from llmos.errors import LlmosError
-from llmos.micropython import MicroPythonNotFound, cached, find, version, word_size
+from llmos.micropython import MicroPythonNotFound, cached, find, overridden, version, word_size
 
 SUITE = "trixie"
 TARBALL = "micropython_1.25.0+ds.orig.tar.xz"
 SHA256 = "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea"
 KEYRINGS = [Path("/usr/share/keyrings/debian-archive-keyring").with_suffix(end) for end in (".pgp", ".gpg")]
-LEFT_OUT = ["MICROPY_PY_BTREE=0", "MICROPY_PY_SSL=0", "MICROPY_SSL_MBEDTLS=0", "MICROPY_PY_FFI=0"]
+VARIANT = Path(__file__).with_name("board")
 ELSEWHERE = "install `micropython` 1.22 or newer (Debian 13, Ubuntu 24.04, Homebrew), then run this again"
 
 
@@ -50,6 +52,8 @@ def _present(bits: int) -> bool:
         path = find(bits)
     except MicroPythonNotFound:
         return False
+    if path != cached(bits) and not overridden(bits):
+        return False  # one on PATH serves where ours cannot be built
     if word_size(path) != bits:
         print(f"    {bits}-bit: {path} does not run; building it anew")
         return False
@@ -142,7 +146,8 @@ def _build(source: Path, bits: int) -> None:
     word = ["MICROPY_FORCE_32BIT=1"] if bits == 32 else []
     build = f"build-{bits}"
     make = ["make", f"-j{os.cpu_count()}", "-C", "ports/unix", f"BUILD={build}"]
-    command = [*make, "FROZEN_MANIFEST=", *LEFT_OUT, *word]
+    variant = [f"VARIANT_DIR={VARIANT}", f"USER_C_MODULES={VARIANT}/usermod", "FROZEN_MANIFEST="]
+    command = [*make, *variant, *word]
     done = subprocess.run(command, cwd=source, capture_output=True, text=True)
     if done.returncode:
         raise LlmosError(f"building the {bits}-bit MicroPython failed: {_last_lines(done.stderr, 3)}")

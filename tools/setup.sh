@@ -171,11 +171,8 @@ peers() { once peers "$(extra bench | cksum)" "installing what the benchmarks co
 
 micropython() {
     "$VENV/bin/python" -c 'import sys
-from llmos.micropython import find, word_size, MicroPythonNotFound
-try:
-    sys.exit(any(word_size(find(bits)) != bits for bits in (64, 32)))
-except MicroPythonNotFound:
-    sys.exit(1)' && return
+from llmos.micropython import cached, overridden, word_size
+sys.exit(not all(overridden(bits) or word_size(cached(bits)) == bits for bits in (64, 32)))' && return
     say "==> getting MicroPython"
     "$VENV/bin/python" tools/micropython.py || fail "MicroPython is missing; the line above says what to do"
 }

@@ -21,7 +21,7 @@ class MicroPythonNotFound(LlmosError, FileNotFoundError):
 
 def cached(bits: int = 64) -> Path:
     """Where `make setup` puts its build of `bits`; the file need not exist."""
-    return cache_dir() / f"micropython-{PINNED}-{_ARCH[bits]}"
+    return cache_dir() / f"micropython-{PINNED}-board-{_ARCH[bits]}"
 
 
 def version(path: Path) -> str:
@@ -36,10 +36,20 @@ def word_size(path: Path) -> int:
     return int(answer).bit_length() + 1 if answer.isdigit() else 0
 
 
+def has_repl(path: Path) -> bool:
+    """Whether the MicroPython at `path` was built as a board (tools/board), with a board's REPL."""
+    return _ask(path, "import repl; print(True)") == "True"
+
+
 def recent(path: Path) -> bool:
     """Whether the MicroPython at `path` runs and is at least `OLDEST`."""
     numbers = re.findall(r"\d+", version(path))
     return len(numbers) >= 2 and (int(numbers[0]), int(numbers[1])) >= OLDEST
+
+
+def overridden(bits: int = 64) -> str | None:
+    """The path in the environment that stands for every other one, or None."""
+    return os.environ.get(_OVERRIDE[bits]) or None
 
 
 def find(bits: int = 64) -> Path:
@@ -47,9 +57,9 @@ def find(bits: int = 64) -> Path:
 
     Raises MicroPythonNotFound.
     """
-    override = os.environ.get(_OVERRIDE[bits])
+    override = overridden(bits)
     if override:
-        return _overridden(Path(override), _OVERRIDE[bits])
+        return _checked(Path(override), _OVERRIDE[bits])
     if os.access(cached(bits), os.X_OK):
         return cached(bits)
     on_path = shutil.which("micropython")
@@ -61,7 +71,7 @@ def find(bits: int = 64) -> Path:
     )
 
 
-def _overridden(path: Path, variable: str) -> Path:
+def _checked(path: Path, variable: str) -> Path:
     if not (os.access(path, os.X_OK) and path.is_file()):
         raise MicroPythonNotFound(f"{variable} is {path}, which is no program; correct it, or unset it")
     if not recent(path.absolute()):

@@ -45,7 +45,7 @@ def test_environment_before_cache_before_path(nowhere: Path, monkeypatch: pytest
     on_path = program(nowhere.parent / "bin" / "micropython", "echo 1.25.0 9223372036854775807")
     with pytest.raises(MicroPythonNotFound):
         find(32)
-    cached = program(nowhere / "llmos" / "micropython-1.25-x64")
+    cached = program(nowhere / "llmos" / "micropython-1.25-board-x64")
     assert find(64) == cached
     cached.unlink()
     chosen = program(nowhere / "chosen", "echo 1.25.0 9223372036854775807")

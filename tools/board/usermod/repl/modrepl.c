@@ -1,0 +1,102 @@
+// The module `repl`: what a board does between its reset and the next one, on the unix port.
+#include <stdlib.h>
+#include <string.h>
+
+#include "py/mphal.h"
+#include "py/objstr.h"
+#include "py/runtime.h"
+#include "shared/runtime/pyexec.h"
+
+#define GIVEN_BACK_MOST (64)
+
+static byte given_back[GIVEN_BACK_MOST];
+static size_t given_back_size, given_back_taken;
+static bool running;  // as a board
+
+int __real_mp_hal_stdin_rx_chr(void);
+int __wrap_mp_hal_stdin_rx_chr(void);
+void __wrap_mp_hal_stdout_tx_strn_cooked(const char *str, size_t len);
+
+// What was given back comes first.
+int __wrap_mp_hal_stdin_rx_chr(void) {
+    if (given_back_taken < given_back_size) {
+        return given_back[given_back_taken++];
+    }
+    return __real_mp_hal_stdin_rx_chr();
+}
+
+// A line that a program prints on a board ends with CR and LF.
+void __wrap_mp_hal_stdout_tx_strn_cooked(const char *str, size_t len) {
+    if (!running) {
+        mp_hal_stdout_tx_strn(str, len);
+        return;
+    }
+    while (len > 0) {
+        const char *end = memchr(str, '\n', len);
+        size_t size = end == NULL ? len : (size_t)(end - str);
+        if (size > 0) {
+            mp_hal_stdout_tx_strn(str, size);
+        }
+        if (end == NULL) {
+            return;
+        }
+        mp_hal_stdout_tx_strn("\r\n", 2);
+        str += size + 1;
+        len -= size + 1;
+    }
+}
+
+// give_back(data): let the REPL read these bytes before all others.
+static mp_obj_t repl_give_back(mp_obj_t data) {
+    mp_buffer_info_t buffer;
+    mp_get_buffer_raise(data, &buffer, MP_BUFFER_READ);
+    if (buffer.len > GIVEN_BACK_MOST) {
+        mp_raise_ValueError(MP_ERROR_TEXT("too many bytes"));
+    }
+    memcpy(given_back, buffer.buf, buffer.len);
+    given_back_size = buffer.len;
+    given_back_taken = 0;
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(repl_give_back_obj, repl_give_back);
+
+// run(raw): boot.py, main.py unless raw, and the REPL until a soft reset; returns whether the REPL is raw.
+static mp_obj_t repl_run(mp_obj_t raw) {
+    pyexec_mode_kind = mp_obj_is_true(raw) ? PYEXEC_MODE_RAW_REPL : PYEXEC_MODE_FRIENDLY_REPL;
+    running = true;
+    mp_obj_dict_t *globals = mp_globals_get(), *locals = mp_locals_get();
+    mp_globals_set(&MP_STATE_VM(dict_main));
+    mp_locals_set(&MP_STATE_VM(dict_main));
+    int ended = pyexec_file_if_exists("boot.py");
+    if (!(ended & PYEXEC_FORCED_EXIT) && pyexec_mode_kind == PYEXEC_MODE_FRIENDLY_REPL && ended != 0) {
+        ended = pyexec_file_if_exists("main.py");
+    }
+    while (!(ended & PYEXEC_FORCED_EXIT)) {
+        ended = pyexec_mode_kind == PYEXEC_MODE_RAW_REPL ? pyexec_raw_repl() : pyexec_friendly_repl();
+    }
+    mp_globals_set(globals);
+    mp_locals_set(locals);
+    mp_hal_stdout_tx_str("MPY: soft reboot\r\n");
+    return mp_obj_new_bool(pyexec_mode_kind == PYEXEC_MODE_RAW_REPL);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(repl_run_obj, repl_run);
+
+// end(status): end the process, as a reset does.
+static mp_obj_t repl_end(mp_obj_t status) {
+    exit(mp_obj_get_int(status));
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(repl_end_obj, repl_end);
+
+static const mp_rom_map_elem_t repl_globals_table[] = {
+    {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_repl)},
+    {MP_ROM_QSTR(MP_QSTR_end), MP_ROM_PTR(&repl_end_obj)},
+    {MP_ROM_QSTR(MP_QSTR_give_back), MP_ROM_PTR(&repl_give_back_obj)},
+    {MP_ROM_QSTR(MP_QSTR_run), MP_ROM_PTR(&repl_run_obj)},
+};
+static MP_DEFINE_CONST_DICT(repl_globals, repl_globals_table);
+
+const mp_obj_module_t repl_module = {
+    .base = {&mp_type_module},
+    .globals = (mp_obj_dict_t *)&repl_globals,
+};
+MP_REGISTER_MODULE(MP_QSTR_repl, repl_module);
