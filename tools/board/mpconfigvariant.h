@@ -3,7 +3,6 @@
 #include "ports/unix/variants/mpconfigvariant_common.h"
 
 #undef MICROPY_PY_OS_SYSTEM
-#undef MICROPY_PY_OS_GETENV_PUTENV_UNSETENV
 #undef MICROPY_ASYNC_KBD_INTR
 #define MICROPY_ASYNC_KBD_INTR (0)  // at the next instruction, not in the midst of one
 #define MICROPY_PY_SYS_PLATFORM "esp32"
@@ -12,4 +11,3 @@
 #define MICROPY_HW_MCU_NAME "virtual ESP32S3"
 #define MICROPY_BANNER_MACHINE MICROPY_HW_BOARD_NAME " with " MICROPY_HW_MCU_NAME
 #define MICROPY_PY_OS_SYSTEM (0)
-#define MICROPY_PY_OS_GETENV_PUTENV_UNSETENV (0)
