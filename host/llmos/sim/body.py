@@ -3,11 +3,12 @@
 import cmath
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from llmos.manifest import Manifest
-from llmos.sim.arena import Arena, Wall, clearance
+from llmos.sim.arena import Arena, clearance
 from llmos.sim.faults import NEVER, Faults, Push
 from llmos.sim.motion import Motion
 from llmos.sim.ranging import Ranging
@@ -36,7 +37,7 @@ class World:
         self._base_left = self._base_right = 0  # positions when the motion began
         self._motion: Motion | None = None
         self._touching = False
-        self.pushed: list[tuple[int, tuple[Wall, ...]]] = []  # when, and the box's sides
+        self.pushed: list[dict[str, Any]] = []  # the boxes, each with when and how the body was then
         self._pushes = sorted(self.faults.pushes)
         self.motions = 0  # begun, changed or stopped so far
         self._free_m = 0.0  # the robot may move this far before it can touch anything
@@ -120,7 +121,8 @@ class World:
         sides = pairwise((*corners, corners[0]))
         box = tuple((one.real, one.imag, other.real, other.imag) for one, other in sides)
         self.arena = self.arena.model_copy(update={"walls": (*self.arena.walls, *box)})
-        self.pushed.append((self.now, box))
+        where = {"ms": self.now, "at": (self.x, self.y, self.heading), "rate": round(self.rate)}
+        self.pushed.append({**where, "box": box})
         self._free_m = 0.0
         self._ranging.see(self.arena)
 

@@ -33,9 +33,9 @@ class TruthLog:
     def note(self) -> None:
         """Write a line where something but the pose has changed, or the robot moves and a line is due."""
         world = self._world
-        for ms, box in world.pushed[self._pushed :]:
+        for record in world.pushed[self._pushed :]:
             self._pushed += 1
-            self._write({"ms": ms, "box": [[round(at, 4) for at in side] for side in box]})
+            self._write(record)
         state = (world.collisions, world.motions, world.moving, world.led)
         if state == self._state and not (world.moving and world.now >= self._due_ms):
             return
