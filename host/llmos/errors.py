@@ -7,6 +7,16 @@ LlmosError                  anything that LLMos refuses or cannot do
 ├── EvaluationError         an evaluation that cannot be run                 (llmos.evaluation)
 ├── FaultError              a fault that cannot be switched on               (llmos.sim.faults)
 ├── FirmwareDied            the MicroPython behind a virtual robot ended     (llmos.sim.child)
+├── FlashError              a board that cannot be flashed                   (llmos.flashing.errors)
+│   ├── BoardLost           it stops answering in the middle
+│   ├── ForeignFile         a file of somebody else lies where ours belongs
+│   ├── ImageError          a file that is no MicroPython for the board
+│   ├── NoAnswer            nothing answers as MicroPython does
+│   ├── NoPort              no board is connected
+│   ├── NoRoom              its file system cannot hold the firmware
+│   ├── PortBusy            another program has the port open
+│   ├── SeveralPorts        more than one is connected
+│   └── WrongChip           its chip is none that the firmware runs on
 ├── GoalError               a goal that cannot be understood                 (llmos.kernel.goal)
 ├── InferenceError          a model that cannot be had or does not answer    (llmos.inference)
 │   └── DeadlineExpired     no answer in time

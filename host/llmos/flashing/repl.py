@@ -1,0 +1,265 @@
+"""A board's REPL through mpremote, and through ampy: run a program, write a file."""
+
+import contextlib
+import io
+import json
+import struct
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Literal, Protocol
+
+from mpremote.transport import TransportError, TransportExecError
+from mpremote.transport_serial import SerialTransport
+
+from llmos.flashing.errors import BoardLost, FlashError, NoAnswer, NoRoom, PortBusy
+from llmos.flashing.ports import holders, is_pty
+from llmos.link import LinkError, open_port
+
+Via = Literal["mpremote", "ampy"]
+BAUD = 115200  # of MicroPython's REPL where it is on a UART
+ENTER_S = 3.0
+_ANSWER_S = 1.0  # for a few bytes of raw paste
+_CHUNK = 2048
+_FULL = ("ENOSPC", "[Errno 28]")
+_QUIET = 5.0
+
+
+class Repl(Protocol):
+    """The raw REPL of a board."""
+
+    def run(self, program: str) -> str:
+        """Run a program and return what it prints."""
+
+    def put(self, path: str, data: bytes, on_bytes: Callable[[int], None]) -> None:
+        """Write a file; `on_bytes` hears how many bytes more are written."""
+
+    def reset(self) -> None:
+        """Restart the board as at power-on, and close the port."""
+
+    def close(self) -> None:
+        """Leave the REPL so that boot.py and main.py run again, and close the port."""
+
+
+def open_repl(port: str, via: Via = "mpremote", wait_s: float = ENTER_S) -> "Repl":
+    """Interrupt what runs on the board and return its raw REPL.
+
+    Raises:
+        LinkError: the port is missing, not permitted or no port.
+        PortBusy: another program has it open.
+        NoAnswer: there is no MicroPython, or it does not listen.
+    """
+    if via == "mpremote":
+        return MpremoteRepl(port, wait_s)
+    return AmpyRepl(port)
+
+
+def answer(repl: Repl, program: str) -> Any:
+    """Run a program whose last line of output is JSON, and return that.
+
+    Raises:
+        BoardLost: it is not; the board has restarted, or it is another program's output.
+    """
+    lines = repl.run(program).strip().splitlines()
+    try:
+        return json.loads(lines[-1])
+    except (ValueError, IndexError):
+        said = lines[-1][:80] if lines else ""
+        raise BoardLost(
+            f"the board answers {said!r} where an answer in JSON belongs; it may have restarted: run this "
+            "again"
+        ) from None
+
+
+class MpremoteRepl:
+    """The raw REPL by mpremote's transport; it does not soft-reset, so that a fed watchdog stays fed."""
+
+    def __init__(self, port: str, wait_s: float = ENTER_S) -> None:
+        """Open the port and interrupt the board.
+
+        Raises:
+            LinkError, PortBusy, NoAnswer: as `open_repl`.
+        """
+        self._port = port
+        self._wire = _opened(port)
+        said = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(said):  # mpremote prints what it did not expect
+                self._wire.enter_raw_repl(soft_reset=False, timeout_overall=wait_s)
+        except (TransportError, OSError, struct.error) as error:
+            self._hang_up()
+            if isinstance(error, OSError):
+                raise _lost(port, error) from None
+            raise NoAnswer(
+                f"port {port}: nothing answers as MicroPython does; see that the board has power, or write "
+                "MicroPython onto it",
+                said.getvalue().encode(),
+            ) from None
+
+    def __enter__(self) -> "MpremoteRepl":
+        """Return it."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def run(self, program: str) -> str:
+        """Run a program and return what it prints.
+
+        Raises:
+            BoardLost: the board has stopped answering.
+            NoRoom: its file system is full.
+            FlashError: the program has failed.
+        """
+        with _mapped(self._port):
+            return bytes(self._wire.exec(program)).decode(errors="replace")
+
+    def put(self, path: str, data: bytes, on_bytes: Callable[[int], None]) -> None:
+        """Write a file; `on_bytes` hears how many bytes more are written. Raises as `run` does."""
+        self.run(f"from binascii import a2b_base64 as _a\n_f=open({path!r},'wb')")
+        for start in range(0, len(data), _CHUNK):
+            chunk = data[start : start + _CHUNK]
+            self.run(f"_f.write(_a({b64encode(chunk)!r}))")
+            on_bytes(len(chunk))
+        self.run("_f.close()")
+
+    def reset(self) -> None:
+        """Restart the board as at power-on, and close the port."""
+        with contextlib.suppress(
+            TransportError, OSError, struct.error
+        ):  # it goes in the middle of its answer
+            self._wire.exec_raw_no_follow("import machine\nmachine.reset()")
+        self._hang_up()
+
+    def close(self) -> None:
+        """Leave the REPL so that boot.py and main.py run again, and close the port."""
+        with contextlib.suppress(TransportError, OSError):
+            self._wire.exit_raw_repl()
+            self._wire.serial.write(b"\x04")
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        with contextlib.suppress(OSError):
+            self._wire.close()
+
+
+class AmpyRepl:
+    """The raw REPL by ampy, which soft-resets the board for each file."""
+
+    def __init__(self, port: str) -> None:
+        """Open the port.
+
+        Raises:
+            FlashError: the port is an address, which ampy cannot open.
+            LinkError, PortBusy, NoAnswer: as `open_repl`.
+        """
+        from ampy.files import Files
+        from ampy.pyboard import Pyboard, PyboardError
+
+        if "://" in port:
+            raise FlashError(
+                f"ampy opens no addresses such as {port}; name a device, or leave out --via ampy"
+            )
+        _opened(port).close()  # which says why, where it cannot be opened
+        self._port, self._error = port, PyboardError
+        self._board = Pyboard(port, rawdelay=0)
+        self._board.serial.timeout = _QUIET
+        self._files = Files(self._board)
+        self._raw = False
+
+    def run(self, program: str) -> str:
+        """Run a program and return what it prints; raises as `MpremoteRepl.run`."""
+        with self._caught():
+            if not self._raw:
+                self._board.enter_raw_repl()
+                self._raw = True
+            return bytes(self._board.exec_(program)).decode(errors="replace")
+
+    def put(self, path: str, data: bytes, on_bytes: Callable[[int], None]) -> None:
+        """Write a file; `on_bytes` hears of it when it is written. Raises as `run` does."""
+        with self._caught():
+            self._files.put(path, data)
+            self._raw = False
+        on_bytes(len(data))
+
+    def reset(self) -> None:
+        """Restart the board as at power-on, and close the port."""
+        with contextlib.suppress(FlashError, OSError):
+            self.run("import os")
+            self._board.exec_raw_no_follow("import machine\nmachine.reset()")
+        self._board.close()
+
+    def close(self) -> None:
+        """Leave the REPL so that boot.py and main.py run again, and close the port."""
+        with contextlib.suppress(OSError):
+            self._board.exit_raw_repl()
+            self._board.serial.write(b"\x04")
+            self._board.close()
+
+    @contextlib.contextmanager
+    def _caught(self) -> Iterator[None]:
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):  # ampy prints what it did not expect
+                yield
+        except self._error as error:
+            if len(error.args) == 3:
+                raise _failed(error.args[2].decode(errors="replace")) from None
+            raise BoardLost(f"port {self._port}: {error.args[0]}; run this again") from None
+        except OSError as error:
+            raise _lost(self._port, error) from None
+
+
+def _opened(port: str) -> SerialTransport:
+    """Open a port for mpremote, which alone would not say why it cannot be opened."""
+    others = [] if "://" in port or is_pty(port) else holders(port)
+    if others:
+        raise _busy(port, others)
+    try:
+        return SerialTransport(port, BAUD, timeout=_ANSWER_S)
+    except (TransportError, OSError, ValueError):
+        pass
+    try:
+        open_port(port, BAUD).close()
+        return SerialTransport(port, BAUD, timeout=_ANSWER_S)
+    except LinkError as error:
+        if "in use" in str(error) and holders(port):
+            raise _busy(port, holders(port)) from None
+        raise
+    except (TransportError, OSError, ValueError) as error:
+        raise _lost(port, error) from None
+
+
+def _busy(port: str, others: list[str]) -> PortBusy:
+    return PortBusy(f"port {port} is in use by {' and '.join(others)}; end that program, then run this again")
+
+
+def _lost(port: str, error: BaseException) -> BoardLost:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return BoardLost(
+        f"port {port}: the board has stopped answering ({reason}); it may have restarted or lost its cable: "
+        "run this again"
+    )
+
+
+def _failed(traceback: str) -> FlashError:
+    """The error that a program's traceback on the board stands for."""
+    last = traceback.strip().splitlines()[-1] if traceback.strip() else "an error without a text"
+    if any(mark in last for mark in _FULL):
+        return NoRoom(
+            "the board's file system is full; delete files that you do not need, then run this again"
+        )
+    return FlashError(f"the board says {last}; run this again, with --erase if it says so again")
+
+
+@contextlib.contextmanager
+def _mapped(port: str) -> Iterator[None]:
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    except TransportExecError as error:
+        raise _failed(error.error_output) from None
+    except (TransportError, OSError, struct.error, ValueError) as error:
+        raise _lost(port, error) from None
