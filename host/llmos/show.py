@@ -11,6 +11,7 @@ from llmbytecode import Certificate
 from llmos.kernel.mind import Mind, Step
 from llmos.report import Report
 from llmos.shown import used_lines
+from llmos.terminal import redraws
 from llmos.text import plain
 from llmos.world.draw import live_map
 
@@ -58,7 +59,7 @@ def ending(step: Step) -> str:
 
 def shows_maps(out: TextIO) -> bool:
     """Tell whether an output is a terminal that can redraw and may have colours (no-color.org)."""
-    return out.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("NO_COLOR")
+    return redraws(out) and not os.environ.get("NO_COLOR")
 
 
 class Screen:
