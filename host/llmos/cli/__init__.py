@@ -13,6 +13,7 @@ COMMANDS = {
     "write": ("write", "write", "Have a model write a program, and verify it."),
     "board": ("board", "board", "Start a virtual robot behind a serial port, for any tool."),
     "bytecode": ("bytecode", "bytecode", "Assemble, disassemble, validate and run LLMBytecode."),
+    "monitor": ("monitor", "monitor", "Show the robot live, with the e-stop under the space bar."),
     "doctor": ("doctor", "doctor", "Say what is installed, what is missing, and what to do about it."),
 }
 
