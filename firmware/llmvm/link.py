@@ -18,6 +18,10 @@ _RTO_MOST = const(1000)
 _KEPT = const(32)  # bytes kept of a reliable frame: its size, its type, its payload
 _FIRST = const(2)
 
+_BREAK = b"\x03"  # Ctrl-C
+_TYPED = b"\x01\x02\x03\x04\x05\r\n"  # what a terminal's user or tool sends with it
+_GAP_MS = const(50)  # no frame has a longer pause in it
+
 
 _HOST_FRAMES = "IDENTIFY HEARTBEAT STATUS BEGIN DATA COMMIT RUN STOP ESTOP CLEAR ACK NEXT NATIVE"
 
@@ -111,6 +115,7 @@ class Link:
         self._kept_view = memoryview(self._kept)
         self.session = self.asked = -1  # the session, and the one that IDENTIFY asks for; -1: none
         self.heard = 0  # ms when the last valid frame came
+        self._stirred = 0  # ms when the last byte came
         self.bad = self.strange = self.repeated = 0  # frames broken, of another session or number, sent again
         self._restart()
 
@@ -132,7 +137,10 @@ class Link:
     # Take what has arrived and hand on every valid frame.
     def receive(self, now):
         size = self._serial.readinto(self._chunk)
+        if size and now - self._stirred >= _GAP_MS:
+            self._state[0] = 0  # what had begun before the pause was no frame
         while size:
+            self._stirred = now
             at = 0
             while at < size:
                 at = _collect(self._chunk, at, size, self.frame, self._state)
@@ -142,6 +150,21 @@ class Link:
                     if size_of_frame:
                         self._check(size_of_frame, now)
             size = self._serial.readinto(self._chunk)
+
+    # When it will be certain that what came last is a Ctrl-C and no part of a frame; None where it is not one.
+    def break_at(self):
+        size = self._state[0]
+        if not 0 < size <= _STUFFED:
+            return None
+        typed = bytes(self._frame_view[:size])
+        if _BREAK not in typed or typed.strip(_TYPED):
+            return None
+        return self._stirred + _GAP_MS
+
+    # What came behind the Ctrl-C.
+    def behind_break(self):
+        typed = bytes(self._frame_view[: self._state[0]])
+        return typed[typed.rindex(_BREAK) + 1 :]
 
     def _check(self, size, now):
         size = _unstuff(self.frame, size) - _CRC if size <= _STUFFED else -1

@@ -50,6 +50,25 @@ class Supervisor:
         self._telemetry_at = 0
         self._until = 0
 
+    # For the REPL.
+
+    def show(self):
+        block = self._runner.slot
+        print("manifest 0x%08x" % (self._manifest & 0xFFFFFFFF))
+        print("e-stop latched" if self._latched else "a block runs" if block else "no block runs")
+        link = self._link
+        print("session %d, %d frames broken, %d strange" % (link.session, link.bad, link.strange))
+        self.show_senses()
+
+    def show_senses(self):
+        clock = self._hal.clock
+        clock.advance(clock.ms)
+        self._senses.refresh(clock.ms, self._runner.began)
+        values = self._senses.values
+        pose = values[_isa.CH_X], values[_isa.CH_Y], values[_isa.CH_HEADING]
+        print("at (%d, %d) mm, %d mrad since the session began, battery %d mV" % (pose + (self._hal.battery.mv,)))
+        print("ranges front, front left, front right, left, right, rear:", *values[:6])
+
     # What the host may ask for.
     def _handlers(self):
         handlers = [None] * _isa.FRAMES
@@ -96,6 +115,9 @@ class Supervisor:
         self._senses.refresh(now, runner.began)
         link.receive(now)
         until = now + _IDLE_MS
+        break_at = self._watch_break(now)
+        if break_at is not None:
+            until = min(until, break_at)
         if link.session >= 0:
             self._watch_lease(now)
             if runner.slot:
@@ -103,7 +125,7 @@ class Supervisor:
             if now >= self._telemetry_at:
                 self._send_telemetry(now)
             link.flush(now)
-            until = self._telemetry_at
+            until = min(until, self._telemetry_at)
             if link.deadline is not None:
                 until = min(until, link.deadline)
             if runner.slot:
@@ -112,6 +134,21 @@ class Supervisor:
                 until = min(until, self._lease_at)
         clock.feed()
         self._until = until
+
+    # A Ctrl-C where no host is alive is one: stop, and leave the port to the REPL, with what was typed behind
+    # it. Returns when to look again, or None.
+    def _watch_break(self, now):
+        link = self._link
+        break_at = link.break_at()
+        if break_at is None:
+            return None
+        if link.session >= 0:
+            break_at = max(break_at, link.heard + self._lease_ms)
+        if now < break_at:
+            return break_at
+        self._hal.drive.halt(1)
+        self._hal.leave(link.behind_break())
+        raise KeyboardInterrupt
 
     # The lease and the latch: how long the link has been silent. A block that asked for autonomy has that
     # much time.

@@ -20,6 +20,7 @@
 #   serial.readinto(buffer)  take what has arrived without waiting; returns the number of bytes
 #   serial.write(buffer, size)   send the buffer's first bytes
 #   serial.room              bytes that the receive buffer holds
+#   leave(data)              the REPL has the serial port from now on, and reads these bytes first
 #   nonce()                  a number of 32 bits that has not been given before
 
 

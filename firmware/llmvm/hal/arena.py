@@ -4,7 +4,7 @@ import sys
 from binascii import crc32
 from struct import pack_into, unpack_from
 
-from micropython import const
+from micropython import const, kbd_intr
 
 _ADVANCE = const(1)
 _DRIVE = const(2)
@@ -110,6 +110,7 @@ class Arena:
         self._request = bytearray(_REQUEST_SIZE)
         self._reply = bytearray(_REPLY_SIZE)
         self._nonces = 0
+        kbd_intr(-1)  # a frame may hold Ctrl-C
         self.clock = Clock(self)
         self.drive = Drive(self)
         self.range = Range()
@@ -134,6 +135,12 @@ class Arena:
         self.clock.ms, self.serial.arrived, drive.left, drive.right, drive.moving, _, self.battery.mv = values
         self.range.mm = unpack_from("<6H", reply, _RANGES)
         self.range.ages = unpack_from("<6H", reply, _AGES)
+
+    def leave(self, data):
+        import repl  # of a MicroPython that is built as a board
+
+        kbd_intr(3)
+        repl.give_back(data)
 
     # Deterministic, so that a run can be repeated.
     def nonce(self):
