@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from llmbytecode import assemble, write_container
 from llmos import micropython
 from llmos.link import LinkError, Robot, open_port
 from llmos.link.clock import LockstepClock
@@ -158,6 +159,11 @@ def _act(scene: Scene, folder: Path, path: str, to_board: int, from_board: int) 
         os.write(notebook, json.dumps({"broken": traceback.format_exc()}).encode() + b"\n")
     finally:
         os._exit(status)
+
+
+def block(text: str) -> bytes:
+    """Return the container of a program."""
+    return write_container(assemble(text), LIMITS)
 
 
 def random_arena(random: Random) -> Arena:
