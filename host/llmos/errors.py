@@ -17,6 +17,7 @@ LlmosError                  anything that LLMos refuses or cannot do
 │   ├── PortBusy            another program has the port open
 │   ├── SeveralPorts        more than one is connected
 │   └── WrongChip           its chip is none that the firmware runs on
+├── FlashFileError          a virtual flash's file that cannot be used       (llmos.sim.flash)
 ├── GoalError               a goal that cannot be understood                 (llmos.kernel.goal)
 ├── InferenceError          a model that cannot be had or does not answer    (llmos.inference)
 │   └── DeadlineExpired     no answer in time
@@ -29,7 +30,9 @@ LlmosError                  anything that LLMos refuses or cannot do
 │   └── RobotFault          the robot reports a fault
 ├── ManifestError           a robot's manifest that is wrong                 (llmos.manifest)
 ├── MicroPythonNotFound     no MicroPython to run the firmware on            (llmos.micropython)
+├── NoImage                 a flash with nothing in it that boots            (llmos.sim.image)
 ├── PlanningError           costs or cells that no path can be planned on    (llmos.planning.astar)
+├── PortTaken               a TCP port that another program has              (llmos.sim.rfc2217)
 ├── PromptError             the kernel's own text is missing or broken       (llmos.kernel.prompt)
 ├── ResourceMissing         a folder that ships with LLMos is not there      (llmos.resources)
 ├── SkillError              a skill that is not there, or a value it refuses (llmos.skills)
