@@ -45,7 +45,7 @@ class Image(NamedTuple):
 class NoImage(LlmosError):
     """The flash holds nothing that starts; as a string, why, in the ROM's words.
 
-    `log` is all that a board prints after power-on, `again` what it prints each time its watchdog has reset it.
+    `log` is all that a board prints after power-on, `again` what it prints whenever its watchdog resets it.
     """
 
     def __init__(self, *lines: str) -> None:

@@ -91,7 +91,8 @@ class Rfc2217Server:
         self._listener.setblocking(False)
         self.url = f"rfc2217://{host}:{self._listener.getsockname()[1]}"
         self._client: socket.socket | None = None
-        self._line, self._protocol = _Line(), None
+        self._line = _Line()
+        self._protocol: _Protocol | None = None
         self._changes: list[tuple[float, bool, bool]] = []
 
     @property

@@ -1,8 +1,12 @@
-"""A bare chip: the ROM loader over a flash file behind an RFC 2217 port, and no program that could run."""
+"""A bare chip: the ROM loader over a flash file, behind an RFC 2217 port or a pty, and no program to run."""
 
+import contextlib
+import os
+import pty
 import select
 import threading
 import time
+import tty
 from pathlib import Path
 from types import TracebackType
 
@@ -13,16 +17,49 @@ from llmos.sim.rfc2217 import Rfc2217Server
 from llmos.sim.rom import Rom
 
 
+class Pty:
+    """A serial port without DTR and RTS."""
+
+    def __init__(self) -> None:
+        self._master, self._slave = pty.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.url = os.ttyname(self._slave)
+        self._waiting = b""
+
+    def sockets(self) -> list[int]:
+        return [self._master]
+
+    def changed(self) -> list[tuple[float, bool, bool]]:
+        return []
+
+    def read(self) -> bytes:
+        self.write(b"")
+        with contextlib.suppress(BlockingIOError):
+            return os.read(self._master, 65536)
+        return b""
+
+    def write(self, data: bytes) -> None:
+        self._waiting += data
+        with contextlib.suppress(BlockingIOError):
+            while self._waiting:
+                self._waiting = self._waiting[os.write(self._master, self._waiting) :]
+
+    def close(self) -> None:
+        os.close(self._master)
+        os.close(self._slave)
+
+
 class BareChip:
     """Runs in a thread of its own while it is entered; `events` tells what its reset circuit did."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, port: Rfc2217Server | Pty) -> None:
         self.flash = Flash(path)
         self.rom = Rom(self.flash)
-        self.server = Rfc2217Server()
+        self.port = port
         self.events: list[str] = []
         self._circuit = ResetCircuit()
-        self._loads = False  # in the ROM loader
+        self._loads = isinstance(port, Pty)  # in the ROM loader
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -35,19 +72,19 @@ class BareChip:
     ) -> None:
         self._ended.set()
         self._thread.join()
-        self.server.close()
+        self.port.close()
         self.flash.close()
 
     def _run(self) -> None:
         while not self._ended.is_set():
-            select.select(self.server.sockets(), [], [], 0.02)
-            data = self.server.read()
-            for at_s, dtr, rts in self.server.changed():
+            select.select(self.port.sockets(), [], [], 0.005)
+            data = self.port.read()
+            for at_s, dtr, rts in self.port.changed():
                 self._circuit.lines(at_s, dtr, rts)
             while event := self._circuit.due(time.monotonic()):
                 self._obey(event)
             if data and self._loads:
-                self.server.write(self.rom.receive(data))
+                self.port.write(self.rom.receive(data))
                 if self.rom.leave:
                     self._obey("run")
 
@@ -55,9 +92,9 @@ class BareChip:
         self.events.append(event)
         self._loads = event == "download"
         if event == "download":
-            self.server.write(self.rom.start())
+            self.port.write(self.rom.start())
         elif event == "run":
             try:
-                self.server.write(boot_image(self.flash).log.encode())
+                self.port.write(boot_image(self.flash).log.encode())
             except NoImage as error:
-                self.server.write(error.log.encode())
+                self.port.write(error.log.encode())
