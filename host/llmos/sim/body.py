@@ -42,8 +42,11 @@ class World:
         self.motions = 0  # begun, changed or stopped so far
         self._free_m = 0.0  # the robot may move this far before it can touch anything
         self._charge_mv = self.faults.number.get("battery", float(manifest.battery.full_mv))
-        self._per_step = 1 / manifest.drive.steps_per_m
-        self._base_m = manifest.drive.wheel_base_m
+        names = {"wheel": "wheel_diameter_m", "base": "wheel_base_m"}
+        true = {key: self.faults.much(name) / 1000 for name, key in names.items() if self.faults.much(name)}
+        drive = manifest.drive.model_copy(update=true)
+        self._per_step, self._base_m = 1 / drive.steps_per_m, drive.wheel_base_m
+        self._stalled = self.faults.channel.get("stall", {})
         self._slip = np.random.default_rng([seed, 2])
         self._ranging = Ranging(arena, manifest, seed, self.faults)
         self._ranging.look(0, self.x, self.y, self.heading)
@@ -149,6 +152,9 @@ class World:
 
     def _move(self, left: float, right: float) -> None:
         """Roll the wheels by so many metres, unless that would push the body into an obstacle."""
+        if self._stalled:
+            left *= self.now < self._stalled.get(0, NEVER)
+            right *= self.now < self._stalled.get(1, NEVER)
         slip = self.faults.much("slip")
         if slip:
             lost = self._slip.random(2) * slip

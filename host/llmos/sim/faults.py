@@ -20,6 +20,9 @@ FAULTS = {
     "swap": ("=P", "each byte changes places with the next one with this probability"),
     "delay": ("=MS", "what is sent together is delayed by up to so many ms"),
     "slip": ("=P", "the wheels slip: each step moves the body less, by up to this share"),
+    "wheel": ("=MM", "the wheels' true diameter, of which the robot knows its manifest's"),
+    "base": ("=MM", "the wheels' true distance, of which the robot knows its manifest's"),
+    "stall": ("=WHEEL@MS", "a wheel, left or right, stands still although it is stepped"),
     "battery": ("=MV", "the battery begins at so many mV"),
     "blind": ("=CHANNEL@MS", "a range sensor gives no reading any more"),
     "stuck": ("=CHANNEL@MS", "a range sensor repeats its last reading for ever"),
@@ -27,6 +30,7 @@ FAULTS = {
 }
 
 ENDS = ("robot", "host")
+WHEELS = ("left", "right")
 LINE = frozenset(("cut", "drop", "lose", "flip", "double", "swap", "delay"))  # each may name an end
 
 
@@ -48,7 +52,7 @@ class Faults:
 
     at: dict[str, int] = field(default_factory=dict)
     number: dict[str, float] = field(default_factory=dict)
-    channel: dict[str, dict[int, int]] = field(default_factory=dict)
+    channel: dict[str, dict[int, int]] = field(default_factory=dict)  # or by wheel: 0 left, 1 right
     pushes: list[Push] = field(default_factory=list)
     lasting: dict[str, int] = field(default_factory=dict)  # ms, where a fault has an end
 
@@ -112,18 +116,20 @@ def _read(faults: Faults, name: str, how: str, rest: str) -> None:
         faults.lasting.pop(name, None)
         if plus:
             faults.lasting[name] = _bounded(length, NEVER, int)
-    elif how == "=CHANNEL@MS":
-        channel, _, moment = value.partition("@")
-        if channel not in RANGE_CHANNELS:
-            raise ValueError(f"{channel!r} is none of {', '.join(RANGE_CHANNELS)}")
-        faults.channel.setdefault(name, {})[RANGE_CHANNELS.index(channel)] = _bounded(moment, NEVER, int)
+    elif how in ("=CHANNEL@MS", "=WHEEL@MS"):
+        names: tuple[str, ...] = RANGE_CHANNELS if how == "=CHANNEL@MS" else WHEELS
+        which, _, moment = value.partition("@")
+        if which not in names:
+            raise ValueError(f"{which!r} is none of {', '.join(names)}")
+        faults.channel.setdefault(name, {})[names.index(which)] = _bounded(moment, NEVER, int)
     elif how == "=MM:DEG@MS":
         place, _, moment = value.partition("@")
         mm, _, deg = place.partition(":")
         far, left = _bounded(mm, 10_000, float), _bounded(deg, 180, float, -180)
         faults.pushes.append(Push(_bounded(moment, NEVER, int), far, left))
     else:
-        faults.number[name] = _bounded(value, {"=P": 1, "=MS": 1000, "=MV": 100_000}[how], float)
+        most, least = {"=P": (1, 0), "=MS": (1000, 0), "=MV": (100_000, 0), "=MM": (1000, 1)}[how]
+        faults.number[name] = _bounded(value, most, float, least)
 
 
 def _bounded(text: str, most: int, kind: type[int] | type[float], least: int = 0) -> int:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from llmos.manifest import load_manifest
 from llmos.sim.arena import Arena, clearance, load_arena
 from llmos.sim.body import World
-from llmos.sim.faults import parse_faults
+from llmos.sim.faults import FaultError, parse_faults
 from llmos.sim.ranging import NO_READING
 
 CUBE = load_manifest("cube")
@@ -271,3 +271,34 @@ def test_power_cycle_forgets_positions_and_keeps_the_pose() -> None:
     world.power_cycle()
     world.advance(4000)
     assert (world.left_pos, world.moving, world.x) == (0, False, x)
+
+
+@given(st.floats(40, 80), st.floats(60, 140))
+def test_true_wheels_drive_the_body_whatever_the_manifest_says(wheel: float, base: float) -> None:
+    """A move is longer by the wheels' ratio; a turn grows with it, and shrinks with the wheels' distance."""
+    faults = parse_faults([f"wheel={wheel}", f"base={base}"])
+    world = World(room(), CUBE, faults=faults)
+    drive(world, 4096, 4096)
+    assert world.x == pytest.approx(math.pi * wheel / 1000)
+    drive(world, -500, 500)
+    assert world.heading == pytest.approx(1000 / 4096 * math.pi * wheel / base)
+
+
+def test_a_stalled_wheel_is_the_pivot() -> None:
+    """It is stepped and does not turn: the body swings about it from that moment on."""
+    world = World(room(), CUBE, faults=parse_faults(["stall=left@0"]))
+    drive(world, 1000, 1000)
+    assert world.left_pos == world.right_pos == 1000
+    assert world.heading == pytest.approx(1000 / PER_M / BASE)
+    late = World(room(), CUBE, faults=parse_faults(["stall=right@999999"]))
+    drive(late, 1000, 1000)
+    assert late.heading == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["wheel=0", "base=-1", "wheel=1001", "stall=front@1", "stall=left", "base=x"]
+)
+def test_no_wheel_is_without_size(text: str) -> None:
+    """Nor is there a third one."""
+    with pytest.raises(FaultError, match="write (wheel=MM|base=MM|stall=WHEEL@MS)"):
+        parse_faults([text])
