@@ -22,7 +22,8 @@ class Bus:
         self.failed = 0  # transfers
         self._free()
 
-    # Have a chip that was cut off in the middle of a byte finish it: nine clocks, then a stop (UM10204, 3.1.16).
+    # Have a chip that was cut off in the middle of a byte finish it: nine clocks, then a stop (UM10204,
+    # 3.1.16).
     def _free(self):
         sda, scl = self._sda, self._scl
         sda.init(Pin.OPEN_DRAIN, value=1)
@@ -37,7 +38,7 @@ class Bus:
         sda.value(1)
         self._i2c = I2C(0, sda=sda, scl=scl, freq=self._hz)
 
-    # The ESP32-S3's driver waits for tenths of a second on a bus that is held low, so nothing is begun on one.
+    # The ESP32-S3's driver waits for tenths of a second on a bus that is held low: nothing is begun on one.
     def _idle(self):
         if self._sda.value() and self._scl.value():
             return True

@@ -13,7 +13,9 @@ from micropython import const
 
 from llmvm.hal.ranges import CHANNELS, NONE, Readings
 
-AIR_C = const(20)  # the temperature that the distances are computed for; 10 °C beside it are 1.8 % of the distance
+AIR_C = const(
+    20
+)  # the temperature that the distances are computed for; 10 °C beside it are 1.8 % of the distance
 _SOUND_MM_S = const(331300 + 606 * AIR_C)  # in dry air, linear about 0 °C
 
 _TRIGGER_US = const(10)

@@ -18,14 +18,15 @@ _WHO_AM_I = const(0x75)
 _RESET_MS = const(100)
 _WAKE_MS = const(30)
 _RETRY_MS = const(1000)
+_EVERY_MS = const(5)
 _LOST_MS = const(100)  # without a reading, the wheels tell the heading
 
 # 131 counts are a degree per second. The bias is kept in sixteenths of a count, time in units of 32 µs, so
 # that nothing is beyond the 31 bits of a small integer.
 _SIXTEENTHS = const(4)
 _UNIT_US = const(32)
-_MOST_UNITS = const(2000)
-_PER_MRAD = const(3752894)  # 131 * 16 * 180 / pi / 1000 counts/16 s, in units of time
+_MOST_UNITS = const(1800)
+_PER_MRAD = const(3752874)  # 131 * 16 * 180 / pi / 1000 counts/16 s, in units of time
 _WINDOW = const(64)  # readings of a bias
 _REST_MS = const(300)  # after the wheels have come to rest, until the bias is looked at
 _SPREAD = const(80)  # counts between a window's least and greatest: more, and somebody carries the robot
@@ -55,7 +56,7 @@ class Mpu6050:
         self._bias = None  # counts / 16
         self._ready = False  # the chip is set up, and the last reading is a neighbour of the next one
         self._stage = 0  # of the set-up
-        self._due = 0  # ms of the next stage
+        self._due = 0  # ms of the next stage, or reading
         self._rate = 0  # the last reading, in counts
         self._at = 0  # µs up to which the heading is integrated
         self._heard = 0  # ms of the last reading
@@ -77,22 +78,26 @@ class Mpu6050:
             self._still = now
             self._clear_window()
         steps = drive.right - drive.left
-        if not self._ready:
-            self._set_up(now)
-        elif self._bus.read(_CHIP, _GYRO_Z, self._buffer):
-            self._follow(now)
-        elif now - self._heard > _LOST_MS:
-            self._ready = False
+        if now >= self._due:
+            self._work(now)
         if not self._ready and self.mrad is not None:
             self._slip += (steps - self._wheels) * self._urad
             self.mrad += self._slip // 1000
             self._slip %= 1000
         self._wheels = steps
 
+    def _work(self, now):
+        if not self._ready:
+            self._set_up(now)
+            return
+        self._due = now + _EVERY_MS
+        if self._bus.read(_CHIP, _GYRO_Z, self._buffer):
+            self._follow(now)
+        elif now - self._heard > _LOST_MS:
+            self._ready = False
+
     # Reset, wake up with the gyro's clock, ±250 °/s, 42 Hz, 200 samples a second; one stage at a time.
     def _set_up(self, now):
-        if now < self._due:
-            return
         bus, stage = self._bus, self._stage
         wait = 0
         if stage == 0:
@@ -138,9 +143,7 @@ class Mpu6050:
                 self.mrad += self._rest // _PER_MRAD
                 self._rest %= _PER_MRAD
                 units -= some
-        if not drive_rests(now, self._still):
-            self._clear_window()
-        else:
+        if now - self._still >= _REST_MS:
             self._watch(self._rate)
 
     # Take a reading at rest; a window of quiet ones is the bias.
@@ -160,8 +163,3 @@ class Mpu6050:
             elif abs(bias - self._bias) <= _DRIFT:
                 self._bias = bias
             self._clear_window()
-
-
-# Whether the wheels have stood for long enough that the robot does, too.
-def drive_rests(now, still):
-    return now - still >= _REST_MS

@@ -5,10 +5,12 @@ import select
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import serial
 
 from llmos.link.errors import LinkError
+from llmos.link.pairing import SCHEME, TcpLine, paired_line
 
 BAUD = 921600
 _POLL_S = 0.002  # for ports without a file descriptor
@@ -51,13 +53,16 @@ def _remedy(error: Exception) -> str | None:
 
 
 def open_port(url: str, baud: int = BAUD, gone: Callable[[], str] = lambda: _VANISHED) -> "Port":
-    """Open a port by name or pyserial URL (`/dev/ttyACM0`, `socket://HOST:PORT`, `rfc2217://HOST:PORT`).
+    """Open a port by name or pyserial URL (`/dev/ttyACM0`, `socket://HOST:PORT`, `rfc2217://HOST:PORT`), or a
+    robot in the network (`tcp://HOST[:PORT]`), which must hold the same key.
 
     `gone` says why the port has vanished, where the opener knows more than the port.
 
     Raises:
-        LinkError: it is missing, busy, not permitted or no port.
+        LinkError: it is missing, busy, not permitted or no port, or the keys differ.
     """
+    if url.startswith(SCHEME):
+        return Port(paired_line(url), url, gone)
     with _mapped(
         url, lambda: "it cannot be opened; name a serial port such as /dev/ttyACM0 or socket://HOST:PORT"
     ):
@@ -71,12 +76,12 @@ def open_port(url: str, baud: int = BAUD, gone: Callable[[], str] = lambda: _VAN
 class Port:
     """An open serial port that never blocks on reading; counts its bytes."""
 
-    def __init__(self, line: serial.SerialBase, url: str, gone: Callable[[], str]) -> None:
+    def __init__(self, line: serial.SerialBase | TcpLine, url: str, gone: Callable[[], str]) -> None:
         """Take over an open pyserial object."""
         self.url = url
         self.tx_total = 0
         self.rx_total = 0
-        self._line = line
+        self._line: Any = line
         self._gone = gone
         self._buffer = bytearray()
         try:
