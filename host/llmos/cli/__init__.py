@@ -12,6 +12,7 @@ COMMANDS = {
     "eval": ("eval", "evaluate", "Run arenas by kernels by seeds, and print the table."),
     "write": ("write", "write", "Have a model write a program, and verify it."),
     "board": ("board", "board", "Start a virtual robot behind a serial port, for any tool."),
+    "flash": ("flash", "flash", "Bring a board to the newest firmware, from bare on."),
     "bytecode": ("bytecode", "bytecode", "Assemble, disassemble, validate and run LLMBytecode."),
     "monitor": ("monitor", "monitor", "Show the robot live, with the e-stop under the space bar."),
     "doctor": ("doctor", "doctor", "Say what is installed, what is missing, and what to do about it."),

@@ -31,6 +31,9 @@ class Repl(Protocol):
     def run(self, program: str) -> str:
         """Run a program and return what it prints."""
 
+    def prepare(self, program: str) -> None:
+        """Run a program that later ones build on."""
+
     def put(self, path: str, data: bytes, on_bytes: Callable[[int], None]) -> None:
         """Write a file; `on_bytes` hears how many bytes more are written."""
 
@@ -117,6 +120,10 @@ class MpremoteRepl:
         with _mapped(self._port):
             return bytes(self._wire.exec(program)).decode(errors="replace")
 
+    def prepare(self, program: str) -> None:
+        """Run a program that later ones build on. Raises as `run` does."""
+        self.run(program)
+
     def put(self, path: str, data: bytes, on_bytes: Callable[[int], None]) -> None:
         """Write a file; `on_bytes` hears how many bytes more are written. Raises as `run` does."""
         self.run(f"from binascii import a2b_base64 as _a\n_f=open({path!r},'wb')")
@@ -168,15 +175,20 @@ class AmpyRepl:
         self._board = Pyboard(port, rawdelay=0)
         self._board.serial.timeout = _QUIET
         self._files = Files(self._board)
-        self._raw = False
+        self._raw, self._prelude = False, ""
 
     def run(self, program: str) -> str:
         """Run a program and return what it prints; raises as `MpremoteRepl.run`."""
         with self._caught():
             if not self._raw:
                 self._board.enter_raw_repl()
+                self._board.exec_(self._prelude)
                 self._raw = True
             return bytes(self._board.exec_(program)).decode(errors="replace")
+
+    def prepare(self, program: str) -> None:
+        """Run a program that later ones build on: again whenever ampy has reset the board."""
+        self._prelude = program
 
     def put(self, path: str, data: bytes, on_bytes: Callable[[int], None]) -> None:
         """Write a file; `on_bytes` hears of it when it is written. Raises as `run` does."""
