@@ -3,6 +3,7 @@
 import contextlib
 import json
 import signal
+import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,11 +14,16 @@ from llmos.cli import options
 from llmos.cli.options import SEED, SPEED
 from llmos.manifest import load_manifest
 from llmos.sim.arena import load_arena
-from llmos.sim.board import Board, FreeHost, LockstepHost, SerialPort, Setting
+from llmos.sim.board import Board, LockstepHost, SerialPort
+from llmos.sim.esp32s3 import Esp32s3, fill, virtual_micropython
 from llmos.sim.faults import FAULTS, parse_faults
+from llmos.sim.flash import Flash
+from llmos.sim.rfc2217 import Rfc2217Server
+from llmos.sim.rig import Setting
 
 _FAULTS = "; ".join(f"{name}{how}: {what}" for name, (how, what) in FAULTS.items())
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command(epilog="Example: llmos board --arena maze --fault blind=front@20000")
@@ -31,7 +37,15 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )  # fmt: skip
 @click.option("--truth", type=click.Path(dir_okay=False), help="Log the robot's true way, as JSON lines.")
 @click.option("--bits", type=click.Choice(["64", "32"]), default="64", show_default=True, help="Word size.")
-@click.option("--json", "as_json", is_flag=True, help="Print the port as a JSON object.")
+@click.option(
+    "--flash",
+    type=_FILE,
+    help="Its 8 MB flash, made blank where there is none.  [default: one flashed already]",
+)
+@click.option(
+    "--image", type=_FILE, help="Write the MicroPython that a virtual board runs to a file, and end."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the ports as a JSON object.")
 @click.option("--lockstep", is_flag=True, hidden=True, help="The clock channel is on stdin and stdout.")
 @click.option("--firmware", type=_FOLDER, hidden=True)
 def board(arena: str, robot: str, faults: tuple[str, ...], bits: str, as_json: bool, **rest: Any) -> None:
@@ -50,21 +64,41 @@ def board(arena: str, robot: str, faults: tuple[str, ...], bits: str, as_json: b
         truth=rest["truth"],
         faults=parse_faults(faults),
     )
+    if rest["image"]:
+        rest["image"].write_bytes(virtual_micropython(setting.micropython))
+        return
     handle_signals(lockstep)
-    with contextlib.suppress(KeyboardInterrupt):
-        serve(setting, lockstep, as_json)
-
-
-def serve(setting: Setting, lockstep: bool, as_json: bool) -> None:
-    """Run a board until its host or its user ends it."""
-    host = LockstepHost(0, 1, setting.speed) if lockstep else FreeHost(setting.speed)
-    port = SerialPort()
-    with contextlib.closing(port), contextlib.closing(Board(setting, host, port)) as running:
-        if lockstep or as_json:
-            click.echo(json.dumps({"pty": port.path}))
+    with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
+        if lockstep:
+            serve_lockstep(setting, stack)
         else:
-            click.echo(f"{setting.manifest.name} in {setting.arena.name}: {port.path} (Ctrl-C ends it)")
-        running.run()
+            serve(setting, rest["flash"], as_json, stack)
+
+
+def serve_lockstep(setting: Setting, stack: contextlib.ExitStack) -> None:
+    """Run a robot whose clock its host shares, until that ends."""
+    port = stack.enter_context(contextlib.closing(SerialPort()))
+    running = stack.enter_context(contextlib.closing(Board(setting, LockstepHost(0, 1, setting.speed), port)))
+    click.echo(json.dumps({"pty": port.path}))
+    running.run()
+
+
+def serve(setting: Setting, file: Path | None, as_json: bool, stack: contextlib.ExitStack) -> None:
+    """Run a chip until its user ends it."""
+    place = file or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="llmos-flash-")), "flash.bin")
+    flash = stack.enter_context(contextlib.closing(Flash(place)))
+    if file is None:
+        fill(flash, setting)
+    port = stack.enter_context(contextlib.closing(SerialPort()))
+    server = stack.enter_context(contextlib.closing(Rfc2217Server()))
+    chip = stack.enter_context(contextlib.closing(Esp32s3(setting, flash, port, server)))
+    if as_json:
+        click.echo(json.dumps({"pty": port.path, "rfc2217": server.url}))
+    else:
+        click.echo(
+            f"{setting.manifest.name} in {setting.arena.name}: {port.path}, {server.url} (Ctrl-C ends it)"
+        )
+    chip.run()
 
 
 def handle_signals(lockstep: bool) -> None:

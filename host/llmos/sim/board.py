@@ -1,4 +1,4 @@
-"""The board: the firmware on MicroPython, behind a serial port, driving a body in an arena.
+"""The board in lockstep: the firmware on MicroPython, behind a serial port, driving a body in an arena.
 
 The board owns the clock. Time passes only while the firmware waits and, in lockstep, while the host waits
 too, so that a run is the same to the byte for a seed. Firmware and host never compute at the same moment;
@@ -10,27 +10,18 @@ import os
 import pty
 import re
 import select
-import struct
 import time
 import tty
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from llmos.errors import LlmosError
-from llmos.manifest import Manifest
-from llmos.sim.arena import Arena
-from llmos.sim.body import World
-from llmos.sim.child import PATIENCE_S, Firmware, FirmwareDied
-from llmos.sim.faults import NEVER, Faults
-from llmos.sim.truth import TruthLog
-from llmos.sim.uart import Wire
+from llmos.sim.child import PATIENCE_S, Firmware, FirmwareDied, installed
+from llmos.sim.faults import NEVER
+from llmos.sim.rig import ADVANCE, Rig, Setting
 
-ADVANCE, DRIVE, HALT, LED, TONE = range(1, 6)
-REPLY = struct.Struct("<IIiiBBH6H6H")
 ALONE_MS = 5000  # how long the board goes on without its host, so that the log shows the lease and the latch
 PATIENCE = 10_000  # looks at the clock without any time passing, after which a firmware counts as hung
-LONGEST_NAP_MS = 60_000
 _WAIT = re.compile(rb"W (\d{1,15}) (\d{1,15})")
 
 
@@ -84,36 +75,20 @@ class SerialPort:
         os.close(self._slave)
 
 
-@dataclass
-class Setting:
-    """What a board is started with."""
-
-    arena: Arena
-    manifest: Manifest
-    firmware: Path
-    micropython: Path
-    seed: int = 0
-    speed: float = 1.0  # simulated over wall time; 0 for as fast as possible
-    truth: str | None = None
-    faults: Faults = field(default_factory=Faults)
-
-
-class Board:
+class Board(Rig):
     """The arbiter of the clock between body, firmware, serial line and host."""
 
     def __init__(self, setting: Setting, host: Host, port: SerialPort) -> None:
+        super().__init__(setting)
         self.host, self.port = host, port
-        self.world = World(setting.arena, setting.manifest, setting.seed, setting.faults)
-        self.truth = TruthLog(setting.truth, self.world, setting.seed)
-        self.to_robot = Wire(setting.faults, setting.seed, 0)
-        self.to_host = Wire(setting.faults, setting.seed, 1)
-        self._brownout_ms = setting.faults.when("brownout")
         self._until_ms = 0  # the firmware's
-        self.firmware = Firmware(setting.micropython, setting.firmware, setting.manifest)
+        self._home = installed(setting.firmware, setting.manifest)
+        self.firmware = Firmware(setting.micropython, Path(self._home.name), ["main.py"])
 
     def close(self) -> None:
         """Leave nothing behind."""
-        self.firmware.close()
+        self.firmware.kill()
+        self._home.cleanup()
         self.truth.close()
 
     def run(self) -> None:
@@ -137,16 +112,16 @@ class Board:
         rest_ms = world.rest_ms
         goal = min(
             self._until_ms, host.until_ms, self.to_robot.next_ms, self.to_host.next_ms, rest_ms,
-            self._brownout_ms, host.gone_ms,
+            self.brownout_ms, host.gone_ms,
         )  # fmt: skip
-        now = self._pass_time(host.pace(world.now, goal))
-        if now >= self._brownout_ms:
+        now = self.pass_time(host.pace(world.now, goal))
+        if now >= self.brownout_ms:
             self._restart()
         data = self.to_robot.arrived(now)
         if data:
             self.firmware.deliver(data)
         if data or now >= self._until_ms or now >= rest_ms:
-            self._reply()
+            self.firmware.reply(self.reply(self.firmware.sent))
             self._firmware_turn()
         data = self.to_host.arrived(now)
         if data:
@@ -154,16 +129,9 @@ class Board:
         if data or now >= host.until_ms:
             host.wake(now)
 
-    def _pass_time(self, to_ms: int) -> int:
-        world, truth = self.world, self.truth
-        while world.now < to_ms:
-            world.advance(min(to_ms, truth.due_ms, world.rest_ms) if world.moving else to_ms)
-            truth.note()
-        return world.now
-
     def _restart(self) -> None:
         """What a loss of power does."""
-        self._brownout_ms = NEVER
+        self.brownout_ms = NEVER
         self.truth.event(brownout=True)
         self.firmware.kill()
         self.world.power_cycle()
@@ -175,7 +143,7 @@ class Board:
         """Let the firmware compute until it waits."""
         for _ in range(PATIENCE):
             while (request := self.firmware.request())[0] != ADVANCE:
-                self._obey(*request)
+                self.obey(*request)
             _, until_ms, total, _, _ = request
             data = self.firmware.written(total)
             if data:
@@ -184,27 +152,9 @@ class Board:
                 self._until_ms = until_ms
                 self.truth.note()
                 return
-            self._reply()
+            self.firmware.reply(self.reply(self.firmware.sent))
         at = f"at {self.world.now} ms"
         raise FirmwareDied(f"the firmware asked {PATIENCE} times for the time {at} without waiting; it hangs")
-
-    def _obey(self, operation: int, first: int, second: int, third: int, fourth: int) -> None:
-        if operation == DRIVE:
-            self.world.drive(first, second, third, fourth)
-        elif operation == HALT:
-            self.world.halt(at_once=first == 1)
-        elif operation == LED:
-            self.world.led = (first & 255, second & 255, third & 255)
-        elif operation == TONE:
-            self.truth.event(tone_hz=first, tone_ms=second)
-        else:
-            raise FirmwareDied(f"the firmware asked for the unknown operation {operation}")
-
-    def _reply(self) -> None:
-        world = self.world
-        wheels = world.left_pos, world.right_pos, world.moving
-        readings = world.battery_mv, *world.ranges(), *world.ages()
-        self.firmware.reply(REPLY.pack(world.now, self.firmware.sent, *wheels, 0, *readings))
 
 
 class LockstepHost:
@@ -275,31 +225,3 @@ def _read_wait(line: bytes) -> tuple[int, int]:
     if match is None:
         raise BoardError(f"clock channel: {line[:40]!r} is not `W until_ms tx_total`")
     return int(match[1]), int(match[2])
-
-
-class FreeHost:
-    """Any tool that opens the port: the clock runs at the wall's pace, and bytes are taken when they come."""
-
-    def __init__(self, speed: float) -> None:
-        self._speed = speed
-        self.until_ms = self.gone_ms = NEVER
-
-    def begin(self, board: Board) -> None:
-        """Start the clock."""
-        self._board = board
-        self._poll = select.poll()
-        self._poll.register(board.port.master, select.POLLIN)
-        self._started = time.monotonic()
-
-    def pace(self, now_ms: int, to_ms: int) -> int:
-        """Wait for the wall clock or for bytes, whichever is first."""
-        to_ms = min(to_ms, now_ms + LONGEST_NAP_MS)
-        due = self._started + to_ms / 1000 / self._speed
-        if self._poll.poll(max(0.0, due - time.monotonic()) * 1000):
-            reached = int((time.monotonic() - self._started) * 1000 * self._speed)
-            to_ms = min(to_ms, max(now_ms, reached))
-            self._board.to_robot.send(self._board.port.read(), to_ms)
-        return to_ms
-
-    def wake(self, now_ms: int) -> None:
-        """Nobody waits here."""

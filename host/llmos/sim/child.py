@@ -26,27 +26,32 @@ class FirmwareDied(LlmosError):
     """The firmware has ended, hangs, or broke the protocol."""
 
 
-class Firmware:
-    """A running firmware. All reads and writes are unbuffered."""
+def installed(firmware: Path, manifest: Manifest) -> tempfile.TemporaryDirectory[str]:
+    """Make a folder with the firmware and its robot.json, which is removed by its `cleanup`."""
+    home = tempfile.TemporaryDirectory(prefix="llmos-board-")
+    shutil.copytree(firmware, home.name, dirs_exist_ok=True, ignore=_NOT_COPIED)
+    Path(home.name, "robot.json").write_text(robot_json(manifest, "arena"))
+    return home
 
-    def __init__(self, micropython: Path, firmware: Path, manifest: Manifest) -> None:
-        self._micropython = micropython
-        self._home = tempfile.TemporaryDirectory(prefix="llmos-board-")
-        self.home = Path(self._home.name)
-        shutil.copytree(firmware, self.home, dirs_exist_ok=True, ignore=_NOT_COPIED)
-        (self.home / "robot.json").write_text(robot_json(manifest, "arena"))
+
+class Firmware:
+    """A running MicroPython. All reads and writes are unbuffered."""
+
+    def __init__(self, micropython: Path, home: Path, arguments: list[str]) -> None:
+        """Start it in the folder `home`, where it may leave its last words."""
+        self._micropython, self.home, self._arguments = micropython, home, arguments
         self._process: subprocess.Popen[bytes] | None = None
         _occupy_low_descriptors()
         self.start()
 
     def start(self) -> None:
-        """Start the firmware from its beginning."""
+        """Start it from its beginning."""
         (serial_in, self._stdin), (replies, self._replies) = os.pipe(), os.pipe()
         (self._stdout, serial_out), (self._requests, requests) = os.pipe(), os.pipe()
         try:
             with open(self.home / "stderr", "wb") as stderr:
                 self._process = subprocess.Popen(
-                    [self._micropython, "-X", f"heapsize={HEAP}", "main.py"],
+                    [self._micropython, "-X", f"heapsize={HEAP}", *self._arguments],
                     cwd=self.home,
                     env={"MICROPYPATH": ".frozen", "HOME": str(self.home)},
                     stdin=serial_in,
@@ -66,6 +71,7 @@ class Firmware:
         self._poll.register(self._requests, select.POLLIN)
         self._poll.register(self._stdout, select.POLLIN)
         self._pending = self._serial = b""
+        self._open = True  # its standard output
         self.sent = self.received = 0  # bytes written to its stdin, read from its stdout
 
     def kill(self) -> None:
@@ -77,11 +83,6 @@ class Firmware:
         process.wait()
         for ours in (self._stdin, self._stdout, self._replies, self._requests):
             os.close(ours)
-
-    def close(self) -> None:
-        """End the process and remove its folder."""
-        self.kill()
-        self._home.cleanup()
 
     def request(self) -> tuple[int, int, int, int, int]:
         """Wait for the next request: operation and four numbers.
@@ -112,7 +113,8 @@ class Firmware:
             data = os.read(self._stdout, 65536)
             self._serial += data
             self.received += len(data)
-            if not data:
+            if not data and self._open:
+                self._open = False
                 self._poll.unregister(self._stdout)
 
     def written(self, total: int) -> bytes:
@@ -126,6 +128,54 @@ class Firmware:
                 raise FirmwareDied(self._obituary())
         data, self._serial = self._serial, b""
         return data
+
+    # Without waiting, for a board that goes by the wall's clock.
+
+    def sources(self) -> list[int]:
+        """What to poll for reading."""
+        return [self._stdout, self._requests]
+
+    def requests(self) -> list[tuple[int, int, int, int, int]]:
+        """The requests that have come."""
+        while select.select([self._requests], [], [], 0)[0]:
+            data = os.read(self._requests, 4096)
+            if not data:
+                break
+            self._pending += data
+        whole = len(self._pending) // REQUEST.size * REQUEST.size
+        data, self._pending = self._pending[:whole], self._pending[whole:]
+        return list(REQUEST.iter_unpack(data))
+
+    def said(self) -> bytes:
+        """What it has written to its serial port since the last call."""
+        self._drain()
+        data, self._serial = self._serial, b""
+        return data
+
+    def status(self) -> int | None:
+        """How it has ended; None while it runs."""
+        return self._process.poll() if self._process else None
+
+    def catches(self, number: signal.Signals) -> bool:
+        """Whether it has a handler for a signal; only Linux tells."""
+        if self._process is None:
+            return False
+        try:
+            text = Path(f"/proc/{self._process.pid}/status").read_text()
+        except OSError:
+            return False
+        caught = next((line.split()[1] for line in text.splitlines() if line.startswith("SigCgt:")), "0")
+        return bool(int(caught, 16) >> (number - 1) & 1)
+
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in it."""
+        if self._process:
+            self._process.send_signal(signal.SIGINT)
+
+    def last_words(self) -> str:
+        """The last lines that it wrote beside its serial port."""
+        lines = (self.home / "stderr").read_bytes()[-4000:].decode(errors="replace").split("\n")
+        return " | ".join(line.strip() for line in lines[-8:] if line.strip())
 
     def deliver(self, data: bytes) -> None:
         """Write to its serial port; what does not fit is lost, as in any UART."""
@@ -150,8 +200,7 @@ class Firmware:
             status = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             return "the firmware has closed its channel to the arena"
-        lines = (self.home / "stderr").read_bytes()[-4000:].decode(errors="replace").split("\n")
-        said = " | ".join(line.strip() for line in lines[-8:] if line.strip())
+        said = self.last_words()
         how = f"by signal {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
         return f"the firmware ended {how}{': ' + said if said else ''}"
 

@@ -3,7 +3,6 @@ import os
 import sys
 
 import machine
-import micropython
 import repl
 import vfs
 
@@ -57,10 +56,14 @@ def mount(path, offset, size):
     os.chdir("/")
 
 
+# From the reset to the next soft reset.
 def start(path, offset, size, mac, raw):
     machine.mac = mac
     mount(path, offset, size)
+    sys.path[:] = ["", ".frozen", "/lib"]
     for name in ("startup", "repl"):
         sys.modules.pop(name, None)
-    micropython.kbd_intr(3)
+    main = __import__("__main__").__dict__
+    main.clear()
+    main["__name__"] = "__main__"
     repl.end(_SOFT_RESET + repl.run(raw))
