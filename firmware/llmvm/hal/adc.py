@@ -1,5 +1,5 @@
-# The battery's voltage by the ADC, behind a divider. `read_uv` uses the factory's calibration of the chip; the
-# manifest's divider is what is left to calibrate.
+# The battery's voltage by the ADC, behind a divider. `read_uv` uses the chip's calibration from the factory;
+# the manifest's divider is what is left to calibrate.
 from machine import ADC, Pin
 from micropython import const
 

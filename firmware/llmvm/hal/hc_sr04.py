@@ -1,10 +1,10 @@
-# HC-SR04 ultrasonic rangers. An interrupt stamps the echo's two edges; nobody waits for them. The sensors fire
-# one after the other, so that none hears another's echo.
+# HC-SR04 ultrasonic rangers. An interrupt stamps the echo's two edges; nobody waits for them. The sensors
+# fire one after the other, so that none hears another's echo.
 #
 # The datasheet: a trigger of 10 µs, then the echo pin is high for the time of flight, forth and back; 20 to
-# 4000 mm. On the ESP32 an interrupt's Python runs a little later than the edge (10 to 50 µs, 2 to 9 mm, where
-# nothing else runs; longer behind machine code). Late at the first edge, it shortens the distance, or finds the
-# pulse over and drops it; late at the second, it lengthens it: so the nearer one of a sensor's last two counts.
+# 4000 mm. On the ESP32 an interrupt's Python runs after the edge, whenever the interpreter comes to it. Late at
+# the first edge, it shortens the distance, or finds the pulse over and drops it; late at the second, it
+# lengthens the distance by 0.17 mm per µs: so the nearer one of a sensor's last two readings counts.
 from array import array
 from time import sleep_us, ticks_diff, ticks_us
 
@@ -13,9 +13,7 @@ from micropython import const
 
 from llmvm.hal.ranges import CHANNELS, NONE, Readings
 
-AIR_C = const(
-    20
-)  # the temperature that the distances are computed for; 10 °C beside it are 1.8 % of the distance
+AIR_C = const(20)  # the air that distances are computed for; 10 °C beside it are 1.8 % of them
 _SOUND_MM_S = const(331300 + 606 * AIR_C)  # in dry air, linear about 0 °C
 
 _TRIGGER_US = const(10)

@@ -99,9 +99,7 @@ def final_timeout(budget):
 class Vl53l0x:
     def __init__(self, bus, shutdown, address, period_ms):
         self._bus = bus
-        self._shutdown = Pin(
-            shutdown, Pin.OPEN_DRAIN, value=0
-        )  # the breakouts pull it up to their own supply
+        self._shutdown = Pin(shutdown, Pin.OPEN_DRAIN, value=0)  # a breakout pulls it up by itself
         self._address = address
         self._budget_us = min(max((period_ms - _BETWEEN_MS) * 1000, _LEAST_US), _BUDGET_US)
         self.period_ms = max(period_ms, self._budget_us // 1000 + _BETWEEN_MS)

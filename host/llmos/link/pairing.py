@@ -32,16 +32,12 @@ _NONCE = 16  # bytes
 _PROOF = 32  # bytes
 _PATIENCE_S = 5.0
 
-_UNREACHABLE = (
-    "nobody answers there ({}); see that the robot is on and in this network, and correct the address"
-)
+_UNREACHABLE = "nobody answers there ({}); see that the robot is on and in this network"
 _STRANGER = "what answers there is no robot of ours; correct the address"
 _SILENT = "it is there and says nothing; see that nobody else is pairing with it, then try again"
 _TAKEN = "another host is connected to it; end that one, then try again"
 _REFUSED = "the robot refuses the key of {}; give both the same one (`llmos flash --pairing-key`)"
-_IMPOSTOR = (
-    "it accepts the key of {} but cannot prove to hold it, so it is not your robot; go away from there"
-)
+_IMPOSTOR = "it cannot prove to hold the key of {}, so it is not your robot; correct the address"
 
 
 def pairing_key() -> tuple[bytes, str]:
