@@ -300,5 +300,5 @@ def test_a_stalled_wheel_is_the_pivot() -> None:
 )
 def test_no_wheel_is_without_size(text: str) -> None:
     """Nor is there a third one."""
-    with pytest.raises(FaultError, match="write (wheel=MM|base=MM|stall=WHEEL@MS)"):
+    with pytest.raises(FaultError, match=r"write (wheel=MM|base=MM|stall=WHEEL@MS)"):
         parse_faults([text])
