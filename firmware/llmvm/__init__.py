@@ -13,10 +13,14 @@ def _config():
 # Run the robot until Ctrl-C.
 def start():
     global _robot
+    import gc
+
     from llmvm import hal
     from llmvm.supervisor import Supervisor
 
     config = _config()
+    _robot = None
+    gc.collect()  # what the compiler has left behind lies in the way of large arrays
     _robot = Supervisor(hal.open(config), config["limits"], config["angles_mrad"])
     _robot.run()
 

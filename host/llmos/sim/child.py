@@ -16,7 +16,7 @@ from llmos.errors import LlmosError
 from llmos.manifest import Manifest, robot_json
 
 REQUEST = struct.Struct("<B3xiiii")
-HEAP = "200k"  # what the board has left for Python, about
+HEAP_KB = 200  # what the board has left for Python, about
 PATIENCE_S = 30.0  # wall time after which a firmware that neither waits nor ends counts as hung
 _PR_SET_PDEATHSIG = 1
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.toml")
@@ -37,9 +37,10 @@ def installed(firmware: Path, manifest: Manifest) -> tempfile.TemporaryDirectory
 class Firmware:
     """A running MicroPython. All reads and writes are unbuffered."""
 
-    def __init__(self, micropython: Path, home: Path, arguments: list[str]) -> None:
+    def __init__(self, micropython: Path, home: Path, arguments: list[str], heap_kb: int = HEAP_KB) -> None:
         """Start it in the folder `home`, where it may leave its last words."""
-        self._micropython, self.home, self._arguments = micropython, home, arguments
+        self._micropython, self.home = micropython, home
+        self._arguments = ["-X", f"heapsize={heap_kb}k", *arguments]
         self._process: subprocess.Popen[bytes] | None = None
         _occupy_low_descriptors()
         self.start()
@@ -51,7 +52,7 @@ class Firmware:
         try:
             with open(self.home / "stderr", "wb") as stderr:
                 self._process = subprocess.Popen(
-                    [self._micropython, "-X", f"heapsize={HEAP}", *self._arguments],
+                    [self._micropython, *self._arguments],
                     cwd=self.home,
                     env={"MICROPYPATH": ".frozen", "HOME": str(self.home)},
                     stdin=serial_in,

@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 from llmos.errors import LlmosError
-from llmos.micropython import has_repl, version
+from llmos.micropython import has_repl, version, word_size
 from llmos.sim.board import SerialPort
-from llmos.sim.child import Firmware, installed
+from llmos.sim.child import HEAP_KB, Firmware, installed
 from llmos.sim.faults import NEVER
 from llmos.sim.flash import Flash
 from llmos.sim.image import Image, NoImage, boot_image, virtual_image
@@ -42,7 +42,7 @@ class Esp32s3(Rig):
         """Raises NoBoard."""
         if not has_repl(setting.micropython):
             raise NoBoard(
-                f"{setting.micropython} has no board's REPL; run `make setup` in LLMos' checkout, which builds one"
+                f"{setting.micropython} has no board's REPL; `make setup` in a checkout of LLMos builds one"
             )
         super().__init__(setting)
         self._setting, self._flash, self._port, self._server = setting, flash, port, server
@@ -51,6 +51,8 @@ class Esp32s3(Rig):
         self._firmware: Firmware | None = None
         self._downloads = False  # in the ROM loader
         self._waits: tuple[int, int] | None = None  # the firmware: until when, or until the wheels rest
+        # on a 64-bit machine all that Python has is twice as large
+        self._heap_kb = HEAP_KB * word_size(setting.micropython) // 32
         self._told = 0  # bytes that it knows to have arrived
         self._retry_ms = NEVER  # when the chip starts again by itself
         self._begun_s = 0.0
@@ -142,7 +144,8 @@ class Esp32s3(Rig):
     def _run_image(self, image: Image, raw: bool) -> None:
         place = str(self._flash.path.resolve()), image.vfs_offset, image.vfs_size, self._rom.mac, raw
         arguments = ["-c", _program("startup", "start", place)]
-        self._firmware = Firmware(self._setting.micropython, Path(self._home.name), arguments)
+        home = Path(self._home.name)
+        self._firmware = Firmware(self._setting.micropython, home, arguments, self._heap_kb)
         self._told, self._waits = 0, None
 
     def _power_cycle(self, now: int) -> None:
