@@ -136,7 +136,7 @@ def judged(played: Played, seed: int, way: str, kind: str) -> Stop:
     samples, heard = played.truth.samples, played.heard_ms
     end = heard + LIMITS.lease_ms
     stood = max((there.ms for here, there in pairwise(samples) if here.moving), default=0)
-    ramp = math.ceil(1000 * _rate(samples, end) / ACCEL)
+    ramp = math.ceil(1000 * rate_at(samples, end) / ACCEL)
     wrong = ""
     if samples[-1].moving:
         wrong = "it still moves"
@@ -149,7 +149,7 @@ def judged(played: Played, seed: int, way: str, kind: str) -> Stop:
     return Stop(seed, way, kind, stood > heard, max(0, stood - heard), ramp, wrong)
 
 
-def _rate(samples: list[Sample], ms: int) -> float:
+def rate_at(samples: list[Sample], ms: int) -> float:
     """The speed in half-steps/s at a moment, or the most that it can be where nothing was written down."""
     before = [one for one in samples if one.ms <= ms]
     if not before[-1].moving:

@@ -23,7 +23,7 @@ from llmos.sim.board import Board, LockstepHost, SerialPort, Setting
 from llmos.sim.faults import Faults
 from llmos.sim.judge import Truth, read_truth
 
-CUBE = load_manifest("cube")
+CUBE = load_manifest("cube").model_copy(update={"tone_pin": 42})  # every instruction
 LIMITS = CUBE.limits
 ACCEL = CUBE.drive.accel_steps_s2
 MM = 1000 / CUBE.drive.steps_per_m  # per half-step
