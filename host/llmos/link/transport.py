@@ -9,6 +9,7 @@ from llmos.link.frames import OVERHEAD, RELIABLE, Frame, Splitter, build
 WINDOW = 8  # frames
 FIRST_RTO_MS = 200.0  # before a round trip has been measured
 MIN_RTO_MS, MAX_RTO_MS = 25.0, 1000.0
+BYTES_PER_MS = 92.16  # ten bits each at 921,600 baud; on a faster line frames are only waited for longer
 RECEIVE_BUFFER = 0xFFFF  # the host reads at once, so its credit never runs out
 
 
@@ -33,7 +34,7 @@ class _Flight:
     seq: int
     type: int
     payload: bytes
-    sent_ms: int
+    sent_ms: float = 0.0  # when its last bit leaves: an answer cannot come sooner, whatever queues before it
     resent: bool = False
 
 
@@ -55,6 +56,7 @@ class Transport:
         self._ack_due = False  # a frame that is sent anyway may carry it
         self._ack_now = False  # an ACK of its own tells the peer what is missing
         self._go_back = False
+        self._free_ms = 0.0  # when all that was written has left
         self._srtt = 0.0
         self._rttvar = 0.0
         self._estimate = self._rto = FIRST_RTO_MS
@@ -88,10 +90,11 @@ class Transport:
     def poll(self, now_ms: int) -> tuple[bytes, int | None]:
         """Return the bytes to write now, and when to poll again (ms; None: when bytes arrive)."""
         out: list[bytes] = []
+        self._free_ms = max(self._free_ms, now_ms)
         while self._datagrams:
             out.append(self._build(self._next, *self._datagrams.popleft()))
         self._resend(out, now_ms)
-        self._send_queued(out, now_ms)
+        self._send_queued(out)
         if self._ack_now or self._ack_due:
             out.append(self._build(self._next, FrameType.ACK, b""))
         self._ack_now = False
@@ -102,11 +105,17 @@ class Transport:
 
     @property
     def _deadline(self) -> int:
-        return self._flight[0].sent_ms + int(self._rto) + 1
+        return int(self._flight[0].sent_ms + self._rto) + 1
 
     def _build(self, seq: int, type_: int, payload: bytes) -> bytes:
         self._ack_due = False
-        return build(Frame(type_, self.session, seq, self._expected, RECEIVE_BUFFER, payload))
+        data = build(Frame(type_, self.session, seq, self._expected, RECEIVE_BUFFER, payload))
+        self._free_ms += len(data) / BYTES_PER_MS
+        return data
+
+    def _launch(self, flight: _Flight, out: list[bytes]) -> None:
+        out.append(self._build(flight.seq, flight.type, flight.payload))
+        flight.sent_ms = self._free_ms
 
     def _resend(self, out: list[bytes], now_ms: int) -> None:
         if not self._flight:
@@ -117,21 +126,21 @@ class Transport:
             return
         self._go_back = False
         for flight in self._flight:
-            flight.sent_ms, flight.resent = now_ms, True
-            out.append(self._build(flight.seq, flight.type, flight.payload))
+            flight.resent = True
+            self._launch(flight, out)
         self.stats.retransmits += len(self._flight)
 
-    def _send_queued(self, out: list[bytes], now_ms: int) -> None:
+    def _send_queued(self, out: list[bytes]) -> None:
         while self._queue and len(self._flight) < WINDOW:
             type_, payload = self._queue[0]
             size = len(payload) + OVERHEAD
             if self._flight and self._in_flight + size > self._credit:
                 return  # a lone frame goes without credit: its ack brings the news of more
             self._queue.popleft()
-            self._flight.append(_Flight(self._next, type_, payload, now_ms))
+            self._flight.append(_Flight(self._next, type_, payload))
             self._in_flight += size
             self._next = (self._next + 1) & 0xFF
-            out.append(self._build(self._flight[-1].seq, type_, payload))
+            self._launch(self._flight[-1], out)
 
     def _accept(self, frame: Frame, now_ms: int) -> bool:
         self._acknowledge(frame, now_ms)
@@ -163,7 +172,7 @@ class Transport:
     def _measure(self, done: _Flight, now_ms: int) -> None:
         if done.resent:
             return  # Karn: the ack of a repeated frame has no certain beginning
-        rtt = float(now_ms - done.sent_ms)
+        rtt = max(now_ms - done.sent_ms, 0.0)
         if self._srtt:
             self._rttvar += (abs(self._srtt - rtt) - self._rttvar) / 4
             self._srtt += (rtt - self._srtt) / 8

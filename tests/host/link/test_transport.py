@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from llmbytecode._isa import FrameType
 from llmos.link.frames import RELIABLE, Frame, build, parse
 from llmos.link.messages import pack
-from llmos.link.transport import MAX_RTO_MS, RECEIVE_BUFFER, WINDOW, Transport
+from llmos.link.transport import BYTES_PER_MS, MAX_RTO_MS, MIN_RTO_MS, RECEIVE_BUFFER, WINDOW, Transport
 
 
 @dataclass
@@ -137,6 +137,17 @@ def test_one_lost_frame_is_repeated_after_a_round_trip_not_after_a_timeout() -> 
     pair.settle()
     assert pair.now - lost <= 12
     assert pair.ends[0].stats.retransmits == 4
+
+
+def test_repeats_never_outrun_the_line() -> None:
+    end = Transport(7)
+    for number in range(WINDOW):
+        end.send(FrameType.DATA, _data(number, 234))
+    written = 0
+    for now in range(1000):  # a peer that misses the first frame says so for every frame that comes
+        end.receive(_from_peer(FrameType.ACK), now)
+        written += len(end.poll(now)[0])
+    assert written <= (1000 + 2 * MIN_RTO_MS) * BYTES_PER_MS
 
 
 def test_the_wait_doubles_on_a_dead_line_and_recovers() -> None:
