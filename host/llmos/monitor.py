@@ -66,7 +66,7 @@ class Monitor:
         self._shown_s, self._every_s = 0.0, TELL_S
         self._estop_ms: int | None = None  # when the e-stop was asked for; None: not, or the robot has obeyed
         self._again_ms = 0  # when ESTOP is sent again
-        self._asking = self._clearing = self._looking = False
+        self._asking = self._clearing = self._releasing = self._looking = False
         self._until_ms: int | None = None
         self._note = ""
 
@@ -124,12 +124,13 @@ class Monitor:
             self._robot.wait(SLICE_MS)
 
     def _release(self) -> None:
+        self._clearing, self._releasing = False, True
         try:
             self._robot.clear()
             self._note = "the e-stop is released"
         except _Kept:
             self._looking = False
-        self._clearing = False
+        self._releasing = False
 
     def _repeat(self, block: Block) -> None:
         """Run the block until it does not complete; only the user has it run again then."""
@@ -169,7 +170,7 @@ class Monitor:
             raise _Over
         elif asked and key == "y":
             self._clearing, self._estop_ms = True, None
-        elif key == "c" and self._robot.latched and not self._clearing:
+        elif key == "c" and self._robot.latched and not self._releasing:
             self._asking = True
         elif key == "r" and self._block and not self._robot.latched:
             self._repeating = True
@@ -178,8 +179,8 @@ class Monitor:
         self._robot.shout_estop()
         self._estop_ms = self._robot.clock.now()
         self._again_ms = self._estop_ms + AGAIN_MS
-        self._repeating = False
-        if self._clearing:  # or the release would go on
+        self._repeating = self._clearing = False
+        if self._releasing:  # or the release would go on
             raise _Kept
 
     def _insist(self, now: int) -> None:

@@ -103,7 +103,7 @@ class Page:
         columns, rows = os.get_terminal_size(self._out.fileno())
         columns, rows = columns or 80, rows or 24  # a terminal that does not tell
         shown = list(lines) if len(lines) <= rows else [*lines[: rows - 1], lines[-1]]
-        text = "\r\n".join(self._line(line, columns) for line in shown)
+        text = "\n".join(self._line(line, columns) for line in shown)
         self._out.write(_HOME + text + _REST_OF_PAGE)
         self._out.flush()
 
