@@ -31,4 +31,8 @@ def open(config):
         from llmvm.hal.arena import Arena
 
         return Arena()
-    raise ValueError("robot.json: hal is " + repr(name) + ", and there is only 'arena'")
+    if name == "esp32":
+        from llmvm.hal.esp32 import Esp32
+
+        return Esp32(config)
+    raise ValueError("robot.json: hal is " + repr(name) + ", and there are 'arena' and 'esp32'")
