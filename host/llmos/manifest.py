@@ -12,7 +12,7 @@ from llmos.errors import LlmosError
 from llmos.resources import system_volume
 from llmos.tables import read_table
 
-__all__ = ["Manifest", "ManifestError", "load_manifest", "manifest_hash", "robot_json"]
+__all__ = ["Manifest", "ManifestError", "find_manifest", "load_manifest", "manifest_hash", "robot_json"]
 
 Positive = Annotated[float, Field(gt=0, le=1e6, strict=True)]
 Count = Annotated[int, Field(gt=0, lt=2**30 - 1, strict=True)]
@@ -267,10 +267,15 @@ def load_manifest(name: str = "cube") -> Manifest:
     Raises:
         ManifestError: the file is missing, is no TOML, or describes no robot.
     """
-    return read_table(_find(name), Manifest, f"robot {name!r}", ManifestError)
+    return read_table(find_manifest(name), Manifest, f"robot {name!r}", ManifestError)
 
 
-def _find(name: str) -> Path:
+def find_manifest(name: str) -> Path:
+    """Return the file of a robot's manifest, by the robot's name or by path.
+
+    Raises:
+        ManifestError: no robot of this name ships.
+    """
     if name.endswith(".toml"):
         return Path(name)
     robots = {path.stem: path for path in sorted((system_volume() / "robots").glob("*.toml"))}
