@@ -6,6 +6,7 @@ from micropython import const
 
 _HALF_US = const(5)  # half a clock at 100 kHz
 _CLOCKS = const(9)  # a byte and its acknowledgement
+_TRIES = const(2)
 
 
 # Return the robot's bus, or None where it has none.
@@ -19,7 +20,7 @@ class Bus:
         self._scl = Pin(wires["scl"])
         self._hz = wires["hz"]
         self._byte = bytearray(1)
-        self.failed = 0  # transfers
+        self.failed = 0  # tries
         self._free()
 
     # Have a chip that was cut off in the middle of a byte finish it: nine clocks, then a stop (UM10204,
@@ -45,26 +46,28 @@ class Bus:
         self._free()
         return self._sda.value() and self._scl.value()
 
-    # Fill the buffer from a register of a chip. Allocates only where the transfer fails.
+    # Fill the buffer from a register of a chip; what fails is tried once more. Allocates only where it fails.
     def read(self, chip, register, buffer):
-        try:
-            if self._idle():
-                self._i2c.readfrom_mem_into(chip, register, buffer)
-                return True
-        except OSError:
-            pass
-        self.failed += 1
+        for _ in range(_TRIES):
+            try:
+                if self._idle():
+                    self._i2c.readfrom_mem_into(chip, register, buffer)
+                    return True
+            except OSError:
+                pass
+            self.failed += 1
         return False
 
-    # Write the buffer to a register of a chip. Allocates only where the transfer fails.
+    # Write the buffer to a register of a chip; what fails is tried once more. Allocates only where it fails.
     def write(self, chip, register, buffer):
-        try:
-            if self._idle():
-                self._i2c.writeto_mem(chip, register, buffer)
-                return True
-        except OSError:
-            pass
-        self.failed += 1
+        for _ in range(_TRIES):
+            try:
+                if self._idle():
+                    self._i2c.writeto_mem(chip, register, buffer)
+                    return True
+            except OSError:
+                pass
+            self.failed += 1
         return False
 
     # Write one byte to a register of a chip.

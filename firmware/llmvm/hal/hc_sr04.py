@@ -2,8 +2,8 @@
 # fire one after the other, so that none hears another's echo.
 #
 # The datasheet: a trigger of 10 µs, then the echo pin is high for the time of flight, forth and back; 20 to
-# 4000 mm. On the ESP32 an interrupt's Python runs after the edge, whenever the interpreter comes to it. Late at
-# the first edge, it shortens the distance, or finds the pulse over and drops it; late at the second, it
+# 4000 mm. On the ESP32 an interrupt's Python runs after the edge, whenever the interpreter comes to it. Late
+# at the first edge, it shortens the distance, or finds the pulse over and drops it; late at the second, it
 # lengthens the distance by 0.17 mm per µs: so the nearer one of a sensor's last two readings counts.
 from array import array
 from time import sleep_us, ticks_diff, ticks_us
@@ -29,7 +29,7 @@ _FALLEN = const(3)
 
 # The distance in mm that a pulse of so many µs means.
 def distance(us):
-    return us * (_SOUND_MM_S // 100) // 20000
+    return (us * (_SOUND_MM_S // 100) + 10000) // 20000
 
 
 class HcSr04:

@@ -15,10 +15,13 @@ _GYRO_Z = const(0x47)
 _POWER = const(0x6B)
 _WHO_AM_I = const(0x75)
 
-_RESET_MS = const(100)
-_WAKE_MS = const(30)
+_GYRO_CLOCK = const(3)  # POWER: awake, by the clock of the gyro about z
+
+_RESET_MS = const(110)  # the register map asks for 100
+_WAKE_MS = const(40)
 _RETRY_MS = const(1000)
 _EVERY_MS = const(5)
+_CHECK_MS = const(1000)  # between looks whether it still runs as it was set up
 _LOST_MS = const(100)  # without a reading, the wheels tell the heading
 
 # 131 counts are a degree per second. The bias is kept in sixteenths of a count, time in units of 32 µs, so
@@ -60,6 +63,7 @@ class Mpu6050:
         self._rate = 0  # the last reading, in counts
         self._at = 0  # µs up to which the heading is integrated
         self._heard = 0  # ms of the last reading
+        self._checked = 0  # ms of the last look at its power
         self._still = 0  # ms since when the wheels stand
         self._clear_window()
         way = pi * wheels["wheel_diameter_m"] / wheels["steps_per_turn"]
@@ -91,10 +95,17 @@ class Mpu6050:
             self._set_up(now)
             return
         self._due = now + _EVERY_MS
+        if now - self._checked >= _CHECK_MS:
+            self._checked = now
+            self._ready = self._awake()
         if self._bus.read(_CHIP, _GYRO_Z, self._buffer):
             self._follow(now)
         elif now - self._heard > _LOST_MS:
             self._ready = False
+
+    # A chip that has lost its power sleeps, and tells of no turn at all.
+    def _awake(self):
+        return self._bus.read(_CHIP, _POWER, self._buffer) and self._buffer[0] == _GYRO_CLOCK
 
     # Reset, wake up with the gyro's clock, ±250 °/s, 42 Hz, 200 samples a second; one stage at a time.
     def _set_up(self, now):
@@ -105,10 +116,10 @@ class Mpu6050:
             done = done and bus.put(_CHIP, _POWER, 0x80)
             wait = _RESET_MS
         elif stage == 1:
-            done = bus.put(_CHIP, _POWER, 3)
+            done = bus.put(_CHIP, _POWER, _GYRO_CLOCK)
             wait = _WAKE_MS
         elif stage == 2:
-            done = bus.put(_CHIP, _SAMPLE_DIVIDER, 4) and bus.put(_CHIP, _CONFIG, 3)
+            done = self._awake() and bus.put(_CHIP, _SAMPLE_DIVIDER, 4) and bus.put(_CHIP, _CONFIG, 3)
         else:
             done = bus.put(_CHIP, _GYRO_CONFIG, 0) and bus.read(_CHIP, _GYRO_Z, self._buffer)
             if done:

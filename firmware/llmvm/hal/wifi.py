@@ -1,7 +1,7 @@
 # The link over Wi-Fi: the robot joins a network as a station and waits for one host at a TCP port. Before a
-# byte reaches the link, host and robot prove to each other that they hold the same key (challenge and response
-# by HMAC-SHA256, RFC 2104); what follows is not encrypted. All of it is off unless the manifest has [wifi] and
-# secrets.json a key that is long enough.
+# byte reaches the link, host and robot prove to each other that they hold the same key (challenge and
+# response by HMAC-SHA256, RFC 2104); what follows is not encrypted. All of it is off unless the manifest has
+# [wifi] and secrets.json a key that is long enough.
 #
 #   robot  "llmos-1\n" and a nonce of 16 bytes, or "llmos-b\n" where it has a host, and closes
 #   host   a nonce of 16 bytes, HMAC(key, "llmos host\n" + robot's nonce + host's nonce)
