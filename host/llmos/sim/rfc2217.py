@@ -87,7 +87,8 @@ class Rfc2217Server:
         try:
             self._listener = socket.create_server((host, port))
         except OSError as error:
-            raise PortTaken(f"rfc2217://{host}:{port} cannot be opened: {error.strerror}") from error
+            why = str(error.strerror).partition(" (")[0]  # Python adds the address, in its own words
+            raise PortTaken(f"rfc2217://{host}:{port} cannot be opened: {why}") from error
         self._listener.setblocking(False)
         self.url = f"rfc2217://{host}:{self._listener.getsockname()[1]}"
         self._client: socket.socket | None = None

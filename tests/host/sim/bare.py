@@ -76,7 +76,7 @@ class BareChip:
         self.flash.close()
 
     def _run(self) -> None:
-        while not self._ended.is_set():
+        while not self._ended.is_set() or self._circuit.due_s is not None:
             select.select(self.port.sockets(), [], [], 0.005)
             data = self.port.read()
             for at_s, dtr, rts in self.port.changed():
