@@ -113,9 +113,10 @@ def _own_costs(words: ptr32, n: int, limits: ptr32, costs: ptr32):
 
 
 # Add to each word's own costs what follows at worst, from the last word to the first: `rounds` times the
-# costs from `first`, and those from `second`, or the greater of both at a branch. n stands for nothing.
+# costs from `first`, and those from `second`, or the greater of both at a branch. n stands for nothing. Those
+# of the first word are the certificate's.
 @micropython.viper
-def _add_following(words: ptr32, n: int, ends: ptr16, costs: ptr32):
+def _add_following(words: ptr32, n: int, ends: ptr16, costs: ptr32, certificate: ptr32):
     at = n
     while at:
         at -= 1
@@ -153,6 +154,9 @@ def _add_following(words: ptr32, n: int, ends: ptr16, costs: ptr32):
             own = costs[at * 5 + measure]
             costs[at * 5 + measure] = _CAP if own > _CAP - cost else cost + own
             measure += 1
+    while at < 5:
+        certificate[at] = costs[at]
+        at += 1
 
 
 # The bits of the registers, variables, channels and actuators that are named, from
@@ -270,26 +274,28 @@ def _guarded(words: ptr32, n: int, ends: ptr16, names: ptr8, sets: ptr8) -> int:
     return 1
 
 
-# Computes certificates for a robot with these limits. `certificate` holds the last one.
+ROOM = const(20)  # bytes for each word
+
+
+# Computes certificates for a robot with these limits. `certificate` holds the last one. `room` is memory that
+# others may use between two calls; what is no longer needed in it makes room for what comes next.
 class Certifier:
-    def __init__(self, limits):
+    def __init__(self, limits, room):
         self._limits = limits
         most = limits[_LIM_MAX_WORDS]
-        self._costs = array("i", bytes(20 * most))
-        self._names = bytearray(most)
-        self._sets = bytearray(most)
+        self._room = room
+        self._names = room[:most]
+        self._sets = room[most : 2 * most]
         self._opened = bytearray(_LOOPS + 1)
         self.certificate = array("i", bytes(4 * (_CERT_GUARDED + 1)))
 
     # Certify n words, whose loops end where `ends` says.
     def certify(self, words, n, ends):
-        certificate, costs = self.certificate, self._costs
-        _own_costs(words, n, self._limits, costs)
-        _add_following(words, n, ends, costs)
-        for row in range(_CERT_FUEL, _CERT_REPORTS + 1):
-            certificate[row] = costs[row]
-        ms = costs[_CERT_MS] + (costs[_CERT_FUEL] * self._limits[_LIM_INSTRUCTION_US] + 999) // 1000
-        certificate[_CERT_MS] = min(ms, _CAP)
+        certificate = self.certificate
+        _own_costs(words, n, self._limits, self._room)
+        _add_following(words, n, ends, self._room, certificate)
+        us = certificate[_CERT_FUEL] * self._limits[_LIM_INSTRUCTION_US]
+        certificate[_CERT_MS] = min(certificate[_CERT_MS] + (us + 999) // 1000, _CAP)
         _add_names(words, n, _isa.FORMS, certificate)
         _add_guard_names(words, n, self._names, self._opened)
         certificate[_CERT_GUARDED] = _guarded(words, n, ends, self._names, self._sets)

@@ -6,7 +6,7 @@ import micropython
 from micropython import const
 
 from llmvm import _isa
-from llmvm.certify import Certifier
+from llmvm.certify import ROOM, Certifier
 from llmvm.header import AUTONOMOUS_MS, CERTIFICATE, CONSTANTS, SIZE, WORDS, Header
 
 # numbers of the SPEC, written by tools/gen.py
@@ -319,13 +319,14 @@ class Verifier:
         self._lows = array("i", _isa.KIND_LO)
         self._highs = array("i", _isa.KIND_HI)
         most = limits[_LIM_MAX_WORDS]
-        self._last = array("H", bytes(2 * most))
-        self._body = array("H", bytes(2 * most))
+        room = memoryview(bytearray(ROOM * most))
+        self._last = room[: 2 * most]
+        self._body = room[2 * most : 4 * most]
+        self._depths = room[4 * most : 5 * most]
         self._ends = array("H", bytes(2 * most))
-        self._depths = bytearray(most)
         self._out = array("i", (0, 0, 0))
         self._header = Header(manifest, self._out)
-        self._certifier = Certifier(self._limits)
+        self._certifier = Certifier(self._limits, room)
         self.certificate = self._certifier.certificate
         self.rule = self.word = self.value = self.limit = 0
         self.words = self.constants = self.autonomous_ms = 0
