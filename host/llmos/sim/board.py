@@ -83,7 +83,7 @@ class Board(Rig):
         self.host, self.port = host, port
         self._until_ms = 0  # the firmware's
         self._home = installed(setting.firmware, setting.manifest)
-        self.firmware = Firmware(setting.micropython, Path(self._home.name), ["main.py"])
+        self.firmware = Firmware(setting.micropython, Path(self._home.name), ["main.py"], setting.heap_kb)
 
     def close(self) -> None:
         """Leave nothing behind."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from llmos.manifest import Manifest
 from llmos.sim.arena import Arena
 from llmos.sim.body import World
-from llmos.sim.child import FirmwareDied
+from llmos.sim.child import HEAP_KB, FirmwareDied
 from llmos.sim.faults import Faults
 from llmos.sim.truth import TruthLog
 from llmos.sim.uart import Wire
@@ -28,6 +28,7 @@ class Setting:
     speed: float = 1.0  # simulated over wall time; 0 for as fast as possible
     truth: str | None = None
     faults: Faults = field(default_factory=Faults)
+    heap_kb: int = HEAP_KB
 
 
 class Rig:
