@@ -209,8 +209,15 @@ def _sums(rows: list[dict[str, Any]]) -> Bad:
 
 
 def room(_options: argparse.Namespace) -> Bad:
-    """Print what the firmware takes of the heap."""
-    return heap.report()
+    """Print what the firmware takes of the heap, in bytes, and the least heap with which it drives."""
+    print(f"{'heap, bytes':14}{'MicroPython':>12}{'code':>9}{'at rest':>9}{'driving':>9}{'drives with':>13}")
+    bad: Bad = []
+    for bits in (32, 64):
+        first, code, rest, most = heap.used(bits)
+        print(f"{bits:>3} bits{first:>18}{code - first:>9}{rest:>9}{most:>9}{heap.least_kb(bits):>10} KB")
+        if bits == 32 and most > heap.MOST:
+            bad.append(f"{most} bytes of heap in use on 32 bits, at most {heap.MOST} allowed")
+    return bad
 
 
 if __name__ == "__main__":

@@ -104,8 +104,12 @@ def _weather(
             back = now + random.randint(100, 20_000)
             events.append((back, lambda _, channel=channel: blind.pop(channel, None)))
         else:
-            events.append((now, lambda board: board._restart()))
+            events.append((now, _brown_out))
     return events, cuts
+
+
+def _brown_out(board: Board) -> None:
+    board.brownout_ms = board.world.now
 
 
 def _listen(cuts: list[tuple[int, int]], heard: list[int], board: Board) -> None:

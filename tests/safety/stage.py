@@ -20,6 +20,7 @@ from llmos.manifest import load_manifest, manifest_hash
 from llmos.resources import firmware_dir
 from llmos.sim.arena import Arena, Start, clearance
 from llmos.sim.board import Board, LockstepHost, SerialPort, Setting
+from llmos.sim.child import HEAP_KB
 from llmos.sim.faults import Faults
 from llmos.sim.judge import Truth, read_truth
 
@@ -70,6 +71,7 @@ class Scene:
     bits: int = 64
     host: type[LockstepHost] = LockstepHost
     hook: Callable[[Board], None] = lambda board: None
+    heap_kb: int = HEAP_KB
 
 
 @dataclass
@@ -126,6 +128,7 @@ def _keep_board(scene: Scene, folder: Path, port: SerialPort, host: LockstepHost
         speed=0.0,
         truth=str(folder / "truth"),
         faults=scene.faults,
+        heap_kb=scene.heap_kb,
     )
     heard = [0]
     with contextlib.closing(Board(setting, host, port)) as board:
