@@ -1,7 +1,8 @@
 # Drives the steppers of the fake board. Standard input: a JSON line for each scenario,
 #     {"top": steps/s, "from": us when power comes on, "late": [us that callbacks come late, in turn],
 #      "calls": [[ms, left, right, rate, accel] or [ms, at once], ...]}
-# and for each the answer's line: every change of the eight coils as [us, bits, ...] and when it rests.
+# and for each the answer's line: where the wheels stand and the us when that was seen, and us, left and right
+# behind each step, told by the coils alone.
 import json
 import sys
 
@@ -12,24 +13,9 @@ import machine
 from llmvm.hal.stepper import Stepper
 from simulation import board
 
+from wheels import Wheels
+
 PINS = [4, 5, 6, 7, 15, 16, 17, 18]
-
-
-# Writes down which coils are on after each microsecond in which that changes.
-class Recorder:
-    def __init__(self):
-        self.log = []
-        self.coils = 0
-        for bit in range(8):
-            machine.line(PINS[bit]).listeners.append(lambda us, level, bit=bit: self.changed(us, level, bit))
-
-    def changed(self, us, level, bit):
-        self.coils = self.coils & ~(1 << bit) | level << bit
-        if self.log and self.log[-2] == us:
-            self.log[-1] = self.coils
-        else:
-            self.log.append(us)
-            self.log.append(self.coils)
 
 
 def run(scenario):
@@ -43,7 +29,8 @@ def run(scenario):
             return late[turns[0] % len(late)]
 
         board.latency_us = latency
-    recorder = Recorder()
+    log = []
+    wheels = Wheels(PINS, log)
     stepper = Stepper({"pins_left": PINS[:4], "pins_right": PINS[4:], "max_steps_s": scenario["top"]})
     for call in scenario["calls"]:
         board.until(scenario["from"] + call[0] * 1000)
@@ -57,8 +44,8 @@ def run(scenario):
         stepper.poll()
     rest = board.us
     board.advance(200000)
-    stepper.poll()
-    print(json.dumps([rest, stepper.left, stepper.right, recorder.log]))
+    wheels.settle()
+    print(json.dumps([rest, stepper.left, stepper.right, log]))
 
 
 for line in sys.stdin:

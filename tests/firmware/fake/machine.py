@@ -8,6 +8,8 @@
 #   bus[address]             an I2C device: an object with write(bytes) and read(size) -> bytes, or OSError
 #   traffic                  what went over I2C: (us, "w" or "r", address, bytes)
 #   pulses                   what went through bitstream: (us, pin number, timing, bytes)
+#
+# A log keeps what is newest, five hundred entries at least.
 from simulation import Reset, board
 
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
@@ -29,6 +31,12 @@ def restart(us=0):
     board.restart(us)
 
 
+def note(log, entry):
+    if len(log) == 1000:
+        log[:500] = []
+    log.append(entry)
+
+
 class Line:
     def __init__(self):
         self.level = 0
@@ -42,7 +50,7 @@ class Line:
         if level == self.level:
             return
         self.level = level
-        self.log.append((board.us, level))
+        note(self.log, (board.us, level))
         for listener in self.listeners:
             listener(board.us, level)
         if self.handler and self.edges & (Pin.IRQ_RISING if level else Pin.IRQ_FALLING):
@@ -173,14 +181,14 @@ class I2C:
     def writeto(self, address, data, stop=True):
         data = bytes(data)
         device = self._device(address, len(data))
-        traffic.append((board.us, "w", address, data))
+        note(traffic, (board.us, "w", address, data))
         device.write(data)
         return len(data)
 
     def readfrom(self, address, size, stop=True):
         device = self._device(address, size)
         data = bytes(device.read(size))
-        traffic.append((board.us, "r", address, data))
+        note(traffic, (board.us, "r", address, data))
         return data
 
     def readfrom_into(self, address, buffer, stop=True):
@@ -216,7 +224,7 @@ class PWM:
             self._hz = freq
         if duty_u16 is not None:
             self._duty = duty_u16
-        self.log.append((board.us, self._hz, self._duty))
+        note(self.log, (board.us, self._hz, self._duty))
 
     def freq(self, *hz):
         if not hz:
@@ -229,11 +237,11 @@ class PWM:
         return self.init(duty_u16=duty[0])
 
     def deinit(self):
-        self.log.append((board.us, 0, 0))
+        note(self.log, (board.us, 0, 0))
 
 
 def bitstream(pin, encoding, timing, data):
-    pulses.append((board.us, pin.number, timing, bytes(data)))
+    note(pulses, (board.us, pin.number, timing, bytes(data)))
     board.advance(len(data) * 8 * (timing[0] + timing[1]) // 1000)
 
 

@@ -1,5 +1,5 @@
 # The port's own `os`, and the ESP32's terminal: what it gives to the REPL is in `terminal`.
-from uos import *
+from uos import *  # noqa: F403
 
 terminal = bytearray()
 _stream = None

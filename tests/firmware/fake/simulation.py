@@ -10,6 +10,8 @@ class Reset(BaseException):
 
 
 class Simulation:
+    reset = Reset
+
     def __init__(self):
         self.restart(0)
 
