@@ -50,6 +50,11 @@ def _unusable(folder: Path, error: OSError) -> StateError:
     )
 
 
+def own_manifest(name: str) -> Path:
+    """Return where the user's own manifest of a robot is kept; it need not exist yet."""
+    return state_dir() / "robots" / f"{name}.toml"
+
+
 def new_run_folder(label: str) -> Path:
     """Make and return a fresh folder for one run.
 

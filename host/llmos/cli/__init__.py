@@ -14,6 +14,7 @@ COMMANDS = {
     "board": ("board", "board", "Start a virtual robot behind a serial port, for any tool."),
     "flash": ("flash", "flash", "Bring a board to the newest firmware, from bare on."),
     "bytecode": ("bytecode", "bytecode", "Assemble, disassemble, validate and run LLMBytecode."),
+    "calibrate": ("calibrate", "calibrate", "Measure the wheels, and correct the robot's manifest."),
     "monitor": ("monitor", "monitor", "Show the robot live, with the e-stop under the space bar."),
     "doctor": ("doctor", "doctor", "Say what is installed, what is missing, and what to do about it."),
 }
