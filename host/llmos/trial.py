@@ -39,7 +39,6 @@ def try_blocks(
     native: Choice = "auto",
     speed: float = 0.0,
     heartbeat_ms: int = HEARTBEAT_MS,
-    faults: tuple[str, ...] = (),
 ) -> list[Trial]:
     """Stream blocks to a fresh virtual robot; one that does not complete is the last.
 
@@ -52,7 +51,6 @@ def try_blocks(
         native: whether the robot is sent machine code: `auto` where it has computed long enough to pay.
         speed: simulated over wall time, 0 for as fast as possible.
         heartbeat_ms: time between two heartbeats, each of which is answered by telemetry.
-        faults: as `llmos board --fault` takes them.
 
     Raises:
         LLMBytecodeError: a program is refused on the host, or a container is damaged.
@@ -63,7 +61,7 @@ def try_blocks(
     manifest = load_manifest(robot)
     blocks = [certified(program, manifest.limits) for program in programs]
     place = load_arena(arena, radius_m=manifest.radius_m)
-    order = Order(goal="", arena=arena, robot=robot, seed=seed, bits=bits, speed=speed, faults=faults)
+    order = Order(goal="", arena=arena, robot=robot, seed=seed, bits=bits, speed=speed)
     with scratch_folder() as folder:
         log = folder / "truth.jsonl"
         with connected(order, manifest, log, heartbeat_ms) as link:
