@@ -87,8 +87,11 @@ class Wifi:
         self._state = _NOBODY
         self._now = self._due = self._heard = self._asked = 0  # ms
         self._tried = None  # ms when the network was asked for
-        self._wlan = network.WLAN(network.WLAN.IF_STA)
-        self._wlan.active(True)
+        try:
+            self._wlan = network.WLAN(network.WLAN.IF_STA)
+            self._wlan.active(True)
+        except OSError:  # no radio, no link over it
+            self._wlan = None
 
     # Look after the network, the host and what waits to be sent.
     def poll(self, now):

@@ -1,0 +1,270 @@
+"""The link over Wi-Fi: the robot's half, on MicroPython, and the host's, over real sockets."""
+
+import os
+import select
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from llmos.link import pairing
+from llmos.link.errors import LinkError
+from llmos.link.pairing import pairing_key
+from llmos.link.port import Port, open_port
+
+ROOT = Path(__file__).parents[3]
+KEY = "correct horse battery staple"
+WAIT_S = 20.0  # for what comes at once on a machine that is not busy
+
+Start = Callable[..., str]
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
+def _listens(port: int) -> bool:
+    """Whether the kernel has a listening socket there; nobody is connected to."""
+    return any(
+        f":{port:04X} 00000000:0000 0A" in line for line in Path("/proc/net/tcp").read_text().splitlines()
+    )
+
+
+def _rest(connection: socket.socket) -> bytes:
+    """What comes until the other end closes."""
+    connection.settimeout(WAIT_S)
+    data = b""
+    try:
+        while some := connection.recv(4096):
+            data += some
+    except ConnectionResetError:
+        pass
+    return data
+
+
+@pytest.fixture
+def start(micropython64: Path) -> Iterator[Start]:
+    """Starts robots; the milliseconds of their clocks may pass faster."""
+    robots: list[subprocess.Popen[bytes]] = []
+
+    def run(key: str = KEY, pace: int = 1) -> str:
+        port = _free_port()
+        command = [micropython64, "tests/firmware/wifi_robot.py", str(port), key, str(pace)]
+        robots.append(subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE))
+        if len(key) >= pairing.LEAST_KEY:
+            _until(lambda: _listens(port))
+        return f"tcp://127.0.0.1:{port}"
+
+    yield run
+    for robot in robots:
+        robot.communicate()
+        assert robot.returncode == 0
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host holds the robots' key."""
+    monkeypatch.setenv("LLMOS_KEY", KEY)
+
+
+def _connect(url: str) -> socket.socket:
+    host, port = url.removeprefix("tcp://").split(":")
+    return socket.create_connection((host, int(port)), WAIT_S)
+
+
+def _failure(url: str) -> str:
+    with pytest.raises(LinkError) as caught:
+        open_port(url)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert url in text
+    assert KEY not in text
+    return text
+
+
+def _open_in_time(url: str) -> Port:
+    """Open the port as soon as the robot has seen that the host before has gone."""
+    end = time.monotonic() + WAIT_S
+    while True:
+        try:
+            return open_port(url)
+        except LinkError as error:
+            if "another host" not in str(error) or time.monotonic() > end:
+                raise
+
+
+def test_bytes_both_ways(start: Start) -> None:
+    port = open_port(start())
+    data = bytes(range(256)) * 400
+    echo, at = b"", 0
+    while len(echo) < len(data):
+        if at - len(echo) < 4096:  # the robot's room
+            port.write(data[at : at + 1000])
+            at += 1000
+        assert port.await_bytes(WAIT_S)
+        echo += port.read()
+    assert echo == data
+    assert (port.tx_total, port.rx_total) == (len(data), len(data))
+    port.close()
+
+
+def test_a_host_may_come_back(start: Start) -> None:
+    url = start()
+    for _ in range(3):
+        port = _open_in_time(url)
+        port.write(b"again")
+        port.fill(5)
+        assert port.read() == b"again"
+        port.close()
+
+
+def test_one_host_at_a_time(start: Start) -> None:
+    url = start()
+    first = open_port(url)
+    assert "another host" in _failure(url)
+    first.write(b"here")
+    first.fill(4)
+    first.close()
+
+
+def test_a_silent_host_makes_room(start: Start) -> None:
+    url = start(pace=50)
+    first = open_port(url)
+    time.sleep(0.2)  # ten seconds of the robot's
+    second = open_port(url)
+    second.write(b"here")
+    second.fill(4)
+    assert first.await_bytes(WAIT_S)
+    with pytest.raises(LinkError, match="vanished"):
+        first.read()
+    second.close()
+
+
+def test_a_wrong_key(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = start(pace=10)
+    monkeypatch.setenv("LLMOS_KEY", KEY + "!")
+    assert "refuses the key of LLMOS_KEY" in _failure(url)
+    monkeypatch.setenv("LLMOS_KEY", KEY)
+    _open_in_time(url).close()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"x", bytes(48), os.urandom(48), os.urandom(47), b"GET / HTTP/1.1\r\nHost: robot\r\n\r\n" * 3],
+    ids=["nothing", "a byte", "zeros", "a guess", "too little", "HTTP"],
+)
+def test_strangers_hear_the_greeting_and_no_more(start: Start, sent: bytes) -> None:
+    """Nothing that they say comes back, which it would from the link; and after them a host can pair."""
+    url = start(pace=30)
+    with _connect(url) as stranger:
+        stranger.sendall(sent + b"\0frames\0" * bool(len(sent) >= 48))
+        heard = _rest(stranger)
+    assert heard[:8] == b"llmos-1\n"
+    assert len(heard) == 24
+    _open_in_time(url).close()
+
+
+def test_no_challenge_is_given_twice(start: Start) -> None:
+    url = start(pace=30)
+    greetings = set()
+    for _ in range(3):
+        with _connect(url) as stranger:
+            greetings.add(_rest(stranger))
+    assert len(greetings) == 3
+
+
+def test_an_answer_cannot_be_used_again(start: Start) -> None:
+    """What a host sent to one challenge opens nothing at the next one."""
+    url, heard = start(pace=30), bytearray()
+    with socket.create_server(("127.0.0.1", 0)) as between:
+
+        def relay() -> None:
+            host, robot = between.accept()[0], _connect(url)
+            with host, robot:
+                while ready := select.select([host, robot], [], [], WAIT_S)[0]:
+                    data = ready[0].recv(100)
+                    if not data:
+                        return
+                    if ready[0] is host:
+                        heard.extend(data)
+                    (robot if ready[0] is host else host).sendall(data)
+
+        thread = threading.Thread(target=relay)
+        thread.start()
+        open_port(f"tcp://127.0.0.1:{between.getsockname()[1]}").close()
+        thread.join()
+    assert len(heard) == 48
+    with _connect(url) as thief:
+        thief.sendall(heard)
+        answer = _rest(thief)
+    assert len(answer) in (8, 24)  # busy, where the robot has not seen that the host has gone
+
+
+def test_nobody_there() -> None:
+    assert "nobody answers there" in _failure(f"tcp://127.0.0.1:{_free_port()}")
+    assert "nobody answers there" in _failure("tcp://nohost.invalid")
+    for url in ("tcp://", "tcp://:1", "tcp://robot:99999", "tcp://robot:x"):
+        assert "names no host" in _failure(url)
+
+
+def test_a_robot_without_a_key_does_not_listen(start: Start) -> None:
+    url = start(key="too short")
+    time.sleep(0.2)
+    assert "nobody answers there" in _failure(url)
+
+
+@pytest.mark.parametrize(
+    ("says", "message"),
+    [
+        (b"HTTP/1.0 400\r\n\r\n", "no robot of ours"),
+        (b"llmos-1\nshort", "no robot of ours"),
+        (b"llmos-1\n" + bytes(16) + bytes(32), "cannot prove"),
+        (b"llmos-1\n" + bytes(16), "refuses the key"),
+        (b"", "says nothing"),
+    ],
+)
+def test_something_else_there(monkeypatch: pytest.MonkeyPatch, says: bytes, message: str) -> None:
+    monkeypatch.setattr(pairing, "_PATIENCE_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            peer = server.accept()[0]
+            with peer, suppress(ConnectionResetError):
+                peer.sendall(says)
+                if says:
+                    peer.recv(48)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert message in _failure(f"tcp://127.0.0.1:{server.getsockname()[1]}")
+        thread.join()
+
+
+def test_the_key_file(monkeypatch: pytest.MonkeyPatch, state_folder: Path) -> None:
+    monkeypatch.delenv("LLMOS_KEY")
+    assert "no key for a robot" in _failure("tcp://127.0.0.1:9")
+    path = state_folder / "key"
+    state_folder.mkdir()
+    path.write_text(KEY + "\n")
+    path.chmod(0o644)
+    assert "chmod 600" in _failure("tcp://127.0.0.1:9")
+    path.chmod(0o600)
+    assert pairing_key() == (KEY.encode(), str(path))
+    path.write_text("short")
+    assert "at least 16" in _failure("tcp://127.0.0.1:9")
+    path.write_bytes(b"\xff" * 20)
+    assert "write it again" in _failure("tcp://127.0.0.1:9")
