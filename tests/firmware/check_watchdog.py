@@ -106,9 +106,9 @@ for port in PORTS:
     check(port + " fails twice: it is latched", host.telemetry().state, I.STATE_LATCHED)
     host.send(I.F_CLEAR, pack("<I", host.telemetry().clear))
     host.until(world.ms + 120)
-    check(port + " fails twice: after a clear it works", host.execute([w(I.OP_END)]).outcome, I.OUT_COMPLETED)
+    check(port + " fails twice: cleared, it works", host.execute([w(I.OP_END)]).outcome, I.OUT_COMPLETED)
 
-# A round that fails and a drive that does not stop: the program ends at once, and only the watchdog is left.
+# A round that fails and a drive that does not stop: the program ends, and the watchdog is left.
 world, robot, host = moving()
 halt, world.fails = world.drive.halt, {"readinto": 1}
 
