@@ -154,6 +154,37 @@ def test_registers(rom: Rom) -> None:
         assert ask(rom, 0x0A, words(address))[0] == (before if expected is None else expected)
 
 
+def transact(rom: Rom, opcode: int, sent: int | None = None, address: int = 0) -> int:
+    """One transaction with the flash chip through its controller's registers; the 32 bits that it answers."""
+    user = 1 << 31 | 1 << 28 | (0 if sent is None else 1 << 27)
+    settings = {
+        0x18: user,
+        0x20: 7 << 28 | opcode,
+        0x04: address,
+        0x24: 15,
+        0x28: 31,
+        0x58: sent or 0,
+        0x00: 1 << 18,
+    }
+    for register, value in settings.items():
+        ask(rom, 0x09, words(0x60002000 + register, value, 0xFFFFFFFF, 0))
+    assert ask(rom, 0x0A, words(0x60002000))[0] == 0
+    return ask(rom, 0x0A, words(0x60002058))[0]
+
+
+def test_flash_chip(rom: Rom) -> None:
+    """The flash chip tells its maker and its size, its parameters (SFDP), and keeps its status."""
+    assert transact(rom, 0x9F) == 0x1440C8  # 2 to the power of 0x14 bytes, of this test's flash
+    assert transact(rom, 0x5A).to_bytes(4, "little") == b"SFDP"
+    assert transact(rom, 0x5A, address=0x34) == SIZE * 8 - 1
+    assert transact(rom, 0x5A, address=0x1000) == 0xFFFFFFFF
+    assert transact(rom, 0x05) == 0x0200
+    transact(rom, 0x01, sent=0x0340)
+    assert transact(rom, 0x35) == 0x03
+    transact(rom, 0x31, sent=0x01)
+    assert transact(rom, 0x05) == 0x0140
+
+
 def test_mac(tmp_path: Path) -> None:
     """Each flash file gives its board a locally administered address of its own; one can be chosen."""
     macs = []
@@ -278,7 +309,7 @@ commands = st.builds(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
 @given(st.lists(commands | st.binary(max_size=60), max_size=12), st.booleans())
 def test_any_bytes(rom: Rom, line: list[bytes], stub: bool) -> None:
     """No bytes make it fail, and after a reset it answers."""
