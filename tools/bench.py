@@ -14,6 +14,7 @@ BENCHMARKS = {
     "validate": ("bench_validate", "Verifier: against wasmtime's, and on the robot"),
     "wasm": ("bench_wasm", "Interpreter and machine code against wasm3"),
     "stream": ("bench_stream", "Pauses between moves, in simulated time"),
+    "link": ("bench_link", "Goodput at 921,600 baud, in simulated time"),
     "wire": ("bench_wire", "Bytes on the wire for a square drive"),
     "astar": ("bench_astar", "A*, one query, median over seeded maps"),
     "inference": ("bench_inference", "One decision by SmolLM2"),
