@@ -6,6 +6,7 @@ in order. A datagram may come twice, as the line may double it; it may not be ha
 frame that was sent after it.
 """
 
+import re
 import struct
 import subprocess
 from collections import Counter
@@ -28,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 IDENTIFY_MS = 200
 QUEUE = 144  # reliable frames that the firmware's end can keep
 PATIENCE_MS = 3_600_000  # what has not come after an hour of the line's time will never come
+FRAME = re.compile(rb"\0?[^\0]+\0")
 REQUEST, ANSWER = struct.Struct("<IHH"), struct.Struct("<iHIHH")
 HEADER = struct.Struct(FRAME_FORMAT)
 RATES = (0.003, 0.03, 0.1, 0.3)
@@ -116,13 +118,11 @@ class Ledger:
 
     def write(self, data: bytes) -> list[bytes]:
         """Enter what an end writes; return its frames."""
-        frames = []
-        for piece in filter(None, data.split(b"\0")):
-            frame = parse(piece)
+        frames: list[bytes] = FRAME.findall(data)
+        for frame in map(parse, (piece.strip(b"\0") for piece in frames)):
             self._written[build(frame)] = self._numbered
             if self.plan[self._numbered : self._numbered + 1] == [(frame.type, frame.payload)]:
                 self._numbered += 1
-            frames.append(b"\0" + piece + b"\0")
         self._tally.frames += len(frames)
         return frames
 

@@ -23,7 +23,6 @@ Choice = Literal["auto", "always", "never"]
 SAVED_NS = {"x64": 5.0, "x86": 5.0, "xtensawin": 1000.0}
 BYTE_MS = 10 / 115.2 * 1.15  # ten bits at 115200 baud, and what the frames of 116 bytes add
 MAKING_MS = 25.0  # to compile and to load: tools/bench_native.py
-CHUNK = 116  # bytes in a frame, as of a container
 ANSWER_MS = 3000
 HASH = 8  # bytes of the SHA-256 that COMMIT names
 
@@ -80,8 +79,7 @@ def attach(robot: "Robot", block: bytes, mpy: bytes) -> bool:
         return False
     robot._verdict = None
     robot._request(FrameType.NATIVE, block, len(mpy))
-    for offset in range(0, len(mpy), CHUNK):
-        robot._request(FrameType.DATA, offset, tail=mpy[offset : offset + CHUNK])
+    robot._send_data(mpy)
     robot._request(FrameType.COMMIT, hashlib.sha256(mpy).digest()[:HASH])
     robot._pump(ANSWER_MS + int(len(mpy) * BYTE_MS), lambda: robot._fault or robot._verdict)
     if robot._fault:

@@ -18,7 +18,7 @@ from llmbytecode._isa import (
 from llmbytecode.container import block_hash
 from llmos.link.clock import Clock
 from llmos.link.errors import BlockRefused, HashMismatch, LinkError, LinkTimeout, robot_fault
-from llmos.link.frames import Frame
+from llmos.link.frames import MAX_PAYLOAD, Frame
 from llmos.link.interrupts import deferred_interrupts
 from llmos.link.messages import Done, Event, FaultNotice, Hello, Message, Telemetry, Verdict, pack, unpack
 from llmos.link.native import MachineCode, attach
@@ -31,7 +31,8 @@ IDENTIFY_MS = 200  # between two attempts
 ANSWER_MS = 3000  # no frame for this time: nobody is there
 UPLOAD_MS = 10_000
 REST_MS = 3000  # within which a stopped robot stands still
-CHUNK = 116  # bytes of a container in a frame; more would fit, but on a noisy line short frames survive
+LONG, SHORT = MAX_PAYLOAD - 2, 116  # bytes of an upload in a frame
+NOISY = 0.15  # share of repeated frames from which on short ones cost less, as they survive
 SLOTS = 2  # blocks that a robot holds
 
 _Result = TypeVar("_Result")
@@ -126,6 +127,8 @@ class Robot:
         """
         self.hello = None
         self._held.clear()
+        self._reported, self._fault = [], None  # of a block that is forgotten
+        self._ended.clear()
         self.machine_code.begin()
         self._transport = Transport(self._random.getrandbits(16), self.stats)
         nonce = self._random.getrandbits(32)
@@ -155,8 +158,7 @@ class Robot:
         if len(self._held) == SLOTS:
             self._held.popleft()  # its slot takes the new block, even if that is refused
         self._request(FrameType.BEGIN, block, len(container))
-        for offset in range(0, len(container), CHUNK):
-            self._request(FrameType.DATA, offset, tail=container[offset : offset + CHUNK])
+        self._send_data(container)
         self._request(FrameType.COMMIT, block)
         self._verdict = None
         self._pump(UPLOAD_MS, lambda: self._fault or (self._verdict and self._verdict.block == block))
@@ -311,6 +313,12 @@ class Robot:
         self._fault = None
         self._told = False
         self._transport.send(type_, pack(type_, *values, tail=tail))
+
+    def _send_data(self, data: bytes) -> None:
+        noisy = self.stats.retransmits > NOISY * self.stats.frames_sent
+        step = SHORT if noisy else LONG
+        for offset in range(0, len(data), step):
+            self._request(FrameType.DATA, offset, tail=data[offset : offset + step])
 
     def _insist(self, type_: FrameType, done: Callable[[], bool]) -> bool:
         """Repeat a datagram until `done` or until it is hopeless."""
