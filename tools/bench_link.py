@@ -85,8 +85,8 @@ def code_ms(faults: Sequence[str], seed: int) -> tuple[float, int]:
         return board.clock.now() - began, CODE
 
 
-# name -> (how it is measured, shares of the line rate that we promise: on a clean line, and with frames lost).
-# A block has 52 ms of frames, then waits for its verdict, on a virtual line whose clock ticks in milliseconds.
+# name -> (how it is measured, shares of the line rate that we promise: on a clean line, with frames lost).
+# A block is 52 ms of frames, and then the wait for its verdict, on a line whose clock ticks in milliseconds.
 UPLOADS = {
     "stream": (stream_ms, 0.90, 0.75),
     "machine code": (code_ms, 0.90, 0.75),
