@@ -1,7 +1,12 @@
 """What goes wrong between the host and its robot."""
 
+from typing import TYPE_CHECKING
+
 from llmbytecode._isa import Fault
 from llmos.errors import LlmosError
+
+if TYPE_CHECKING:
+    from llmos.link.messages import Hello
 
 _FAULTS: dict[int, str] = {
     Fault.UNKNOWN_BLOCK: "it does not hold the block; upload it again",
@@ -27,7 +32,12 @@ class LinkTimeout(LinkError, TimeoutError):
 
 
 class HashMismatch(LinkError):
-    """Host and robot were made for different SPECs or manifests."""
+    """Host and robot were made for different SPECs or manifests; `hello` is what the robot says of itself."""
+
+    def __init__(self, message: str, hello: "Hello") -> None:
+        """Keep the robot's HELLO."""
+        super().__init__(message)
+        self.hello = hello
 
 
 class BlockRefused(LinkError):

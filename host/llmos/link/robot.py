@@ -291,7 +291,8 @@ class Robot:
                 self.hello = None
                 raise HashMismatch(
                     f"the robot's {name} is 0x{found:08x}, the host's 0x{expected:08x}; "
-                    "flash this version's firmware with this robot's manifest, or name the right robot"
+                    "flash this version's firmware with this robot's manifest, or name the right robot",
+                    hello,
                 )
 
     def _nobody(self, noise: int) -> str:
