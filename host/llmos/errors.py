@@ -5,6 +5,7 @@ LlmosError                  anything that LLMos refuses or cannot do
 ├── BehaviourError          a behaviour that is not in the list             (llmos.behaviours)
 ├── BoardError              a host that breaks the clock channel's protocol (llmos.sim.board)
 ├── CalibrationError        a calibration that cannot be made                (llmos.calibration)
+├── CameraError             a camera that sends no pictures                  (llmos.camera)
 ├── EvaluationError         an evaluation that cannot be run                 (llmos.evaluation)
 ├── FaultError              a fault that cannot be switched on               (llmos.sim.faults)
 ├── FirmwareDied            the MicroPython behind a virtual robot ended     (llmos.sim.child)

@@ -1,9 +1,9 @@
-# Wi-Fi: HMAC, when it is off, joining a network that comes and goes, pairing, and a host that does not keep up.
-# Time is what the test says; sockets are real.
+# Wi-Fi: HMAC, when it is off, joining a network that comes and goes, pairing, and a host that does not keep
+# up. Time is what the test says; sockets are real.
 import select
 import socket
 import sys
-from binascii import hexlify, unhexlify
+from binascii import hexlify
 
 sys.path.insert(0, "firmware")
 
@@ -148,7 +148,9 @@ wlan.joined, wlan.broken = True, False
 # Let the robot look around for so long, in its own time.
 def run(ms):
     global now
-    for now in range(now, now + ms + 1, 10):
+    end = now + ms
+    while now < end:
+        now += 10
         wifi.poll(now)
 
 
@@ -235,7 +237,7 @@ check("whole frames in order", (rest, whole), (b"", sent))
 
 # While a host is there, nothing allocates.
 host.write(b"x" * 100)
-view = memoryview(frame)
+view, size = memoryview(frame), 0
 micropython.heap_lock()
 size = wifi.readinto(buffer)
 for _ in range(3):
