@@ -77,7 +77,8 @@ def _since(later: int, earlier: int) -> int:
 
 # How long `part` of a step takes at the mean of two speeds, whose sum is given.
 @micropython.viper
-def _time(state: ptr32, speeds: int, part: int) -> int:
+def _time(numbers, speeds: int, part: int) -> int:
+    state = ptr32(numbers)
     if part <= 0:
         return 0
     least = state[_SCALE] // 2000000
@@ -92,7 +93,8 @@ def _time(state: ptr32, speeds: int, part: int) -> int:
 
 # Plan the step that comes: as fast as the ramps up and down and the greatest speed allow.
 @micropython.viper
-def _plan(state: ptr32):
+def _plan(numbers):
+    state = ptr32(numbers)
     gain = state[_GAIN]
     cap = state[_CAP]
     part = state[_PART]
@@ -129,11 +131,11 @@ def _plan(state: ptr32):
     speed = state[_SPEED]
     last = int(_root(end))
     level = speed if peak == begin else (last if peak == end else int(_root(peak)))
-    first_us = int(_time(state, speed + level, first))
-    last_us = int(_time(state, level + last, then))
+    first_us = int(_time(numbers, speed + level, first))
+    last_us = int(_time(numbers, level + last, then))
     state[_FIRST_US] = first_us
     state[_LAST_US] = last_us
-    state[_STEP_US] = first_us + last_us + int(_time(state, 2 * level, part - first - then))
+    state[_STEP_US] = first_us + last_us + int(_time(numbers, 2 * level, part - first - then))
     state[_LEVEL] = level
     state[_END_SQUARE] = end
     state[_END_SPEED] = last
@@ -143,7 +145,8 @@ def _plan(state: ptr32):
 # came late delays no later step but the next ones, which then are made in 15/16 of their time; how late a
 # callback comes every time is taken off that, so that only its jitter is added.
 @micropython.viper
-def _make(state: ptr32, now: int) -> int:
+def _make(numbers, now: int) -> int:
+    state = ptr32(numbers)
     state[state[_LEAD]] += state[_SIGN]
     line = state[_LINE] + state[_OTHER]
     if line >= state[_TOTAL]:
@@ -164,7 +167,7 @@ def _make(state: ptr32, now: int) -> int:
         state[_SQUARE] = 0
         state[_SPEED] = 0
         due = now
-    _plan(state)
+    _plan(numbers)
     us = state[_STEP_US]
     due = (due + us) & 0x3FFFFFFF
     lag = int(_since(now, state[_ARMED]))
