@@ -69,6 +69,12 @@ def _root(x: int) -> int:
     return root
 
 
+# The ticks as a number.
+@micropython.viper
+def _ticks() -> int:
+    return int(ticks_us())  # type: ignore[call-overload]
+
+
 # Later - earlier, for ticks.
 @micropython.viper
 def _since(later: int, earlier: int) -> int:
@@ -206,7 +212,7 @@ class Stepper:
 
     # Begin a motion, or replace the one that runs: see hal/__init__.py.
     def move(self, left, right, rate, accel):
-        now = ticks_us()
+        now = _ticks()
         self._locked = True
         rate = min(max(rate, 1), self._top) << self._shift
         self._gain = min(2 * max(accel, 1) << 2 * self._shift, _MOST)
@@ -224,7 +230,7 @@ class Stepper:
         self._begin(left, right, rate, speed, done, now)
 
     def halt(self, at_once):
-        now = ticks_us()
+        now = _ticks()
         self._locked = True
         speed, _ = self._look(now)
         state = self._state
@@ -305,14 +311,16 @@ class Stepper:
         self._locked = False
 
     def _arm(self, us):
-        us = max(us, _SOON_US)
-        self._timer.init(mode=Timer.ONE_SHOT, period=us, tick_hz=1000000, callback=self._callback)
+        # the stubs know a period or ticks, the board both
+        self._timer.init(  # type: ignore[call-overload]
+            mode=Timer.ONE_SHOT, period=max(us, _SOON_US), tick_hz=1000000, callback=self._callback
+        )
 
     # The timer's callback. One that was under way when the plan changed comes too early.
     def _fire(self, _timer):
         if self._locked:
             return
-        now = ticks_us()
+        now = _ticks()
         state = self._state
         early = _since(state[_ARMED], now)
         if early > 0:
@@ -343,7 +351,7 @@ class Stepper:
     # Bring the numbers up to date, and make up for an interrupt that was lost.
     def poll(self):
         state = self._state
-        if state[_GO] and _since(ticks_us(), state[_ARMED]) > _STANDS_US:
+        if state[_GO] and _since(_ticks(), state[_ARMED]) > _STANDS_US:
             self._fire(None)
         self.left, self.right = state[_LEFT], state[_RIGHT]
         self.moving = 1 if state[_GO] else 0

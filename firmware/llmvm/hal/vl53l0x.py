@@ -240,7 +240,7 @@ class Vl53l0x:
             self.phase = _STARTING
             self._steps = self._start()
         try:
-            wait = next(self._steps, -1)
+            wait = next(self._steps, -1)  # type: ignore[arg-type]
         except OSError:
             self.fail(now)
             return True
