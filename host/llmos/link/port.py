@@ -66,9 +66,9 @@ def open_port(url: str, baud: int = BAUD, gone: Callable[[], str] = lambda: _VAN
     with _mapped(
         url, lambda: "it cannot be opened; name a serial port such as /dev/ttyACM0 or socket://HOST:PORT"
     ):
-        line = serial.serial_for_url(url, baudrate=baud, timeout=0, write_timeout=5, do_not_open=True)
+        line = serial.serial_for_url(url, baudrate=baud, timeout=0, do_not_open=True)
         if isinstance(line, serial.Serial):
-            line.exclusive = True
+            line.exclusive, line.write_timeout = True, 5  # RFC 2217's refuses the latter
         line.open()
     return Port(line, url, gone)
 
