@@ -82,7 +82,7 @@ class Robot:
         self._ended: deque[tuple[Done, list[Event], int]] = deque(maxlen=SLOTS)  # with events and ended_ms
         self._fault: FaultNotice | None = None
         self._on_telemetry: Callable[[Telemetry], None] | None = None
-        self._told = False  # a TELEMETRY has come since the last request was acknowledged
+        self._told = False  # a TELEMETRY has come since the last request was acknowledged, and all before it
         self._beat_every_ms, self._beat_ms = heartbeat_ms, 0
         self._silent_ms = 0
         self._round_trip_ms = 0
@@ -244,11 +244,13 @@ class Robot:
         self._request(FrameType.STOP)
         if not self._pump(REST_MS, lambda: self._told and self.at_rest):
             raise LinkTimeout(f"the robot moves {REST_MS / 1000:g} s after STOP; switch its motors off")
+        self._settle()
 
     def estop(self) -> None:
         """Stop the robot at once and latch it."""
         if not self._insist(FrameType.ESTOP, lambda: self.latched):
             raise LinkTimeout("the robot does not latch its e-stop; switch its motors off")
+        self._settle()
 
     def shout_estop(self) -> None:
         """Send ESTOP with the next bytes that go out, without waiting; whoever shouts looks at `latched`."""
@@ -331,6 +333,13 @@ class Robot:
                 return True
         return False
 
+    def _settle(self) -> None:
+        """Ask for the state once more: the DONE of what was stopped, sent just behind the last, comes first."""
+        self._told = False
+        self._transport.send(FrameType.STATUS)
+        if not self._pump(ANSWER_MS, lambda: self._told):
+            raise self._timeout("TELEMETRY", ANSWER_MS)
+
     def _halt(self) -> None:
         """Stop if that is still possible; the lease does where it is not."""
         with suppress(LinkError):
@@ -381,7 +390,7 @@ class Robot:
         message = unpack(frame)
         if isinstance(message, Telemetry):
             self.telemetry = message
-            self._told = self._transport.idle
+            self._told = self._transport.idle and not self._transport.misses_before(frame)
             if self._unanswered_ms is not None:
                 self._round_trip_ms = self.clock.now() - self._unanswered_ms
                 self._unanswered_ms = None

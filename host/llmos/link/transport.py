@@ -70,6 +70,10 @@ class Transport:
         """Queue a frame: reliable or a datagram, as the SPEC says of its type."""
         (self._queue if type_ in RELIABLE else self._datagrams).append((type_, payload))
 
+    def misses_before(self, frame: Frame) -> bool:
+        """Whether reliable frames that the peer sent before this one have not come yet."""
+        return 0 < (frame.seq - self._expected) & 0xFF < 128
+
     def receive(self, data: bytes, now_ms: int) -> list[Frame]:
         """Return the frames that the bytes complete: reliable ones once and in order, no stale datagram."""
         stats = self.stats
