@@ -109,7 +109,7 @@ class Vl53l0x:
         self._four = bytearray(4)
         self._spads = bytearray(6)
         self.result = bytearray(13)
-        self._steps = None
+        self._steps = iter(())
         self.phase = _OFF
         self.due = 0  # ms
         self.heard = 0  # ms when the last sample came, or the start sequence ended

@@ -12,10 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from llmos.link import pairing
+from llmbytecode import Outcome, assemble, write_container
+from llmos.link import Robot, WallClock, pairing
 from llmos.link.errors import LinkError
 from llmos.link.pairing import pairing_key
 from llmos.link.port import Port, open_port
+from llmos.manifest import manifest_hash
+
+from .conftest import LIMITS
 
 ROOT = Path(__file__).parents[3]
 KEY = "correct horse battery staple"
@@ -61,9 +65,9 @@ def start(micropython64: Path) -> Iterator[Start]:
     """Starts robots; the milliseconds of their clocks may pass faster."""
     robots: list[subprocess.Popen[bytes]] = []
 
-    def run(key: str = KEY, pace: int = 1) -> str:
+    def run(key: str = KEY, pace: int = 1, end: str = "echo") -> str:
         port = _free_port()
-        command = [micropython64, "tests/firmware/wifi_robot.py", str(port), key, str(pace)]
+        command = [micropython64, "tests/firmware/wifi_robot.py", str(port), key, str(pace), end]
         robots.append(subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE))
         if len(key) >= pairing.LEAST_KEY:
             _until(lambda: _listens(port))
@@ -119,6 +123,29 @@ def test_bytes_both_ways(start: Start) -> None:
         echo += port.read()
     assert echo == data
     assert (port.tx_total, port.rx_total) == (len(data), len(data))
+    port.close()
+
+
+def test_the_link_over_the_air(start: Start) -> None:
+    """The same session, the same frames and the same stops as on a cable."""
+    url = start(end="drive")
+    limits = LIMITS._replace(actuators=7)
+    port = open_port(url)
+    container = write_container(assemble("LED 1, 2, 3\nMOVE 10mm, 40mm/s\nREPORT 7, r0\nEND"), limits)
+    with Robot(port, WallClock(port), manifest_hash(limits)) as robot:
+        robot.connect()
+        done = robot.run(container)
+        assert (done.outcome, round(done.path_mm, -1)) == (Outcome.COMPLETED, 10)
+        assert [tuple(event) for event in robot.events] == [(7, 0)]
+        robot.estop()
+        assert robot.latched
+    port.close()
+    port = _open_in_time(url)
+    with Robot(port, WallClock(port), manifest_hash(limits)) as robot:
+        robot.connect()
+        assert robot.latched
+        robot.clear()
+        assert robot.run(container).outcome == Outcome.COMPLETED
     port.close()
 
 
