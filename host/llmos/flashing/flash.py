@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from llmos.flashing.errors import BoardLost, FlashError, NoAnswer, WrongChip
 from llmos.flashing.fetch import fetch
@@ -85,25 +85,62 @@ def flash(job: Job, tell: Tell) -> Outcome:
     """
     image = _image(job)
     port = job.port or choose(find_ports()).path
-    repl, board = _look(port, job.via)
-    tell.board(board)
-    _check_board(board)
-    outcome = Outcome(board)
-    if job.erase or not board.recent:
-        if repl is not None:
-            repl.close()
-        data, stored, name = _required(image, job, board)
-        check_fits(data, stored, board.flash_bytes or 0, name)
-        outcome.wrote_micropython = stored.version
-        if job.dry_run:
-            return outcome
-        repl, board = _write_micropython(job, board, data, stored, tell)
-        outcome.board = board
-    if repl is None:  # a recent MicroPython answers through one
-        raise NoAnswer(
-            f"port {port}: MicroPython does not answer; press RESET on the board, then run this again"
-        )
-    return _firmware(job, repl, outcome, tell)
+    with _Reached(port, job.via) as reached:
+        tell.board(reached.board)
+        if reached.board.chip != CHIP:
+            raise WrongChip(wrong_chip(reached.board.chip))
+        outcome = Outcome(reached.board)
+        if job.erase or not reached.board.recent:
+            data, stored, name = image or _missing(job, reached.board)
+            check_fits(data, stored, reached.board.flash_bytes or 0, name)
+            outcome.wrote_micropython = stored.version
+            if job.dry_run:
+                return outcome
+            _write_micropython(job, reached, data, stored, tell)
+            outcome.board = reached.board
+        _update(job, reached, outcome, tell)
+    if not job.dry_run:
+        _shake_hands(job, outcome, tell)
+    return outcome
+
+
+class _Reached:
+    """A board that is reached by its REPL, or, where that does not answer, by its chip's bootloader."""
+
+    def __init__(self, port: str, via: Via) -> None:
+        self.repl: Repl | None = None
+        self.rom: Rom | None = None
+        try:
+            self.repl = open_repl(port, via)
+        except NoAnswer:
+            if is_pty(port):
+                raise
+        try:
+            self.board = from_repl(self.repl, port) if self.repl else from_chip(self.bootloader(port), port)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "_Reached":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let what is on the board run."""
+        if self.repl is not None:
+            self.repl.close()
+        if self.rom is not None:
+            self.rom.close()
+        self.repl = self.rom = None
+
+    def bootloader(self, port: str) -> Rom:
+        """The bootloader; the REPL is gone then."""
+        if self.rom is None:
+            self.close()
+            self.rom = Rom(port)
+        return self.rom
 
 
 def _image(job: Job) -> tuple[bytes, Image, str] | None:
@@ -112,25 +149,7 @@ def _image(job: Job) -> tuple[bytes, Image, str] | None:
     return None if path is None else (*load_image(path), str(path))
 
 
-def _look(port: str, via: Via) -> tuple[Repl | None, Board]:
-    """The board's REPL, where it has one, and what the board is."""
-    try:
-        repl = open_repl(port, via)
-    except NoAnswer:
-        if is_pty(port):
-            raise
-        return None, from_chip(port)
-    return repl, from_repl(repl, port)
-
-
-def _check_board(board: Board) -> None:
-    if board.chip != CHIP:
-        raise WrongChip(wrong_chip(board.chip))
-
-
-def _required(image: tuple[bytes, Image, str] | None, job: Job, board: Board) -> tuple[bytes, Image, str]:
-    if image is not None:
-        return image
+def _missing(job: Job, board: Board) -> NoReturn:
     oldest = ".".join(map(str, OLDEST))
     why = "the flash is to be erased" if job.erase else f"{board.runs} is on it"
     raise FlashError(
@@ -139,66 +158,61 @@ def _required(image: tuple[bytes, Image, str] | None, job: Job, board: Board) ->
     )
 
 
-def _write_micropython(job: Job, board: Board, data: bytes, image: Image, tell: Tell) -> tuple[Repl, Board]:
-    """Write MicroPython, start it, and return its REPL and what the board is now."""
-    rom = Rom(board.port)
-    try:
-        chip = rom.identify()
-        if chip.name != CHIP:
-            raise WrongChip(wrong_chip(chip.name))
-        check_fits(data, image, chip.flash_bytes, "the image")
-        tell.stage(f"MicroPython {image.version}", len(data))
-        tell.step(f"write MicroPython {image.version} ({len(data)} bytes)")
-        done = 0
+def _write_micropython(job: Job, reached: _Reached, data: bytes, image: Image, tell: Tell) -> None:
+    """Write MicroPython, start it, and reach the board by its REPL."""
+    rom = reached.bootloader(reached.board.port)
+    chip = rom.identify()
+    if chip.name != CHIP:
+        raise WrongChip(wrong_chip(chip.name))
+    check_fits(data, image, chip.flash_bytes, "the image")
+    tell.stage(f"MicroPython {image.version}", len(data))
+    tell.step(f"write MicroPython {image.version} ({len(data)} bytes)")
+    done = 0
 
-        def progress(part: int, whole: int) -> None:
-            nonlocal done
-            now = len(data) * part // max(whole, 1)
-            tell.progress(now - done)
-            done = now
+    def progress(part: int, whole: int) -> None:
+        nonlocal done
+        now = len(data) * part // max(whole, 1)
+        tell.progress(now - done)
+        done = now
 
-        rom.write(data, job.erase, progress)
-    finally:
-        rom.close()
+    rom.write(data, job.erase, progress)
+    reached.close()
     tell.step("start MicroPython")
-    port = find_again(board.port, chip.mac)
+    port = find_again(reached.board.port, chip.mac)
     end = time.monotonic() + _FIRST_BOOT_S
     while True:
         try:
-            repl = open_repl(port, job.via)
-            return repl, from_repl(repl, port)
+            reached.repl = open_repl(port, job.via)
+            reached.board = from_repl(reached.repl, port)
+            return
         except (NoAnswer, BoardLost):
+            reached.close()
             if time.monotonic() >= end:
                 raise
             time.sleep(_PAUSE_S)
 
 
-def _firmware(job: Job, repl: Repl, outcome: Outcome, tell: Tell) -> Outcome:
-    """Bring the files up to date, restart the robot and shake hands."""
-    board, reset = outcome.board, False
-    try:
-        known = board.inventory or {}
-        wanted = wanted_files(board, job.manifest, job.secrets)
-        held = survey(repl, {*wanted, *known, SECRETS})
-        keep = frozenset({SECRETS}) if job.manifest.wifi and not job.secrets else frozenset[str]()
-        outcome.actions = plan(wanted, held, known, keep=keep, overwrite=job.overwrite)
-        check_room(outcome.actions, held, board)
-        if job.dry_run:
-            return outcome
-        if outcome.actions:
-            tell.stage("files", sum(len(action.data) for action in outcome.actions))
-            carry_out(repl, outcome.actions, lambda action: tell.step(str(action)), tell.progress)
-            _verify(repl, wanted, board)
-            tell.step("restart the robot")
-            repl.reset()
-            reset = True
-    finally:
-        if not reset:
-            repl.close()
-    port = find_again(board.port, board.mac) if reset else board.port
-    tell.step("shake hands")
-    outcome.hello, outcome.telemetry = _shake_hands(port, job.manifest)
-    return outcome
+def _update(job: Job, reached: _Reached, outcome: Outcome, tell: Tell) -> None:
+    """Bring the files up to date, and restart the robot where any was not."""
+    repl, board = reached.repl, reached.board
+    if repl is None:
+        raise NoAnswer(
+            f"port {board.port}: MicroPython does not answer; press RESET on the board, then run this again"
+        )
+    known = board.inventory or {}
+    wanted = wanted_files(board, job.manifest, job.secrets)
+    held = survey(repl, {*wanted, *known, SECRETS})
+    keep = frozenset({SECRETS}) if job.manifest.wifi and not job.secrets else frozenset[str]()
+    outcome.actions = plan(wanted, held, known, keep=keep, overwrite=job.overwrite)
+    check_room(outcome.actions, held, board)
+    if job.dry_run or not outcome.actions:
+        return
+    tell.stage("files", sum(len(action.data) for action in outcome.actions))
+    carry_out(repl, outcome.actions, lambda action: tell.step(str(action)), tell.progress)
+    _verify(repl, wanted, board)
+    tell.step("restart the robot")
+    repl.reset()
+    reached.repl = None
 
 
 def _verify(repl: Repl, wanted: Mapping[str, bytes], board: Board) -> None:
@@ -212,14 +226,19 @@ def _verify(repl: Repl, wanted: Mapping[str, bytes], board: Board) -> None:
         )
 
 
-def _shake_hands(port: str, manifest: Manifest) -> tuple[Hello, Telemetry]:
+def _shake_hands(job: Job, outcome: Outcome, tell: Tell) -> None:
     """Open a session with the robot, which takes some seconds to start."""
+    board = outcome.board
+    port = find_again(board.port, board.mac)
+    code = manifest_hash(job.manifest.limits)
+    tell.step("shake hands")
     end = time.monotonic() + _BOOT_S
-    while True:
+    while outcome.hello is None:
         try:
             line = open_port(port)
-            with Robot(line, WallClock(line), manifest_hash(manifest.limits)) as robot:
-                return robot.connect(), robot.telemetry
+            with Robot(line, WallClock(line), code) as robot:
+                hello = robot.connect()
+                outcome.hello, outcome.telemetry = hello, robot.telemetry
         except HashMismatch:
             raise
         except LinkError:  # it is still starting

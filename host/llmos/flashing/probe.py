@@ -1,5 +1,6 @@
 """What a board is and what runs on it, asked through its REPL, else through its chip's bootloader."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,11 +99,11 @@ def probe(port: str, wait_s: float = ENTER_S) -> Board:
     except NoAnswer:
         if is_pty(port):
             raise
-        return from_chip(port)
-    try:
-        return from_repl(repl, port)
-    finally:
-        repl.close()
+    else:
+        with closing(repl):
+            return from_repl(repl, port)
+    with closing(Rom(port)) as rom:
+        return from_chip(rom, port)
 
 
 def from_repl(repl: Repl, port: str) -> Board:
@@ -128,17 +129,13 @@ def from_repl(repl: Repl, port: str) -> Board:
     )
 
 
-def from_chip(port: str) -> Board:
-    """Ask the chip's bootloader what the board is; the board is restarted.
+def from_chip(rom: Rom, port: str) -> Board:
+    """Ask a chip's bootloader what the board is.
 
     Raises:
-        NoAnswer: no bootloader answers.
+        NoAnswer: it has stopped answering.
     """
-    rom = Rom(port)
-    try:
-        chip = rom.identify()
-    finally:
-        rom.close()
+    chip = rom.identify()
     image = chip.image
     stored = f"{image.project or 'a program'} {image.version}".strip() if image else ""
     return Board(port, chip.name, chip.revision, chip.flash_bytes, chip.mac, stored=stored)

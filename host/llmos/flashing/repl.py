@@ -18,7 +18,7 @@ from llmos.link import LinkError, open_port
 
 Via = Literal["mpremote", "ampy"]
 BAUD = 115200  # of MicroPython's REPL where it is on a UART
-ENTER_S = 3.0
+ENTER_S = 2.0
 _ANSWER_S = 1.0  # for a few bytes of raw paste
 _CHUNK = 2048
 _FULL = ("ENOSPC", "[Errno 28]")
@@ -85,6 +85,7 @@ class MpremoteRepl:
         """
         self._port = port
         self._wire = _opened(port)
+        self._wire.is_pty = False  # else mpremote waits for ever on one that never falls silent
         said = io.StringIO()
         try:
             with contextlib.redirect_stdout(said):  # mpremote prints what it did not expect

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import esptool
 from esptool.logger import TemplateLogger, log
 from esptool.util import FatalError, flash_size_bytes
+from serial import rfc2217
 
 from llmos.flashing.errors import FlashError, NoAnswer, WrongChip
 from llmos.flashing.image import Image, read_image
@@ -61,6 +62,22 @@ class _Quiet(TemplateLogger):  # type: ignore[misc]  # esptool has no types
         """Stay silent."""
 
 
+class _Line(rfc2217.Serial):  # type: ignore[misc]  # pyserial has no types
+    """An RFC 2217 port that takes a new timeout as it is.
+
+    pyserial's own negotiates the whole line anew, 0.1 s, and esptool sets two timeouts for each command.
+    """
+
+    @property
+    def timeout(self) -> float | None:
+        """How long a read waits, in s."""
+        return self._timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float | None) -> None:
+        self._timeout = seconds
+
+
 class Rom:
     """A chip in its bootloader; ends in a reset that runs what the flash holds."""
 
@@ -80,7 +97,8 @@ class Rom:
         log.set_logger(_Quiet(lambda done, total: self._on_progress(done, total)))
         self._port = port
         with self._mapped():
-            self._esp = esptool.detect_chip(port, connect_attempts=_ATTEMPTS)
+            line = _Line(port) if port.startswith("rfc2217://") else port
+            self._esp = esptool.detect_chip(line, connect_attempts=_ATTEMPTS)
         self._stub = False
 
     def close(self) -> None:
