@@ -11,6 +11,8 @@ from llmos.link.interrupts import deferred_interrupts
 from llmos.link.robot import HEARTBEAT_MS
 from llmos.manifest import Manifest, manifest_hash
 from llmos.report import Order
+from llmos.sim.cable import Cable
+from llmos.sim.faults import line_faults
 
 
 @contextmanager
@@ -31,7 +33,10 @@ def scratch_folder() -> Iterator[Path]:
 def opened(order: Order, truth: Path) -> Iterator[tuple[Port, Clock]]:
     """Open the order's serial port, or start a virtual robot and open its own."""
     if order.port:
-        port = open_port(order.port)
+        faults = line_faults(order.faults)
+        port = open_port(
+            order.port, through=lambda line: Cable(line, faults, order.seed) if order.faults else line
+        )
         try:
             yield port, WallClock(port)
         finally:

@@ -10,7 +10,7 @@ from typing import Any
 import serial
 
 from llmos.link.errors import LinkError
-from llmos.link.pairing import SCHEME, TcpLine, paired_line
+from llmos.link.pairing import SCHEME, paired_line
 
 BAUD = 921600
 _POLL_S = 0.002  # for ports without a file descriptor
@@ -52,17 +52,23 @@ def _remedy(error: Exception) -> str | None:
     return None
 
 
-def open_port(url: str, baud: int = BAUD, gone: Callable[[], str] = lambda: _VANISHED) -> "Port":
+def open_port(
+    url: str,
+    baud: int = BAUD,
+    gone: Callable[[], str] = lambda: _VANISHED,
+    through: Callable[[Any], Any] = lambda line: line,
+) -> "Port":
     """Open a port by name or pyserial URL (`/dev/ttyACM0`, `socket://HOST:PORT`, `rfc2217://HOST:PORT`), or a
     robot in the network (`tcp://HOST[:PORT]`), which must hold the same key.
 
-    `gone` says why the port has vanished, where the opener knows more than the port.
+    `gone` says why the port has vanished, where the opener knows more than the port; `through` is what the
+    open line is led through, such as a bad cable.
 
     Raises:
         LinkError: it is missing, busy, not permitted or no port, or the keys differ.
     """
     if url.startswith(SCHEME):
-        return Port(paired_line(url), url, gone)
+        return Port(through(paired_line(url)), url, gone)
     with _mapped(
         url, lambda: "it cannot be opened; name a serial port such as /dev/ttyACM0 or socket://HOST:PORT"
     ):
@@ -70,18 +76,18 @@ def open_port(url: str, baud: int = BAUD, gone: Callable[[], str] = lambda: _VAN
         if isinstance(line, serial.Serial):
             line.exclusive, line.write_timeout = True, 5  # RFC 2217's refuses the latter
         line.open()
-    return Port(line, url, gone)
+    return Port(through(line), url, gone)
 
 
 class Port:
     """An open serial port that never blocks on reading; counts its bytes."""
 
-    def __init__(self, line: serial.SerialBase | TcpLine, url: str, gone: Callable[[], str]) -> None:
+    def __init__(self, line: Any, url: str, gone: Callable[[], str]) -> None:
         """Take over an open pyserial object."""
         self.url = url
         self.tx_total = 0
         self.rx_total = 0
-        self._line: Any = line
+        self._line = line
         self._gone = gone
         self._buffer = bytearray()
         try:

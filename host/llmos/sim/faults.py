@@ -1,5 +1,6 @@
 """Faults that can be switched on for the virtual robot: `NAME@MS`, `NAME=NUMBER`, `NAME=CHANNEL@MS` …"""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -76,9 +77,10 @@ class Faults:
             if name in self.at:
                 way.at[plain] = self.at[name]
                 way.lasting.pop(plain, None)
-            for mine, its in ((self.number, way.number), (self.lasting, way.lasting)):
-                if name in mine:
-                    its[plain] = mine[name]
+            if name in self.lasting:
+                way.lasting[plain] = self.lasting[name]
+            if name in self.number:
+                way.number[plain] = self.number[name]
         return way
 
 
@@ -103,6 +105,22 @@ def parse_faults(texts: Iterable[str]) -> Faults:
             _read(faults, full, FAULTS[name][0], text[len(full) :])
         except ValueError as error:
             raise FaultError(f"fault {text!r}: {error}; write {name}{FAULTS[name][0]}") from None
+    return faults
+
+
+def line_faults(texts: Iterable[str]) -> Faults:
+    """Read faults of a real robot's line.
+
+    Raises:
+        FaultError: one is unknown, wrongly written, or of the virtual robot alone.
+    """
+    texts = list(texts)
+    faults = parse_faults(texts)
+    for text in texts:
+        if re.split("[/@=]", text)[0] not in LINE:
+            raise FaultError(
+                f"fault {text!r}: a real robot cannot have it; its line can have {', '.join(sorted(LINE))}"
+            )
     return faults
 
 
