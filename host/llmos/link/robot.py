@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import BinaryIO, TypeVar
 
 from llmbytecode._isa import (
+    MAJOR,
+    MINOR,
     RULES,
     SPEC_HASH,
     Flag,
@@ -28,6 +30,12 @@ from llmos.link.transport import Stats, Transport
 
 HEARTBEAT_MS = 100
 IDENTIFY_MS = 200  # between two attempts
+KNOCK_MS = 500  # no HELLO for this time: the port may be a REPL's
+SOFT_RESET = b"\r\x02\x04"  # end the line, leave raw mode, begin anew; to a robot that listens it is noise
+BOOT_MS = 4000  # within which the robot's program has begun
+NEVER_MS = 2**62
+SAID = 4096  # bytes kept of what comes before a HELLO
+REPL = (b">>> ", b"raw REPL; CTRL-B to exit")  # what MicroPython's prompts say
 ANSWER_MS = 3000  # no frame for this time: nobody is there
 UPLOAD_MS = 10_000
 REST_MS = 3000  # within which a stopped robot stands still
@@ -132,11 +140,15 @@ class Robot:
         self.machine_code.begin()
         self._transport = Transport(self._random.getrandbits(16), self.stats)
         nonce = self._random.getrandbits(32)
-        noise = self.stats.refused
+        noise, self._said = self.stats.refused, b""
+        knock = self.clock.now() + KNOCK_MS
         end = self.clock.now() + ANSWER_MS
         while self.hello is None and self.clock.now() < end:
             self._transport.send(FrameType.IDENTIFY, pack(FrameType.IDENTIFY, nonce))
             self._pump(IDENTIFY_MS, lambda: self.hello is not None and self.hello.nonce == nonce)
+            if self.hello is None and self.clock.now() >= knock:
+                self._write(SOFT_RESET)
+                knock, end = NEVER_MS, self.clock.now() + BOOT_MS
         if self.hello is None:
             raise LinkTimeout(self._nobody(self.stats.refused - noise))
         self._check(self.hello)
@@ -291,17 +303,23 @@ class Robot:
         for name, expected, found in ours:
             if expected != found:
                 self.hello = None
+                version = (hello.major, hello.minor) if name == "SPEC" else (MAJOR, MINOR)
                 raise HashMismatch(
                     f"the robot's {name} is 0x{found:08x}, the host's 0x{expected:08x}; "
-                    "flash this version's firmware with this robot's manifest, or name the right robot",
+                    + _remedy(name, version, self._port.url),
                     hello,
                 )
 
     def _nobody(self, noise: int) -> str:
+        if any(prompt in self._said for prompt in REPL):
+            return (
+                f"port {self._port.url}: MicroPython's REPL answers, and no robot begins after a soft reset; "
+                f"`llmos flash --port {self._port.url}` puts LLMos on it"
+            )
         what = f"; {noise} pieces of noise came: wrong baud rate, or another program's port?" if noise else ""
         return (
-            f"port {self._port.url}: no robot answers in {ANSWER_MS / 1000:g} s; check that it is the right "
-            f"port, that the robot has power and that LLMos is flashed on it{what}"
+            f"port {self._port.url}: no robot answers in {(KNOCK_MS + BOOT_MS) / 1000:g} s; check that it is "
+            f"the right port, that the robot has power and that LLMos is flashed on it{what}"
         )
 
     def _timeout(self, what: str, ms: int) -> LinkTimeout:
@@ -334,7 +352,7 @@ class Robot:
         return False
 
     def _settle(self) -> None:
-        """Ask for the state once more: the DONE of what was stopped, sent just behind the last, comes first."""
+        """Ask for the state once more: the DONE of what was stopped, sent behind the last, comes first."""
         self._told = False
         self._transport.send(FrameType.STATUS)
         if not self._pump(ANSWER_MS, lambda: self._told):
@@ -365,11 +383,14 @@ class Robot:
                 self._unanswered_ms = now
             until = min(until, self._beat_ms)
         data, wake = self._transport.poll(now)
-        if data:
-            self._port.write(data)
-            self._record(b">", now, data)
+        self._write(data)
         self.clock.wait(until if wake is None else min(until, wake))
         self._take(now)
+
+    def _write(self, data: bytes) -> None:
+        if data:
+            self._port.write(data)
+            self._record(b">", self.clock.now(), data)
 
     def _take(self, before: int) -> None:
         now = self.clock.now()
@@ -377,6 +398,8 @@ class Robot:
         frames = []
         if data:
             self._record(b"<", now, data)
+            if self.hello is None:
+                self._said = (self._said + data)[-SAID:]
             frames = self._transport.receive(data, now)
         self._silent_ms = 0 if frames else self._silent_ms + now - before
         messages = [self._handle(frame) for frame in frames]
@@ -410,3 +433,16 @@ class Robot:
     def _record(self, direction: bytes, now: int, data: bytes) -> None:
         if self._transcript is not None:
             self._transcript.write(b"%d %s %s\n" % (now, direction, data.hex().encode()))
+
+
+def _remedy(name: str, version: tuple[int, int], url: str) -> str:
+    """What to do about a robot that was made for another SPEC, of this version, or for another manifest."""
+    flash = f"`llmos flash --port {url}`"
+    if name == "manifest":
+        return f"name the right robot with --robot, or write this one's manifest with {flash}"
+    ours, theirs = (f"{major}.{minor}" for major, minor in ((MAJOR, MINOR), version))
+    if version < (MAJOR, MINOR):
+        return f"its LLMBytecode {theirs} is older than {ours} here: bring it up to date with {flash}"
+    if version > (MAJOR, MINOR):
+        return f"its LLMBytecode {theirs} is newer than {ours} here: bring LLMos on this computer up to date"
+    return f"both say {ours}, so one is no release: make them the same with {flash}"
