@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from llmbytecode import Outcome, Rule, assemble, block_hash, read_container
-from llmbytecode._isa import HEADER_FORMAT, SPEC_HASH, Fault, FrameType, Header
+from llmbytecode._isa import HEADER_FORMAT, MAJOR, MINOR, SPEC_HASH, Fault, FrameType, Header
 from llmbytecode.container import CRC_OFFSET, pack_container, seal
 from llmbytecode.verify import verify
-from llmos.link import BlockRefused, HashMismatch, LinkError, LinkTimeout, Robot, RobotFault, Telemetry
+from llmos.link import BlockRefused, HashMismatch, Hello, LinkError, LinkTimeout, Robot, RobotFault, Telemetry
 from llmos.link.messages import pack
 from llmos.link.stream import certified_ms
+from llmos.manifest import manifest_hash
 from llmos.micropython import word_size
 from llmos.resources import firmware_dir
 
@@ -151,6 +152,26 @@ def test_another_spec_is_named_with_both_hashes(desk: MakeDesk, tmp_path: Path) 
     table.write_text(text.replace(f"{SPEC_HASH:08X}", "12345678"))
     with pytest.raises(HashMismatch, match=f"SPEC is 0x12345678, the host's 0x{SPEC_HASH:08x}"):
         desk(firmware=other).robot.connect()
+
+
+@pytest.mark.parametrize(
+    ("changed", "remedy"),
+    [
+        (
+            {"spec_hash": 1, "major": MAJOR - 1},
+            f"is older than {MAJOR}.{MINOR} here: bring it up to date with",
+        ),
+        ({"spec_hash": 1, "minor": MINOR + 1}, "is newer than .*: bring LLMos on this computer up to date"),
+        ({"spec_hash": 1}, f"both say {MAJOR}.{MINOR}, so one is no release: .* with `llmos flash --port"),
+        ({"manifest_hash": 1, "minor": MINOR + 1}, "name the right robot with --robot, or write this one's"),
+    ],
+)
+def test_who_is_older_and_what_to_do(desk: MakeDesk, changed: dict[str, int], remedy: str) -> None:
+    robot = desk().robot
+    hello = Hello(1, SPEC_HASH, manifest_hash(LIMITS), MAJOR, MINOR, 1, 0)
+    robot._check(hello)
+    with pytest.raises(HashMismatch, match=remedy):
+        robot._check(hello._replace(**changed))
 
 
 def test_another_manifest_is_named_with_both_hashes(desk: MakeDesk) -> None:
