@@ -84,6 +84,7 @@ check("until it pairs again", bench.round(b"", b"new"), (b"new", b"", ANSWER))
 bench.network.paired = False
 check("when it has gone, the cable is the link", bench.round(b"six"), (b"six", ANSWER, b""))
 
+bench.cable.incoming = b"\r\x04"
 bench.serial.give_back(b"\x01\x02")
-check("the REPL gets what is given back", bytes(os.terminal), b"\x01\x02")
+check("the REPL gets what is given back, and what came since", bytes(os.terminal), b"\x01\x02\r\x04")
 finish()

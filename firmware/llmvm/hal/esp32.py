@@ -26,6 +26,7 @@ _WATCHDOG_MS = const(5000)
 # (MicroPython 1.25, ports/esp32/machine_wdt.c; ESP-IDF 5, task_wdt_impl_timergroup.c)
 _NEVER_MS = const(0x3FFFFFFF)
 _CTRL_C = const(3)
+_LATE = const(64)  # bytes that may come between the break and the REPL
 
 
 # Monotonic time, from counters that wrap around every 12 days.
@@ -95,6 +96,7 @@ class Serial:
         self._poller = select.poll()
         self._poller.register(self._in, select.POLLIN)
         self._byte = bytearray(1)
+        self._late = bytearray(_LATE)
         self._stuck = False  # nobody reads what we write to the cable
         self._wifi = wifi
         self._paired = False  # as far as we know
@@ -159,8 +161,10 @@ class Serial:
             self._out.write(buffer, size)
             self._stuck = ticks_diff(ticks_ms(), began) > _STUCK_MS
 
-    # From now on the port is the REPL's, which reads `data` first.
+    # From now on the port is the REPL's, which reads `data` first, and then what has come since.
     def give_back(self, data):
+        size = self._read(self._late)
+        data += self._late[:size]
         micropython.kbd_intr(_CTRL_C)
         if data:
             before = os.dupterm(Given(data))
