@@ -190,6 +190,14 @@ def _make(numbers, now: int) -> int:
     return wait
 
 
+# The coils for the wheels' places.
+@micropython.viper
+def _coils(numbers, half_steps) -> int:
+    state = ptr32(numbers)
+    bits = ptr8(half_steps)
+    return int(bits[state[_LEFT] & 7]) | int(bits[state[_RIGHT] & 7]) << 4
+
+
 class Stepper:
     # `parts` is the manifest's table [drive]. A wheel counts up while its coils go on in the order of their
     # pins.
@@ -292,7 +300,7 @@ class Stepper:
         _plan(state)
         us = state[_STEP_US]
         state[_DUE] = state[_ARMED] = now + us & 0x3FFFFFFF
-        self._show(self._wanted())
+        self._show(_coils(state, _HALF_STEPS))
         self.moving = 1
         self._arm(us)
         self._locked = False
@@ -327,16 +335,12 @@ class Stepper:
             self._arm(early)
         elif state[_GO]:
             wait = _make(state, now)
-            self._show(self._wanted())
+            self._show(_coils(state, _HALF_STEPS))
             self._arm(wait)
         else:
             self._show(0)
 
-    # The coils for the wheels' places.
-    def _wanted(self):
-        state = self._state
-        return _HALF_STEPS[state[_LEFT] & 7] | _HALF_STEPS[state[_RIGHT] & 7] << 4
-
+    @micropython.native
     def _show(self, coils):
         changed = self._coils ^ coils
         self._coils = coils
