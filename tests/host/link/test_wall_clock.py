@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from llmbytecode import Flag, Outcome
-from llmos.link import LinkError, Robot, Telemetry, WallClock, open_port
+from llmos.link import LinkError, LinkTimeout, Robot, Telemetry, WallClock, open_port
 from llmos.manifest import manifest_hash
 
 from .conftest import LIMITS, block, nothing_left
@@ -60,3 +60,28 @@ def test_a_port_that_vanishes_in_mid_drive(robot: Robot, board: "subprocess.Pope
 
     with pytest.raises(LinkError, match="vanished"):
         robot.run(block("MOVE 1m, 40mm/s\nEND"), kill)
+
+
+def _into_the_repl(robot: Robot) -> None:
+    robot.hello = None  # no heartbeat more: when the lease is over, Ctrl-C is obeyed
+    said = b""
+    for _ in range(100):
+        robot._port.write(b"\0\x03")
+        robot._port.await_bytes(0.1)
+        said += robot._port.read()
+        if said.endswith(b">>> "):
+            return
+    raise AssertionError(said)
+
+
+def test_a_robot_that_sits_in_its_repl_is_started(robot: Robot, monkeypatch: pytest.MonkeyPatch) -> None:
+    _into_the_repl(robot)
+    robot.connect()
+    assert robot.run(block("MOVE 10mm, 40mm/s\nEND")).outcome == Outcome.COMPLETED
+    _into_the_repl(robot)
+    robot._port.write(b"import os; os.remove('main.py')\r")
+    monkeypatch.setattr("llmos.link.robot.BOOT_MS", 500)
+    with pytest.raises(
+        LinkTimeout, match="REPL answers, and no robot begins after a soft reset; `llmos flash"
+    ):
+        robot.connect()
