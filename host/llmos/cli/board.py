@@ -16,7 +16,7 @@ from llmos.manifest import load_manifest
 from llmos.sim.arena import load_arena
 from llmos.sim.board import Board, LockstepHost, SerialPort
 from llmos.sim.esp32s3 import Esp32s3, fill, virtual_micropython
-from llmos.sim.faults import FAULTS, parse_faults
+from llmos.sim.faults import FAULTS, ONE_WAY, parse_faults
 from llmos.sim.flash import Flash
 from llmos.sim.rfc2217 import Rfc2217Server
 from llmos.sim.rig import Setting
@@ -33,7 +33,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--speed", default=1.0, show_default=True, type=SPEED, help="1: wall clock.")
 @click.option(
     "--fault", "faults", multiple=True, metavar="FAULT", callback=options.faults,
-    help=f"May be given again. {_FAULTS}.",
+    help=f"May be given again. {_FAULTS}. {ONE_WAY}",
 )  # fmt: skip
 @click.option("--truth", type=click.Path(dir_okay=False), help="Log the robot's true way, as JSON lines.")
 @click.option("--bits", type=click.Choice(["64", "32"]), default="64", show_default=True, help="Word size.")

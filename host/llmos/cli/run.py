@@ -59,7 +59,7 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
     "faults",
     multiple=True,
     callback=options.faults,
-    help="Break something, for example cut@5000; see `llmos board --help`.",
+    help="Break something, for example cut@5000; see `llmos board --help`. With --port, only the line.",
 )
 @click.option(
     "--bits", type=click.Choice(["64", "32"]), default="64", help="MicroPython build that plays the robot."

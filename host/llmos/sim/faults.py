@@ -33,6 +33,7 @@ FAULTS = {
 ENDS = ("robot", "host")
 WHEELS = ("left", "right")
 LINE = frozenset(("cut", "drop", "lose", "flip", "double", "swap", "delay"))  # each may name an end
+ONE_WAY = f"Those of the line ({', '.join(sorted(LINE))}) may name one end, as in flip/robot=0.01."
 
 
 class FaultError(LlmosError, ValueError):
