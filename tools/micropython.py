@@ -9,6 +9,7 @@ with the machine's Debian keyring; where that is too old to know the suite's key
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -17,7 +18,15 @@ import time
 from pathlib import Path
 
 from llmos.errors import LlmosError
-from llmos.micropython import MicroPythonNotFound, cached, find, overridden, version, word_size
+from llmos.micropython import (
+    MicroPythonNotFound,
+    cached,
+    find,
+    mpremote_dir,
+    overridden,
+    version,
+    word_size,
+)
 
 SUITE = "trixie"
 TARBALL = "micropython_1.25.0+ds.orig.tar.xz"
@@ -41,6 +50,7 @@ def main() -> int:
             source = _unpack(_fetch(Path(folder)), Path(folder))
             for bits in wanted:
                 _build(source, bits)
+            _keep_mpremote(source)
     except (LlmosError, OSError) as error:
         print(f"tools/micropython.py: {error}", file=sys.stderr)
         return 1 if 64 in wanted else 0
@@ -52,7 +62,7 @@ def _present(bits: int) -> bool:
         path = find(bits)
     except MicroPythonNotFound:
         return False
-    if path != cached(bits) and not overridden(bits):
+    if not overridden(bits) and (path != cached(bits) or not mpremote_dir().is_dir()):
         return False  # one on PATH serves where ours cannot be built
     if word_size(path) != bits:
         print(f"    {bits}-bit: {path} does not run; building it anew")
@@ -155,6 +165,15 @@ def _build(source: Path, bits: int) -> None:
     (source / "ports/unix" / build / "micropython").rename(fresh)
     fresh.rename(cached(bits))
     print(f"    {bits}-bit: built in {time.monotonic() - start:.0f} s: {cached(bits)}")
+
+
+def _keep_mpremote(source: Path) -> None:
+    """Keep the package's mpremote with its test scripts, which our tests run against the virtual board."""
+    kept = mpremote_dir()
+    if not kept.is_dir():
+        fresh = Path(tempfile.mkdtemp(dir=kept.parent, prefix="mpremote-"))
+        shutil.copytree(source / "tools/mpremote", fresh, dirs_exist_ok=True)
+        fresh.rename(kept)
 
 
 def _last_lines(text: str, count: int) -> str:

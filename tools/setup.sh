@@ -171,8 +171,9 @@ peers() { once peers "$(extra bench | cksum)" "installing what the benchmarks co
 
 micropython() {
     "$VENV/bin/python" -c 'import sys
-from llmos.micropython import cached, overridden, word_size
-sys.exit(not all(overridden(bits) or word_size(cached(bits)) == bits for bits in (64, 32)))' && return
+from llmos.micropython import cached, mpremote_dir, overridden, word_size
+def present(bits): return mpremote_dir().is_dir() and word_size(cached(bits)) == bits
+sys.exit(not all(overridden(bits) or present(bits) for bits in (64, 32)))' && return
     say "==> getting MicroPython"
     "$VENV/bin/python" tools/micropython.py || fail "MicroPython is missing; the line above says what to do"
 }

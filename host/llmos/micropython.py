@@ -24,6 +24,11 @@ def cached(bits: int = 64) -> Path:
     return cache_dir() / f"micropython-{PINNED}-board-{_ARCH[bits]}"
 
 
+def mpremote_dir() -> Path:
+    """Where `make setup` puts MicroPython's own mpremote with its test scripts."""
+    return cache_dir() / f"mpremote-{PINNED}"
+
+
 def version(path: Path) -> str:
     """The version that the MicroPython at `path` reports ("1.25.0"), or "" where it reports none."""
     program = "import sys; print('.'.join(map(str, sys.implementation[1][:3])), sys.maxsize)"

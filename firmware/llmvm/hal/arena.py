@@ -6,6 +6,11 @@ from struct import pack_into, unpack_from
 
 from micropython import const, kbd_intr
 
+try:
+    import repl  # of a MicroPython that is built as a board
+except ImportError:
+    repl = None
+
 _ADVANCE = const(1)
 _DRIVE = const(2)
 _HALT = const(3)
@@ -86,7 +91,7 @@ class Serial:
     def __init__(self):
         self.room = _ROOM
         self.arrived = 0  # bytes that the arena has put on stdin so far
-        self.taken = 0
+        self.taken = repl.taken() if repl else 0
         self.sent = 0
         self._in = sys.stdin.buffer
         self._out = sys.stdout.buffer
@@ -137,8 +142,6 @@ class Arena:
         self.range.ages = unpack_from("<6H", reply, _AGES)
 
     def leave(self, data):
-        import repl  # of a MicroPython that is built as a board
-
         kbd_intr(3)
         repl.give_back(data)
 

@@ -73,6 +73,7 @@ class Firmware:
         self._poll.register(self._stdout, select.POLLIN)
         self._pending = self._serial = b""
         self._open = True  # its standard output
+        self.ready = False  # it has come to boot.py
         self.sent = self.received = 0  # bytes written to its stdin, read from its stdout
 
     def kill(self) -> None:
@@ -158,8 +159,8 @@ class Firmware:
         return self._process.poll() if self._process else None
 
     def catches(self, number: signal.Signals) -> bool:
-        """Whether it has a handler for a signal; only Linux tells."""
-        if self._process is None:
+        """Whether it is ready and has a handler for a signal; only Linux tells."""
+        if self._process is None or not self.ready:
             return False
         try:
             text = Path(f"/proc/{self._process.pid}/status").read_text()

@@ -21,7 +21,7 @@ from llmos.sim.flash import Flash
 from llmos.sim.image import Image, NoImage, boot_image, virtual_image
 from llmos.sim.reset import ResetCircuit
 from llmos.sim.rfc2217 import Rfc2217Server
-from llmos.sim.rig import ADVANCE, Rig, Setting
+from llmos.sim.rig import ADVANCE, READY, Rig, Setting
 from llmos.sim.rom import Rom
 
 ONBOARD = Path(__file__).parent / "onboard"
@@ -70,10 +70,10 @@ class Esp32s3(Rig):
         while True:
             self._sleep()
             now = self.pass_time(self._now())
+            data = self._port.read() + self._server.read()
             self._follow_lines()
             if now >= min(self._retry_ms, self.brownout_ms):
                 self._power_cycle(now)
-            data = self._port.read() + self._server.read()
             if data:
                 self.to_robot.send(data, now)
             data = self.to_robot.arrived(now)
@@ -166,7 +166,7 @@ class Esp32s3(Rig):
                 self._stop()
                 self._start()
         while data and self._firmware:
-            if _CTRL_C not in data or not self._firmware.catches(signal.SIGINT):
+            if _CTRL_C not in data or not self._firmware.catches(signal.SIGUSR1):
                 self._firmware.deliver(data)
                 return
             before, _, data = data.partition(_CTRL_C)
@@ -182,6 +182,8 @@ class Esp32s3(Rig):
         for request in firmware.requests():
             if request[0] == ADVANCE:
                 self._waits = request[1], self.world.rest_ms
+            elif request[0] == READY:
+                firmware.ready = True
             else:
                 self.obey(*request)
         self._print(firmware.said())

@@ -12,7 +12,7 @@ from llmos.sim.faults import Faults
 from llmos.sim.truth import TruthLog
 from llmos.sim.uart import Wire
 
-ADVANCE, DRIVE, HALT, LED, TONE = range(1, 6)
+ADVANCE, DRIVE, HALT, LED, TONE, READY = range(1, 7)
 REPLY = struct.Struct("<IIiiBBH6H6H")
 
 

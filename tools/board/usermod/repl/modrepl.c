@@ -1,28 +1,65 @@
 // The module `repl`: what a board does between its reset and the next one, on the unix port.
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "py/mphal.h"
 #include "py/objstr.h"
 #include "py/runtime.h"
 #include "shared/runtime/pyexec.h"
 
+#define CHAR_CTRL_C (3)
 #define GIVEN_BACK_MOST (64)
+#define REQUESTS (4)  // descriptor
+#define READY (6)
 
 static byte given_back[GIVEN_BACK_MOST];
 static size_t given_back_size, given_back_taken;
+static size_t taken;  // bytes of standard input, by the REPL
 static bool running;  // as a board
+static volatile sig_atomic_t interrupts, strays;
 
 int __real_mp_hal_stdin_rx_chr(void);
 int __wrap_mp_hal_stdin_rx_chr(void);
 void __wrap_mp_hal_stdout_tx_strn_cooked(const char *str, size_t len);
+void __wrap_mp_hal_set_interrupt_char(char c);
 
 // What was given back comes first.
 int __wrap_mp_hal_stdin_rx_chr(void) {
+    if (strays > 0) {
+        strays = 0;
+        return CHAR_CTRL_C;
+    }
     if (given_back_taken < given_back_size) {
         return given_back[given_back_taken++];
     }
-    return __real_mp_hal_stdin_rx_chr();
+    int c = __real_mp_hal_stdin_rx_chr();
+    taken += 1;
+    return c;
+}
+
+// A Ctrl-C at the serial port: it interrupts a program that allows it, else the REPL reads it.
+static void on_interrupt(int number) {
+    (void)number;
+    if (interrupts) {
+        mp_sched_keyboard_interrupt();
+    } else {
+        strays = 1;
+    }
+}
+
+static void on_nothing(int number) {
+    (void)number;
+}
+
+// Whether SIGUSR1 has a handler tells the board whether Ctrl-C interrupts now.
+void __wrap_mp_hal_set_interrupt_char(char c) {
+    interrupts = c == CHAR_CTRL_C;
+    struct sigaction action = {.sa_handler = on_interrupt};
+    sigaction(SIGINT, &action, NULL);
+    action.sa_handler = interrupts ? on_nothing : SIG_DFL;
+    sigaction(SIGUSR1, &action, NULL);
 }
 
 // A line that a program prints on a board ends with CR and LF.
@@ -64,6 +101,11 @@ static MP_DEFINE_CONST_FUN_OBJ_1(repl_give_back_obj, repl_give_back);
 static mp_obj_t repl_run(mp_obj_t raw) {
     pyexec_mode_kind = mp_obj_is_true(raw) ? PYEXEC_MODE_RAW_REPL : PYEXEC_MODE_FRIENDLY_REPL;
     running = true;
+    mp_hal_set_interrupt_char(-1);
+    static const byte ready[20] = {READY};
+    if (write(REQUESTS, ready, sizeof(ready)) != sizeof(ready)) {
+        exit(1);
+    }
     mp_obj_dict_t *globals = mp_globals_get(), *locals = mp_locals_get();
     mp_globals_set(&MP_STATE_VM(dict_main));
     mp_locals_set(&MP_STATE_VM(dict_main));
@@ -87,11 +129,18 @@ static mp_obj_t repl_end(mp_obj_t status) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(repl_end_obj, repl_end);
 
+// taken(): how many bytes of standard input the REPL has read.
+static mp_obj_t repl_taken(void) {
+    return mp_obj_new_int_from_uint(taken);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(repl_taken_obj, repl_taken);
+
 static const mp_rom_map_elem_t repl_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_repl)},
     {MP_ROM_QSTR(MP_QSTR_end), MP_ROM_PTR(&repl_end_obj)},
     {MP_ROM_QSTR(MP_QSTR_give_back), MP_ROM_PTR(&repl_give_back_obj)},
     {MP_ROM_QSTR(MP_QSTR_run), MP_ROM_PTR(&repl_run_obj)},
+    {MP_ROM_QSTR(MP_QSTR_taken), MP_ROM_PTR(&repl_taken_obj)},
 };
 static MP_DEFINE_CONST_DICT(repl_globals, repl_globals_table);
 
