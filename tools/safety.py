@@ -36,7 +36,10 @@ from tests.safety.stage import LIMITS  # noqa: E402
 
 One = TypeVar("One")
 SHARES = (0.5, 0.9, 0.99)
-FATES = ("avoidable", "not seen at first", "a matter of moments", "too near to brake", "out of the way")
+FATES = (
+    "avoidable", "not seen at first", "stopped, drove on", "a matter of moments", "too near to brake",
+    "out of the way",
+)  # fmt: skip
 STATE = ROOT / "build/safety/soak"
 FLAT = 1000.0  # bytes (of the robot) or kB (of the host) an hour that count as none
 Bad = list[str]

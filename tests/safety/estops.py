@@ -142,7 +142,7 @@ def _emit(robot: Robot, damaged: Random | None = None) -> None:
     """Put on the line what is to be sent, at once and without waiting; perhaps not all of it."""
     data, _ = robot._transport.poll(robot.clock.now())
     if damaged and data:
-        data = data[: damaged.randrange(len(data))]
+        data = data[: damaged.randrange(len(data) - 2)]  # its CRC at least
     if data:
         robot._port.write(data)
 

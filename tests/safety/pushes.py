@@ -2,6 +2,7 @@
 
 import cmath
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from llmos.sim.arena import Arena, Start, clearance
 from llmos.sim.faults import Faults, Push
+from llmos.sim.judge import Sample
 from llmos.sim.ranging import Rays
 
 from .cuts import standstill_ms
@@ -36,12 +38,15 @@ class Met:
     seen: bool  # by a sensor that the reflex reads, where it was put
     margin: float  # between body and box when it stood
     contact: bool
+    later: bool  # the contact came only after it had stood, as its program drove on
 
     @property
     def fate(self) -> str:
         """Whether it could have kept from touching it."""
         if self.room >= FAR_MM:
             return "out of the way"
+        if self.later:
+            return "stopped, drove on"
         if self.room < self.brake:
             return "too near to brake"
         if self.room < self.need + ROUNDING_MM:
@@ -81,7 +86,13 @@ def meet(seed: int) -> Met:
         seen=_seen(box, pose, ("rear",) if kind == "backward" else AHEAD),
         margin=1000 * (clearance(box, last.x, last.y) - CUBE.radius_m),
         contact=last.collisions > 0,
+        later=last.collisions > 0 and not _first_stand(truth.samples, record["ms"]).collisions,
     )
+
+
+def _first_stand(samples: Sequence[Sample], ms: int) -> Sample:
+    """How it was when it stood for the first time after a moment."""
+    return next(one for one in samples if one.ms >= ms and not one.moving)
 
 
 def _program(kind: str, speed: int, random: Random) -> tuple[int, int, str]:

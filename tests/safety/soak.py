@@ -15,7 +15,7 @@ from typing import Any
 
 from llmbytecode import block_hash
 from llmbytecode._isa import FrameType
-from llmos.link import LinkError, Robot
+from llmos.link import LinkError, LinkTimeout, Robot, RobotFault
 from llmos.manifest import RANGE_CHANNELS, manifest_hash
 from llmos.resources import firmware_dir
 from llmos.sim.board import Board, LockstepHost
@@ -30,7 +30,7 @@ MINUTE_MS = 60_000
 STUCK_MS = 20_000  # without a fault of the cable, after which a robot that does not answer is lost
 LONGEST_CUT_MS = 8_000
 MAIN = """
-import gc, sys
+import gc, json, sys
 from llmvm import hal, supervisor
 
 class Watched(supervisor.Supervisor):
@@ -146,8 +146,9 @@ def _drive(seed: int, length: int, cuts: list[tuple[int, int]], host: Host) -> N
                 done["sessions"] += 1
             done[_act(host, random)] += 1
         except LinkError as error:
-            name = type(error).__name__
-            done[name if name == "LinkTimeout" else str(error)] += 1
+            if not isinstance(error, LinkTimeout | RobotFault):
+                raise  # the board has gone
+            done[str(error) if isinstance(error, RobotFault) else "timeout"] += 1
             host.robot.hello = None
     host.note(done=done)
 
@@ -161,6 +162,7 @@ def _connect(host: Host, cuts: list[tuple[int, int]]) -> None:
             host.robot.connect()
             if host.robot.latched:
                 host.robot.clear()
+            host.robot._pump(3000, lambda: host.robot.at_rest)  # it may be on its last ramp
             return
         except LinkError as error:
             since = max([began, *(over for begun, over in cuts if begun <= host.clock.now())])
@@ -228,6 +230,7 @@ def _interrupt(host: Host, random: Random, what: str) -> None:
         host.robot = Robot(robot._port, host.clock, manifest_hash(LIMITS), seed=random.getrandbits(32))
     elif what == "again":
         robot.connect()
+        robot._pump(3000, lambda: robot.at_rest)
 
 
 def _rss_kb() -> int:

@@ -105,6 +105,9 @@ def play(scene: Scene) -> Played:
             os.close(descriptor)
         try:
             heard_ms, stderr = _keep_board(scene, folder, port, scene.host(from_host, to_host, 0.0))
+        except BaseException:
+            os.kill(child, signal.SIGKILL)
+            raise
         finally:
             for descriptor in (from_host, to_host):
                 os.close(descriptor)
