@@ -183,13 +183,16 @@ class AmpyRepl:
         with self._caught():
             if not self._raw:
                 self._board.enter_raw_repl()
-                self._board.exec_(self._prelude)
                 self._raw = True
+                if self._prelude:  # an empty program is a soft reset
+                    self._board.exec_(self._prelude)
             return bytes(self._board.exec_(program)).decode(errors="replace")
 
     def prepare(self, program: str) -> None:
         """Run a program that later ones build on: again whenever ampy has reset the board."""
         self._prelude = program
+        if self._raw:
+            self.run(program)
 
     def put(self, path: str, data: bytes, on_bytes: Callable[[int], None]) -> None:
         """Write a file; `on_bytes` hears of it when it is written. Raises as `run` does."""
