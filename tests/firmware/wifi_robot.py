@@ -1,7 +1,7 @@
 # A robot's Wi-Fi link with real sockets, a network that is made up, and what lives at the link's end: "echo"
-# sends back to a host what it says, "drive" is the supervisor of the tests' small world at the wall clock's
-# pace. Arguments: the TCP port, the key, how many of the robot's milliseconds pass in one, echo or drive. Ends
-# when standard input does.
+# sends back to a host what it says, "drive" is the supervisor of the small world of the tests at the wall
+# clock's pace. Arguments: the TCP port, the key, echo or drive. Each line of standard input is a number of ms
+# that the robot's clock skips; it ends where that does.
 import select
 import sys
 import time
@@ -35,11 +35,28 @@ class Network:
     WLAN = WLAN
 
 
+# The wall clock, and what has been skipped.
+class Clock:
+    def __init__(self):
+        self._begun = time.ticks_ms()
+        self._skipped = 0
+        self._lines = select.poll()
+        self._lines.register(sys.stdin, select.POLLIN)
+
+    def ms(self):
+        if self._lines.poll(1):
+            line = sys.stdin.readline()
+            if not line:
+                sys.exit()
+            self._skipped += int(line)
+        return time.ticks_diff(time.ticks_ms(), self._begun) + self._skipped
+
+
 # Send back whatever comes.
-def echo(wifi, pace, ended):
+def echo(wifi, clock):
     buffer = bytearray(256)
-    while not ended.poll(1):
-        wifi.poll(time.ticks_ms() * pace)
+    while True:
+        wifi.poll(clock.ms())
         size = wifi.readinto(buffer)
         while size:
             before = wifi.lost
@@ -52,30 +69,27 @@ def echo(wifi, pace, ended):
 
 
 # Supervise a robot whose wheels turn in real time.
-def drive(wifi, pace, ended):
+def drive(wifi, clock):
     from world import ANGLES, LIMITS, Supervisor, World
 
     class Air(World):
         def advance(self, until):
-            time.sleep_ms(1)
-            wifi.poll(time.ticks_ms() * pace)
-            while self.ms < time.ticks_diff(time.ticks_ms(), began) * pace:
+            now = clock.ms()
+            wifi.poll(now)
+            while self.ms < now:
                 self.ms += 1
                 self.drive.tick()
 
-    began = time.ticks_ms()
     world = Air()
     world.serial = wifi
     supervisor = Supervisor(world, LIMITS, ANGLES)
-    while not ended.poll(0):
+    while True:
         supervisor.step()
 
 
 sys.modules["network"] = Network
-port, key, pace, end = sys.argv[1:]
-parts = {"wifi": {"ssid": "home", "port": int(port)}}
-ended = select.poll()
-ended.register(sys.stdin, select.POLLIN)
-{"echo": echo, "drive": drive}[end](
-    Wifi(parts, {"wifi_password": "secret word", "pairing_key": key}), int(pace), ended
+port, key, end = sys.argv[1:]
+wifi = Wifi(
+    {"wifi": {"ssid": "home", "port": int(port)}}, {"wifi_password": "secret word", "pairing_key": key}
 )
+{"echo": echo, "drive": drive}[end](wifi, Clock())

@@ -25,13 +25,62 @@ ROOT = Path(__file__).parents[3]
 KEY = "correct horse battery staple"
 WAIT_S = 20.0  # for what comes at once on a machine that is not busy
 
-Start = Callable[..., str]
+
+class Afar:
+    """A robot in the network."""
+
+    def __init__(self, micropython: Path, key: str, end: str) -> None:
+        """Start it, and wait until it listens, where its key is good."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = int(free.getsockname()[1])
+        self.url = f"tcp://127.0.0.1:{self._port}"
+        command = [micropython, "tests/firmware/wifi_robot.py", str(self._port), key, end]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, text=True)
+        if len(key) >= pairing.LEAST_KEY:
+            _until(self._listens)
+
+    def _listens(self) -> bool:
+        """Ask the kernel; nobody is connected to."""
+        assert self._process.poll() is None
+        lines = Path("/proc/net/tcp").read_text().splitlines()
+        return any(f":{self._port:04X} 00000000:0000 0A" in line for line in lines)
+
+    def skip(self, ms: int) -> None:
+        """Have the robot's clock go on at once."""
+        assert self._process.stdin
+        self._process.stdin.write(f"{ms}\n")
+        self._process.stdin.flush()
+
+    def meet(self) -> tuple[socket.socket, bytes]:
+        """Return a connection of somebody who knows nothing, and the greeting, once the place is free."""
+        end = time.monotonic() + WAIT_S
+        while time.monotonic() < end:
+            connection = socket.create_connection(("127.0.0.1", self._port), WAIT_S)
+            greeting = b""
+            while len(greeting) < 24 and (some := connection.recv(24 - len(greeting))):
+                greeting += some
+            if len(greeting) == 24:
+                return connection, greeting
+            connection.close()
+        raise AssertionError("the robot is busy")
+
+    def rest(self, connection: socket.socket) -> bytes:
+        """Return what comes until the robot closes, once its patience is over."""
+        self.skip(60_000)
+        data = b""
+        with suppress(ConnectionResetError):
+            while some := connection.recv(4096):
+                data += some
+        return data
+
+    def end(self) -> None:
+        """End it; it has had no trouble."""
+        self._process.communicate()
+        assert self._process.returncode == 0
 
 
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+Start = Callable[..., Afar]
 
 
 def _until(condition: Callable[[], bool]) -> None:
@@ -41,53 +90,24 @@ def _until(condition: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def _listens(port: int) -> bool:
-    """Whether the kernel has a listening socket there; nobody is connected to."""
-    return any(
-        f":{port:04X} 00000000:0000 0A" in line for line in Path("/proc/net/tcp").read_text().splitlines()
-    )
-
-
-def _rest(connection: socket.socket) -> bytes:
-    """What comes until the other end closes."""
-    connection.settimeout(WAIT_S)
-    data = b""
-    try:
-        while some := connection.recv(4096):
-            data += some
-    except ConnectionResetError:
-        pass
-    return data
-
-
 @pytest.fixture
 def start(micropython64: Path) -> Iterator[Start]:
-    """Starts robots; the milliseconds of their clocks may pass faster."""
-    robots: list[subprocess.Popen[bytes]] = []
+    """Starts robots."""
+    robots: list[Afar] = []
 
-    def run(key: str = KEY, pace: int = 1, end: str = "echo") -> str:
-        port = _free_port()
-        command = [micropython64, "tests/firmware/wifi_robot.py", str(port), key, str(pace), end]
-        robots.append(subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE))
-        if len(key) >= pairing.LEAST_KEY:
-            _until(lambda: _listens(port))
-        return f"tcp://127.0.0.1:{port}"
+    def run(key: str = KEY, end: str = "echo") -> Afar:
+        robots.append(Afar(micropython64, key, end))
+        return robots[-1]
 
     yield run
     for robot in robots:
-        robot.communicate()
-        assert robot.returncode == 0
+        robot.end()
 
 
 @pytest.fixture(autouse=True)
 def key(monkeypatch: pytest.MonkeyPatch) -> None:
     """The host holds the robots' key."""
     monkeypatch.setenv("LLMOS_KEY", KEY)
-
-
-def _connect(url: str) -> socket.socket:
-    host, port = url.removeprefix("tcp://").split(":")
-    return socket.create_connection((host, int(port)), WAIT_S)
 
 
 def _failure(url: str) -> str:
@@ -112,7 +132,7 @@ def _open_in_time(url: str) -> Port:
 
 
 def test_bytes_both_ways(start: Start) -> None:
-    port = open_port(start())
+    port = open_port(start().url)
     data = bytes(range(256)) * 400
     echo, at = b"", 0
     while len(echo) < len(data):
@@ -128,7 +148,7 @@ def test_bytes_both_ways(start: Start) -> None:
 
 def test_the_link_over_the_air(start: Start) -> None:
     """The same session, the same frames and the same stops as on a cable."""
-    url = start(end="drive")
+    url = start(end="drive").url
     limits = LIMITS._replace(actuators=7)
     port = open_port(url)
     container = write_container(assemble("LED 1, 2, 3\nMOVE 10mm, 40mm/s\nREPORT 7, r0\nEND"), limits)
@@ -150,7 +170,7 @@ def test_the_link_over_the_air(start: Start) -> None:
 
 
 def test_a_host_may_come_back(start: Start) -> None:
-    url = start()
+    url = start().url
     for _ in range(3):
         port = _open_in_time(url)
         port.write(b"again")
@@ -160,7 +180,7 @@ def test_a_host_may_come_back(start: Start) -> None:
 
 
 def test_one_host_at_a_time(start: Start) -> None:
-    url = start()
+    url = start().url
     first = open_port(url)
     assert "another host" in _failure(url)
     first.write(b"here")
@@ -169,10 +189,11 @@ def test_one_host_at_a_time(start: Start) -> None:
 
 
 def test_a_silent_host_makes_room(start: Start) -> None:
-    url = start(pace=50)
-    first = open_port(url)
-    time.sleep(0.2)  # ten seconds of the robot's
-    second = open_port(url)
+    robot = start()
+    first = open_port(robot.url)
+    assert "another host" in _failure(robot.url)
+    robot.skip(60_000)
+    second = _open_in_time(robot.url)
     second.write(b"here")
     second.fill(4)
     assert first.await_bytes(WAIT_S)
@@ -182,7 +203,7 @@ def test_a_silent_host_makes_room(start: Start) -> None:
 
 
 def test_a_wrong_key(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    url = start(pace=10)
+    url = start().url
     monkeypatch.setenv("LLMOS_KEY", KEY + "!")
     assert "refuses the key of LLMOS_KEY" in _failure(url)
     monkeypatch.setenv("LLMOS_KEY", KEY)
@@ -196,62 +217,67 @@ def test_a_wrong_key(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_strangers_hear_the_greeting_and_no_more(start: Start, sent: bytes) -> None:
     """Nothing that they say comes back, which it would from the link; and after them a host can pair."""
-    url = start(pace=30)
-    with _connect(url) as stranger:
-        stranger.sendall(sent + b"\0frames\0" * bool(len(sent) >= 48))
-        heard = _rest(stranger)
-    assert heard[:8] == b"llmos-1\n"
-    assert len(heard) == 24
-    _open_in_time(url).close()
+    robot = start()
+    stranger, greeting = robot.meet()
+    with stranger:
+        stranger.sendall(sent + b"\0frames\0" * (len(sent) >= 48))
+        assert robot.rest(stranger) == b""
+    assert greeting[:8] == b"llmos-1\n"
+    _open_in_time(robot.url).close()
 
 
 def test_no_challenge_is_given_twice(start: Start) -> None:
-    url = start(pace=30)
-    greetings = set()
+    robot, greetings = start(), set()
     for _ in range(3):
-        with _connect(url) as stranger:
-            greetings.add(_rest(stranger))
+        stranger, greeting = robot.meet()
+        stranger.close()
+        greetings.add(greeting)
     assert len(greetings) == 3
 
 
 def test_an_answer_cannot_be_used_again(start: Start) -> None:
     """What a host sent to one challenge opens nothing at the next one."""
-    url, heard = start(pace=30), bytearray()
+    robot, heard = start(), bytearray()
     with socket.create_server(("127.0.0.1", 0)) as between:
 
         def relay() -> None:
-            host, robot = between.accept()[0], _connect(url)
-            with host, robot:
-                while ready := select.select([host, robot], [], [], WAIT_S)[0]:
+            host = between.accept()[0]
+            there, greeting = robot.meet()
+            with host, there:
+                host.sendall(greeting)
+                while ready := select.select([host, there], [], [], WAIT_S)[0]:
                     data = ready[0].recv(100)
                     if not data:
                         return
                     if ready[0] is host:
                         heard.extend(data)
-                    (robot if ready[0] is host else host).sendall(data)
+                    (there if ready[0] is host else host).sendall(data)
 
         thread = threading.Thread(target=relay)
         thread.start()
         open_port(f"tcp://127.0.0.1:{between.getsockname()[1]}").close()
         thread.join()
     assert len(heard) == 48
-    with _connect(url) as thief:
+    thief, _ = robot.meet()
+    with thief:
         thief.sendall(heard)
-        answer = _rest(thief)
-    assert len(answer) in (8, 24)  # busy, where the robot has not seen that the host has gone
+        assert robot.rest(thief) == b""
 
 
 def test_nobody_there() -> None:
-    assert "nobody answers there" in _failure(f"tcp://127.0.0.1:{_free_port()}")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        assert "nobody answers there" in _failure(f"tcp://127.0.0.1:{free.getsockname()[1]}")
     assert "nobody answers there" in _failure("tcp://nohost.invalid")
     for url in ("tcp://", "tcp://:1", "tcp://robot:99999", "tcp://robot:x"):
         assert "names no host" in _failure(url)
 
 
 def test_a_robot_without_a_key_does_not_listen(start: Start) -> None:
-    url = start(key="too short")
+    robot = start(key="too short")
+    robot.skip(60_000)
     time.sleep(0.2)
-    assert "nobody answers there" in _failure(url)
+    assert "nobody answers there" in _failure(robot.url)
 
 
 @pytest.mark.parametrize(
