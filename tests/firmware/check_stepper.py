@@ -87,6 +87,28 @@ board.advance(5000000)
 check("the next move begins where the rotors stand", (wheels.left, wheels.right), (place - 30, place + 30))
 check("after a motion the coils are off", wheels.coils, 0)
 
+plan = stepper._plan
+
+
+# An interrupt comes in the middle of a change.
+def interrupted(numbers):
+    stepper._plan = plan
+    board.advance(10000)
+    plan(numbers)
+
+
+place = wheels.left
+drive.move(200, 200, 1024, 512)
+board.advance(300000)
+drive.poll()
+made = drive.left - place
+stepper._plan = interrupted
+drive.move(100, 100, 1024, 512)
+drive.poll()
+check("no step is made while the plan changes", drive.left - place, made)
+board.advance(5000000)
+check("and all of the new plan", wheels.left - place, made + 100)
+
 for rate, accel in ((1, 1), (1024, 100000), (100000, 512)):
     place = wheels.left
     drive.move(3, 3, rate, accel)

@@ -11,7 +11,6 @@ from llmos.manifest import load_manifest
 from llmos.sim.motion import Motion
 from tests.drives import Steps, compare, drive, scenario
 
-SCENARIOS = [scenario(seed) for seed in range(40)]
 TICK_MS = load_manifest("cube").budget.tick_ms
 MOVES = [
     (3000, 3000, 1024, 512),
@@ -24,6 +23,21 @@ MOVES = [
 
 def scenario_of(*calls: list[int], late: tuple[int, ...] = ()) -> dict[str, object]:
     return {"top": 1024, "from": 0, "late": late, "calls": list(calls)}
+
+
+# a slower motion, one to an end that is too near, one in the middle of a slow step, the same backwards, the
+# other wheel in the lead, and halts at full speed and in both ramps
+CASES = [
+    scenario_of([0, 2000, 2000, 1024, 512], [2500, 1500, 1500, 200, 512]),
+    scenario_of([0, 538, 538, 64, 2000], [560, 2, 2, 5, 2000]),
+    scenario_of([0, 2000, 2000, 1024, 512], [2500, 300, 300, 1024, 512]),
+    scenario_of([0, 10, 10, 5, 512], [900, 10, 10, 5, 512]),
+    scenario_of([0, 10, 10, 5, 512], [900, -10, -10, 5, 512]),
+    scenario_of([0, 1500, 300, 1000, 512], [2000, 400, 1500, 1000, 512]),
+    scenario_of([0, 1000, 900, 1024, 512], [1900, 0]),
+    scenario_of([0, 1000, -900, 1024, 512], [300, 0], [2000, 500, 500, 1024, 512], [3900, 0]),
+]
+SCENARIOS = CASES + [scenario(seed) for seed in range(32)]
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +58,10 @@ def test_it_drives_as_the_simulated_robot(driven: list[Steps]) -> None:
         difference = compare(one, steps)
         assert difference.steps <= (4 if difference.harsh else 2), difference
         assert difference.late_ms <= TICK_MS, difference
+    for one, steps in zip(CASES, driven, strict=False):
+        difference = compare(one, steps)
+        assert difference.steps <= 1, difference
+        assert abs(difference.late_ms) <= 2, difference
 
 
 def test_the_motors_are_where_the_robot_thinks(driven: list[Steps]) -> None:

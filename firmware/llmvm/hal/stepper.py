@@ -310,7 +310,6 @@ class Stepper:
         state = self._state
         state[_GO] = 0
         if at_once:
-            self._timer.deinit()
             self._show(0)
         else:
             state[_DUE] = state[_ARMED] = now + _HOLD_US & 0x3FFFFFFF
