@@ -216,6 +216,19 @@ class Gyro(Chip):
         return self.registers[register]
 
 
+# Answers to an address, to any register, with whatever comes.
+class Noise(Chip):
+    def __init__(self, seed):
+        super().__init__()
+        self.dice = seed
+
+    def get(self, register):
+        self.dice = (self.dice * 1103515245 + 12345) & 0x7FFFFFFF
+        if self.dice >> 8 & 31 == 0:
+            raise OSError(116)
+        return 0xEE if register == 0xC0 else 0x68 if register == 0x75 else self.dice >> 16 & 0xFF
+
+
 # An HC-SR04 before a wall at `mm`; None: it hears nothing, and gives up after 38 ms. Every sound it sends is
 # kept; a sensor that is `open_ended` does not answer at all.
 class Ultrasound:
