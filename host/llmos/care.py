@@ -10,7 +10,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ from llmos.manifest import RANGE_CHANNELS, Manifest, ManifestError, load_manifes
 from llmos.resources import state_dir, system_volume
 from llmos.runs import certified, ended, run_blocks
 from llmos.shown import UNSEEN
+from llmos.turned import share_turned
 
 CONSOLE_BAUD = 115200  # of the chip's own messages
 LISTEN_S = 0.4  # to what a board says by itself
@@ -35,7 +36,8 @@ STORY_S = 2.0  # and that much longer where it says something: a board that rest
 BEAT_MS, CABLE_MS = 20, 1000
 MOST_DAMAGED = 0.01  # of the frames
 TURN_DEG_S = 30
-NEAR_MM, NEAR = 80, 0.1  # by how much a range may differ after a whole turn
+JITTER_MM = 80  # more than this is no noise
+BASE_OFF, WHEEL_OFF = 0.05, 0.15  # of a turn: wrong measures, and a wheel that stands still or slips
 
 UDEV_FILE = Path("/etc/udev/rules.d/60-llmos.rules")
 UDEV_RULE = (
@@ -325,61 +327,53 @@ def _estop(robot: Robot) -> Check:
     return _good("e-stop", "released")
 
 
-# A whole turn on the spot: afterwards each sensor should see what it saw before, and other things meanwhile.
+# A whole turn on the spot.
 
 
 def _turned(robot: Robot, manifest: Manifest) -> Iterator[Check]:
-    seen: list[Telemetry] = [robot.telemetry]
     rate = min(TURN_DEG_S, int(math.degrees(manifest.limits.top_rate / 1000)))
     program = assemble(f"TURN 360deg, {rate}deg/s\nWAIT 300ms\nEND", "doctor")
     try:
         run = run_blocks(robot, [certified(program, manifest.limits)])[0]
     except LinkError as error:
-        yield _bad("turn", "it does not turn", str(error))
+        yield _bad("motors", "the robot does not turn", str(error))
         return
-    seen += run.telemetry
     if run.done.outcome != Outcome.COMPLETED:
-        yield _bad("turn", ended(run), "clear the floor around it, then run this again")
+        yield _bad("motors", ended(run), "clear the floor around it, then run this again")
         return
-    ranges: dict[str, list[int]] = {
-        name: [getattr(one, name) for one in seen]
-        for name in RANGE_CHANNELS
-        if name in manifest.range.angles_deg
-    }
-    yield from judged(ranges, int(manifest.range.max_m * 1000))
+    yield from judged(run.telemetry, manifest)
 
 
-def judged(ranges: dict[str, list[int]], most: int) -> Iterator[Check]:
-    """Judge a whole turn by what each range sensor saw, in mm, from before to after; `most` is nothing."""
-    still = [name for name, seen in ranges.items() if len(set(seen)) == 1]
-    unsure = [name for name in still if ranges[name][0] >= most]
-    moved = {name: seen for name, seen in ranges.items() if max(seen) - min(seen) > _slack(min(seen))}
-    if not moved and len(unsure) == len(ranges):
-        found = "nothing is in sight of any sensor, so a turn cannot be seen"
+def judged(seen: Sequence[Telemetry], manifest: Manifest) -> Iterator[Check]:
+    """Judge a whole turn by what the robot saw meanwhile."""
+    angles = manifest.range.angles_deg
+    ranges = {name: [getattr(one, name) for one in seen] for name in angles}
+    still = [name for name, readings in ranges.items() if len(set(readings)) == 1]
+    empty = [name for name in still if ranges[name][0] >= int(1000 * manifest.range.max_m)]
+    moved = [name for name, readings in ranges.items() if max(readings) - min(readings) > JITTER_MM]
+    if len(empty) == len(ranges):
+        found = "nothing is in sight, so a turn cannot be seen"
         yield _unknown("motors", found, "put the robot within a metre of a wall, then run this again")
-        return
-    if not moved:
+    elif not moved:
         found = "the steps of a whole turn were counted, but nothing that the robot sees has changed"
         yield _bad("motors", found, "see the motors' supply, both drivers' plugs, and that the wheels hold")
-        return
-    stuck = [name for name in still if name not in unsure]
-    if stuck:
-        remedy = "see its plug, and that nothing sticks to its window; then replace it"
-        yield _bad("sensors", f"{', '.join(stuck)} never changed in a whole turn", remedy)
     else:
-        yield _good("sensors", f"{len(moved)} of {len(ranges)} saw other things in a turn")
-    yield _back(moved, most)
+        stuck = [name for name in still if name not in empty]
+        if stuck:
+            remedy = "see its plug, and that nothing sticks to its window; then replace it"
+            yield _bad("sensors", f"{', '.join(stuck)} never changed in a whole turn", remedy)
+        else:
+            yield _good("sensors", f"{len(moved)} of {len(ranges)} saw other things in a whole turn")
+        headings = [math.degrees(one.heading_mrad / 1000) for one in seen]
+        share = share_turned(headings, [ranges[name] for name in moved], [angles[name] for name in moved])
+        yield _wheels(share)
 
 
-def _back(moved: dict[str, list[int]], most: int) -> Check:
-    ends = [(seen[0], seen[-1]) for seen in moved.values() if seen[0] < most and seen[-1] < most]
-    away = [(first, last) for first, last in ends if abs(last - first) > _slack(first)]
-    if len(away) * 2 > len(ends):
-        found = f"after a whole turn {len(away)} of {len(ends)} sensors see something else than before"
-        remedy = "see that both wheels turn and none slips; if they do, `llmos calibrate`"
+def _wheels(share: float) -> Check:
+    found = f"told 360°, it has turned about {360 * share:.0f}°"
+    if abs(share - 1) > WHEEL_OFF:
+        remedy = "see that both wheels turn and hold, and the supply and plugs of both drivers"
         return _bad("motors", found, remedy)
-    return _good("motors", "a whole turn ended where it began")
-
-
-def _slack(mm: int) -> float:
-    return max(NEAR_MM, NEAR * mm)
+    if abs(share - 1) > BASE_OFF:
+        return _unknown("motors", found, "measure its wheels: `llmos calibrate`")
+    return _good("motors", found)
