@@ -118,7 +118,7 @@ def _plan(numbers):
     if end > limit:
         end = limit
     peak = (begin + end + way) >> 1
-    if begin > cap or peak > cap:
+    if peak > cap:
         peak = cap
     if peak < begin and begin <= cap:
         peak = begin
