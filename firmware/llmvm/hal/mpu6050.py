@@ -21,7 +21,7 @@ _RESET_MS = const(110)  # the register map asks for 100
 _WAKE_MS = const(40)
 _RETRY_MS = const(1000)
 _EVERY_MS = const(5)
-_CHECK_MS = const(1000)  # between looks whether it still runs as it was set up
+_CHECK_MS = const(200)  # between looks whether it still runs as it was set up
 _LOST_MS = const(100)  # without a reading, the wheels tell the heading
 
 # 131 counts are a degree per second. The bias is kept in sixteenths of a count, time in units of 32 µs, so
@@ -68,7 +68,8 @@ class Mpu6050:
         self._clear_window()
         way = pi * wheels["wheel_diameter_m"] / wheels["steps_per_turn"]
         self._urad = round(1000000 * way / wheels["wheel_base_m"])  # a turn by one step of one wheel
-        self._wheels = 0  # right less left, when the heading was brought up to date
+        self._steps = 0  # right less left
+        self._wheels = 0  # the same, when the heading was brought up to date
         self._slip = 0  # µrad below a mrad
 
     def _clear_window(self):
@@ -81,14 +82,14 @@ class Mpu6050:
         if drive.moving:
             self._still = now
             self._clear_window()
-        steps = drive.right - drive.left
+        self._steps = drive.right - drive.left
         if now >= self._due:
             self._work(now)
         if not self._ready and self.mrad is not None:
-            self._slip += (steps - self._wheels) * self._urad
+            self._slip += (self._steps - self._wheels) * self._urad
             self.mrad += self._slip // 1000
             self._slip %= 1000
-        self._wheels = steps
+            self._wheels = self._steps
 
     def _work(self, now):
         if not self._ready:
@@ -142,6 +143,7 @@ class Mpu6050:
     def _follow(self, now):
         before, self._rate = self._rate, self._signed()
         self._heard = now
+        self._wheels = self._steps
         if self._bias is None:
             self._at = ticks_us()
         else:
