@@ -145,12 +145,12 @@ class RobotBench:
     def drive(self, mm: int) -> float:
         """Have it drive, and measure."""
         self._run(way_program(mm, self._limits))
-        return self._tape("how far has it really driven?", WAY_MM, "mm")
+        return self._tape("how many mm has it really driven?", WAY_MM, "mm")
 
     def turn(self, mrad: int) -> float:
         """Have it turn, and measure."""
         self._run(turn_program(mrad, self._limits))
-        return self._tape("how far has it really turned? +5 means 5 degrees too far", TURN_DEG, "degrees")
+        return self._tape("how many degrees has it really turned? (+5: five too far)", TURN_DEG, "degrees")
 
     def _run(self, program: Program) -> None:
         whole(run_blocks(self._robot, [certified(program, self._limits)])[0])

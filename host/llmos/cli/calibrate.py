@@ -89,7 +89,7 @@ class Answers:
     def measure(self, question: str, commanded: float, unit: str) -> float:
         """Ask until the answer makes sense; degrees that begin with a sign are an error of the commanded."""
         while True:
-            said = self.line(f"{question} ({unit}): ")
+            said = self.line(f"{question} ")
             try:
                 number = float(said.replace(",", "."))
             except ValueError:
