@@ -157,7 +157,8 @@ def write_udev(path: Path = UDEV_FILE) -> None:
 def _voice(port: str) -> Check:
     said = _listen(port)
     chips = {match.decode() for match in _BANNER.findall(said)}
-    flash = "connect it by a port with DTR and RTS, then `llmos flash`"
+    lines = "connect it by a port with DTR and RTS, then " if is_pty(port) else ""
+    flash = f"{lines}`llmos flash`"
     if chips - {CHIP.lower().replace("-", "")}:
         return _bad("chip", f"it is an {', '.join(sorted(chips)).upper()}", f"take a board with an {CHIP}")
     if b"waiting for download" in said:
@@ -363,7 +364,7 @@ def judged(seen: Sequence[Telemetry], manifest: Manifest) -> Iterator[Check]:
             remedy = "see its plug, and that nothing sticks to its window; then replace it"
             yield _bad("sensors", f"{', '.join(stuck)} never changed in a whole turn", remedy)
         else:
-            yield _good("sensors", f"{len(moved)} of {len(ranges)} saw other things in a whole turn")
+            yield _good("turn", f"{len(moved)} of {len(ranges)} sensors saw other things in a whole turn")
         headings = [math.degrees(one.heading_mrad / 1000) for one in seen]
         share = share_turned(headings, [ranges[name] for name in moved], [angles[name] for name in moved])
         yield _wheels(share)
