@@ -26,6 +26,8 @@ def near(readings, expected):
 
 # Sound at 20 °C: 343.42 m/s, there and back.
 check("a metre and back", hc_sr04.distance(round(2e6 / 343.42)), 1000)
+far = [mm for mm in range(20, 4001) if abs(hc_sr04.distance(mm * 2000000 // 343420) - mm) > 1]
+check("every distance within a mm", far, [])
 
 for every in (1000, 7000, 50000):
     sensors, ranges, rounds = start()

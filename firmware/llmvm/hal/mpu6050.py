@@ -1,5 +1,6 @@
-# MPU-6050: the rate about the vertical axis, integrated to a heading. Registers and scales are those of its
-# register map (RM-MPU-6000A) and its product specification (PS-MPU-6000A).
+# MPU-6050: the rate about the vertical axis, integrated to a heading; mounted face up, counter-clockwise is
+# positive. Registers and scales are those of its register map (RM-MPU-6000A) and its product specification
+# (PS-MPU-6000A).
 from math import pi
 from time import ticks_add, ticks_diff, ticks_us
 
