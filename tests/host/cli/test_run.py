@@ -106,6 +106,8 @@ def test_a_recorded_run_is_replayed_to_the_byte(tmp_path: Path) -> None:
     (["run", "go", "--kernel", "rule", "--transcript", "/dev/full"], "No space left", 1),
     (["run", "go", "--fault", "earthquake"], "earthquake", 2),
     (["run", "go", "--fault", "cut@noon"], "'noon' is no whole number", 2),
+    (["run", "go", "--fault", "slip/host=0.1"], "have a direction, /robot or /host", 2),
+    (["run", "explore", "--kernel", "rule", "--port", "x", "--fault", "slip=1"], "a real robot cannot", 1),
     (["run", "go", "--seed", "-1"], "--seed", 2),
     (["run", "go", "--deadline", "nan"], "--deadline", 2),
     (["run", "go", "--speed", "nan"], "--speed", 2),
