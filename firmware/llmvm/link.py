@@ -19,6 +19,7 @@ _KEPT = const(32)  # bytes kept of a reliable frame: its size, its type, its pay
 _FIRST = const(2)
 
 _BREAK = b"\x03"  # Ctrl-C
+_FIRST_TYPED = b"\r\x03"  # nothing else begins a break: a heartbeat that is cut off may read 04 03
 _TYPED = b"\x01\x02\x03\x04\x05\r\n"  # what a terminal's user or tool sends with it
 _GAP_MS = const(50)  # no frame has a longer pause in it
 
@@ -151,13 +152,13 @@ class Link:
                         self._check(size_of_frame, now)
             size = self._serial.readinto(self._chunk)
 
-    # When it will be certain that what came last is a Ctrl-C and no part of a frame; None where it is not one.
+    # When it will be certain that what came last is a Ctrl-C and no part of a frame; None where it is none.
     def break_at(self):
         size = self._state[0]
         if not 0 < size <= _STUFFED:
             return None
         typed = bytes(self._frame_view[:size])
-        if _BREAK not in typed or typed.strip(_TYPED):
+        if typed[:1] not in _FIRST_TYPED or _BREAK not in typed or typed.strip(_TYPED):
             return None
         return self._stirred + _GAP_MS
 

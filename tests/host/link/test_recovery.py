@@ -8,6 +8,7 @@ from tests.safety.stage import Host, Played, Scene, block, play
 from llmbytecode import Outcome, block_hash
 from llmbytecode._isa import Fault, FrameType
 from llmos.link import LinkTimeout, RobotFault
+from llmos.link.messages import pack
 from llmos.sim.arena import Arena, Start
 from llmos.sim.faults import Faults
 
@@ -98,3 +99,26 @@ def test_a_new_session_releases_no_latch(micropython64: object) -> None:
 
     played = play(Scene(ROOM, script))
     assert [note["latched"] for note in played.notes] == [True]
+
+
+def test_a_cable_that_is_cut_within_a_frame_does_not_send_the_robot_to_its_repl(
+    micropython64: object,
+) -> None:
+    """What is left of a heartbeat begins with bytes that a terminal could send, 04 03."""
+
+    def script(host: Host) -> None:
+        robot = host.robot
+        robot.connect()
+        robot._transport.send(FrameType.HEARTBEAT, pack(FrameType.HEARTBEAT, 1))
+        beat, _ = robot._transport.poll(host.clock.now())
+        for size in range(2, len(beat)):
+            robot._port.write(beat[:size])
+            end = host.clock.now() + 400
+            while host.clock.now() < end:
+                host.clock.wait(end)
+                robot._port.read()
+            robot.connect()
+        host.note(beat=beat.hex())
+
+    (note,) = play(Scene(ROOM, script)).notes
+    assert note["beat"].startswith("000403")
