@@ -1,9 +1,11 @@
 """A board's REPL through mpremote, and through ampy: run a program, write a file."""
 
+import ast
 import contextlib
 import io
 import json
 import struct
+import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -18,7 +20,9 @@ from llmos.link import LinkError, open_port
 
 Via = Literal["mpremote", "ampy"]
 BAUD = 115200  # of MicroPython's REPL where it is on a UART
-ENTER_S = 2.0
+ENTER_S = 5.0  # for a board that is starting
+_TRY_S = 1.0
+_NOTHING_RUNS = (b"invalid header:", b"waiting for download", b"No bootable app")  # the bootloader's words
 _ANSWER_S = 1.0  # for a few bytes of raw paste
 _CHUNK = 2048
 _FULL = ("ENOSPC", "[Errno 28]")
@@ -86,19 +90,11 @@ class MpremoteRepl:
         self._port = port
         self._wire = _opened(port)
         self._wire.is_pty = False  # else mpremote waits for ever on one that never falls silent
-        said = io.StringIO()
         try:
-            with contextlib.redirect_stdout(said):  # mpremote prints what it did not expect
-                self._wire.enter_raw_repl(soft_reset=False, timeout_overall=wait_s)
-        except (TransportError, OSError, struct.error) as error:
+            self._interrupt(time.monotonic() + wait_s)
+        except BaseException:
             self._hang_up()
-            if isinstance(error, OSError):
-                raise _lost(port, error) from None
-            raise NoAnswer(
-                f"port {port}: nothing answers as MicroPython does; see that the board has power, or write "
-                "MicroPython onto it",
-                said.getvalue().encode(),
-            ) from None
+            raise
 
     def __enter__(self) -> "MpremoteRepl":
         """Return it."""
@@ -152,6 +148,26 @@ class MpremoteRepl:
     def _hang_up(self) -> None:
         with contextlib.suppress(OSError):
             self._wire.close()
+
+    def _interrupt(self, end_s: float) -> None:
+        """Get into the raw REPL; a board that is starting hears a Ctrl-C only later on."""
+        heard = b""
+        while True:
+            said = io.StringIO()
+            try:
+                with contextlib.redirect_stdout(said):  # mpremote prints what it did not expect
+                    self._wire.enter_raw_repl(soft_reset=False, timeout_overall=_TRY_S)
+                return
+            except OSError as error:
+                raise _lost(self._port, error) from None
+            except TransportError:
+                heard += _as_bytes(said.getvalue())
+            if time.monotonic() >= end_s or any(mark in heard for mark in _NOTHING_RUNS):
+                raise NoAnswer(
+                    f"port {self._port}: nothing answers as MicroPython does; see that the board has power, "
+                    "or write MicroPython onto it",
+                    heard,
+                )
 
 
 class AmpyRepl:
@@ -246,6 +262,14 @@ def _opened(port: str) -> SerialTransport:
         raise
     except (TransportError, OSError, ValueError) as error:
         raise _lost(port, error) from None
+
+
+def _as_bytes(printed: str) -> bytes:
+    """The bytes that were printed as Python writes them."""
+    try:
+        return bytes(ast.literal_eval(printed.strip() or "b''"))
+    except (ValueError, SyntaxError):
+        return printed.encode()
 
 
 def _busy(port: str, others: list[str]) -> PortBusy:
