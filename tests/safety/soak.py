@@ -274,7 +274,7 @@ def _judged(seed: int, length: int, played: Played, heard: list[int], faults: Fa
         "brownouts": sum("brownout" in event for event in played.truth.events),
         "done": done,
         "heap": heap,
-        "heap_slope": _slope([one[:2] for one in heap]),
+        "heap_slope": _slope([one[:2] for one in heap[5:]]),  # the first sessions fill what is kept
         "kept": max((one[2] for one in heap), default=0),
         "rss_kb": max((note["rss_kb"] for note in minutes), default=0),
         "rss_slope": _slope([(note["ms"], note["rss_kb"]) for note in minutes]),
