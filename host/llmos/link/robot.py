@@ -138,7 +138,7 @@ class Robot:
         self._reported, self._fault = [], None  # of a block that is forgotten
         self._ended.clear()
         self.machine_code.begin()
-        self._transport = Transport(self._random.getrandbits(16), self.stats)
+        self._transport = Transport(new_session(self._random), self.stats)
         nonce = self._random.getrandbits(32)
         noise, self._said = self.stats.refused, b""
         knock = self.clock.now() + KNOCK_MS
@@ -433,6 +433,11 @@ class Robot:
     def _record(self, direction: bytes, now: int, data: bytes) -> None:
         if self._transcript is not None:
             self._transcript.write(b"%d %s %s\n" % (now, direction, data.hex().encode()))
+
+
+def new_session(chance: random.Random) -> int:
+    """Draw a session's number; neither byte is zero, or its frames would begin with 03, as Ctrl-C does."""
+    return chance.getrandbits(16) | 0x0101
 
 
 def _remedy(name: str, version: tuple[int, int], url: str) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import math
+import random
 import signal
 import struct
 from dataclasses import replace
@@ -14,7 +15,9 @@ from llmbytecode._isa import HEADER_FORMAT, MAJOR, MINOR, SPEC_HASH, Fault, Fram
 from llmbytecode.container import CRC_OFFSET, pack_container, seal
 from llmbytecode.verify import verify
 from llmos.link import BlockRefused, HashMismatch, Hello, LinkError, LinkTimeout, Robot, RobotFault, Telemetry
+from llmos.link.frames import Frame, build
 from llmos.link.messages import pack
+from llmos.link.robot import new_session
 from llmos.link.stream import certified_ms
 from llmos.manifest import manifest_hash
 from llmos.micropython import word_size
@@ -152,6 +155,13 @@ def test_another_spec_is_named_with_both_hashes(desk: MakeDesk, tmp_path: Path) 
     table.write_text(text.replace(f"{SPEC_HASH:08X}", "12345678"))
     with pytest.raises(HashMismatch, match=f"SPEC is 0x12345678, the host's 0x{SPEC_HASH:08x}"):
         desk(firmware=other).robot.connect()
+
+
+def test_no_frame_begins_as_ctrl_c_does() -> None:
+    chance = random.Random(1)
+    for _ in range(2000):
+        frame = Frame(FrameType.HEARTBEAT, new_session(chance), chance.getrandbits(8), 0, 0, b"\0\0\0\0")
+        assert build(frame)[:2] != b"\0\x03"
 
 
 @pytest.mark.parametrize(
