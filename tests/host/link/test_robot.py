@@ -277,6 +277,14 @@ def test_a_cut_cable_stops_the_robot_within_lease_and_ramp(desk: MakeDesk, cut_m
     assert cut_ms < standstill(table.truth()) <= cut_ms + LIMITS.lease_ms + RAMP_MS + SLACK_MS
 
 
+@pytest.mark.parametrize("fault", ["cut@2000+150", "cut/host@2000+1500", "drop=0.05"])
+def test_what_a_drive_survives(desk: MakeDesk, fault: str) -> None:
+    robot = desk(fault).robot
+    robot.connect()
+    done = robot.run(block("MOVE 100mm, 40mm/s\nMOVE -100mm, 40mm/s\nREPORT 1, r0\nEND"))
+    assert (done.outcome, len(robot.events)) == (Outcome.COMPLETED, 1)
+
+
 def test_an_autonomous_block_outlives_the_lease_but_not_its_own_time(desk: MakeDesk) -> None:
     table = desk("cut@1000")
     program = replace(assemble("MOVE 4m, 40mm/s\nEND"), autonomous_ms=4000)
