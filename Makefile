@@ -27,6 +27,7 @@ test: setup
 lint: setup
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+	$(PY) tools/firmware_types.py
 	$(PY) tools/size.py
 	$(PY) tools/gen.py --check
 

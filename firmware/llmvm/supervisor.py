@@ -66,7 +66,8 @@ class Supervisor:
         self._senses.refresh(clock.ms, self._runner.began)
         values = self._senses.values
         pose = values[_isa.CH_X], values[_isa.CH_Y], values[_isa.CH_HEADING]
-        print("at (%d, %d) mm, %d mrad since the session began, battery %d mV" % (pose + (self._hal.battery.mv,)))
+        print("at (%d, %d) mm, %d mrad since the session began" % pose)
+        print("battery", values[_isa.CH_BATTERY], "mV")
         print("ranges front, front left, front right, left, right, rear:", *values[:6])
 
     # What the host may ask for.

@@ -32,6 +32,7 @@ LlmosError                  anything that LLMos refuses or cannot do
 │   └── RobotFault          the robot reports a fault
 ├── ManifestError           a robot's manifest that is wrong                 (llmos.manifest)
 ├── MicroPythonNotFound     no MicroPython to run the firmware on            (llmos.micropython)
+├── NoBoard                 a MicroPython that cannot be a virtual board     (llmos.sim.esp32s3)
 ├── NoImage                 a flash with nothing in it that boots            (llmos.sim.image)
 ├── PlanningError           costs or cells that no path can be planned on    (llmos.planning.astar)
 ├── PortTaken               a TCP port that another program has              (llmos.sim.rfc2217)

@@ -225,7 +225,8 @@ def fill(flash: Flash, setting: Setting) -> None:
     image = boot_image(flash)
     with installed(setting.firmware, setting.manifest) as home:
         place = str(flash.path.resolve()), image.vfs_offset, image.vfs_size, home
-        command = [setting.micropython, "-X", "heapsize=16m", "-c", _program("factory", "install", place)]
+        program = _program("factory", "install", place)
+        command: list[str | Path] = [setting.micropython, "-X", "heapsize=16m", "-c", program]
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         raise NoBoard(

@@ -5,8 +5,9 @@
 #include <unistd.h>
 
 #include "py/mphal.h"
-#include "py/objstr.h"
+#include "py/mperrno.h"
 #include "py/runtime.h"
+#include "py/stream.h"
 #include "shared/runtime/pyexec.h"
 
 #define CHAR_CTRL_C (3)
@@ -82,6 +83,46 @@ void __wrap_mp_hal_stdout_tx_strn_cooked(const char *str, size_t len) {
         len -= size + 1;
     }
 }
+
+// sys.stdout is text, and sys.stdout.buffer the bytes as they are.
+static mp_uint_t stdout_write(mp_obj_t self, const void *buffer, mp_uint_t size, int *error) {
+    (void)self;
+    (void)error;
+    mp_hal_stdout_tx_strn_cooked(buffer, size);
+    return size;
+}
+
+static mp_uint_t stdout_ioctl(mp_obj_t self, mp_uint_t request, uintptr_t argument, int *error) {
+    (void)self;
+    if (request == MP_STREAM_POLL) {
+        return argument & MP_STREAM_POLL_WR;
+    }
+    if (request == MP_STREAM_FLUSH || request == MP_STREAM_CLOSE) {
+        return 0;
+    }
+    *error = MP_EINVAL;
+    return MP_STREAM_ERROR;
+}
+
+extern struct _mp_dummy_t mp_sys_stdout_buffer_obj;
+
+static const mp_rom_map_elem_t stdout_locals_table[] = {
+    {MP_ROM_QSTR(MP_QSTR_buffer), MP_ROM_PTR(&mp_sys_stdout_buffer_obj)},
+    {MP_ROM_QSTR(MP_QSTR_write), MP_ROM_PTR(&mp_stream_write_obj)},
+    {MP_ROM_QSTR(MP_QSTR_flush), MP_ROM_PTR(&mp_stream_flush_obj)},
+};
+static MP_DEFINE_CONST_DICT(stdout_locals, stdout_locals_table);
+
+static const mp_stream_p_t stdout_stream = {
+    .write = stdout_write,
+    .ioctl = stdout_ioctl,
+    .is_text = true,
+};
+
+static MP_DEFINE_CONST_OBJ_TYPE(
+    stdout_type, MP_QSTR_TextIOWrapper, MP_TYPE_FLAG_NONE, protocol, &stdout_stream, locals_dict, &stdout_locals);
+
+const mp_obj_base_t __wrap_mp_sys_stdout_obj = {&stdout_type};
 
 // give_back(data): let the REPL read these bytes before all others.
 static mp_obj_t repl_give_back(mp_obj_t data) {
