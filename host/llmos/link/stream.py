@@ -51,6 +51,8 @@ class Stream:
         except LinkTimeout:  # nobody is there who could be stopped; the lease does it
             raise
         except BaseException:
+            if on_telemetry:
+                robot._on_telemetry = None  # it may be what failed, and would again while the robot stops
             if self._sent:
                 robot._halt()
             raise

@@ -122,3 +122,23 @@ def test_a_cable_that_is_cut_within_a_frame_does_not_send_the_robot_to_its_repl(
 
     (note,) = play(Scene(ROOM, script)).notes
     assert note["beat"].startswith("000403")
+
+
+def test_who_watches_a_run_and_fails_at_every_telemetry_stops_the_robot(micropython64: object) -> None:
+    """The robot stands when the error comes out, and the next block's end is its own."""
+
+    def script(host: Host) -> None:
+        def fail(_: object) -> None:
+            if host.clock.now() > 2000:
+                raise ValueError("enough")
+
+        host.robot.connect()
+        with pytest.raises(ValueError, match="enough"):
+            host.robot.run(LONG, fail)
+        host.note(at_rest=host.robot.at_rest)
+        done = host.robot.run(OTHER)
+        host.note(own=done.block == block_hash(OTHER), outcome=done.outcome)
+
+    stopped, ended = play(Scene(ROOM, script)).notes
+    assert stopped["at_rest"]
+    assert (ended["own"], ended["outcome"]) == (True, Outcome.COMPLETED)
