@@ -94,6 +94,8 @@ class VirtualBoard:
     def _reason(self) -> str:
         """Why the board is gone, in its own words where it left any."""
         self._drain(_LAST_WORDS_S)
+        if self._errors.closed:  # asked late, as by a generator that is collected
+            return "the board has been closed"
         self._errors.seek(0)
         lines = [line for line in self._errors.read().decode(errors="replace").splitlines() if line.strip()]
         if lines:
