@@ -178,14 +178,14 @@ def _write_micropython(job: Job, reached: _Reached, data: bytes, image: Image, t
     rom.write(data, job.erase, progress)
     reached.close()
     tell.step("start MicroPython")
-    port = find_again(reached.board.port, chip.mac)
     end = time.monotonic() + _FIRST_BOOT_S
     while True:
+        port = find_again(reached.board.port, chip.mac)  # the chip's own USB has gone and comes back
         try:
             reached.repl = open_repl(port, job.via)
             reached.board = from_repl(reached.repl, port)
             return
-        except (NoAnswer, BoardLost):
+        except (NoAnswer, BoardLost, LinkError):
             reached.close()
             if time.monotonic() >= end:
                 raise
@@ -229,13 +229,12 @@ def _verify(repl: Repl, wanted: Mapping[str, bytes], board: Board) -> None:
 def _shake_hands(job: Job, outcome: Outcome, tell: Tell) -> None:
     """Open a session with the robot, which takes some seconds to start."""
     board = outcome.board
-    port = find_again(board.port, board.mac)
     code = manifest_hash(job.manifest.limits)
     tell.step("shake hands")
     end = time.monotonic() + _BOOT_S
     while outcome.hello is None:
         try:
-            line = open_port(port)
+            line = open_port(find_again(board.port, board.mac))
             with Robot(line, WallClock(line), code) as robot:
                 hello = robot.connect()
                 outcome.hello, outcome.telemetry = hello, robot.telemetry

@@ -259,6 +259,11 @@ def _opened(port: str) -> SerialTransport:
     except LinkError as error:
         if "in use" in str(error) and holders(port):
             raise _busy(port, holders(port)) from None
+        if port.startswith("rfc2217://") and "cannot be opened" in str(error):
+            raise PortBusy(
+                f"port {port}: something listens there and lets nobody in; it may serve another program: end "
+                "that one, then run this again"
+            ) from None
         raise
     except (TransportError, OSError, ValueError) as error:
         raise _lost(port, error) from None

@@ -56,12 +56,14 @@ def flash(port: str, *options: str, code: int = 0) -> str:
 def kill_at(step: str, port: str, *options: str, delay_s: float = 0) -> list[str]:
     """Run `llmos flash`, SIGKILL it when the step begins or some time later; return the lines up to there."""
     process, stream = _start("--port", port, *options)
-    lines = _until(step, stream)
-    time.sleep(delay_s)
-    os.kill(process, signal.SIGKILL)
-    os.waitpid(process, 0)
-    stream.close()
-    return lines
+    try:
+        lines = _until(step, stream)
+        time.sleep(delay_s)
+        return lines
+    finally:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        stream.close()
 
 
 def cut_at(step: str, board: VirtualBoard, *options: str) -> str:

@@ -1,6 +1,7 @@
 """What a board gets, by its own words."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -17,8 +18,10 @@ VIRTUAL = Board("port", "ESP32-S3", mpy=0xB06, virtual=True)
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    pytest.MonkeyPatch().setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def test_each_board_gets_its_own_ports() -> None:
