@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 MICROPYTHON = {
     "array", "asyncio", "binascii", "builtins", "collections", "deflate", "errno", "esp", "esp32", "gc",
     "hashlib", "io", "json", "machine", "math", "micropython", "neopixel", "network", "os", "random",
-    "re", "select", "socket", "struct", "sys", "time", "uctypes", "vfs",
+    "re", "repl", "select", "socket", "struct", "sys", "time", "uctypes", "vfs",
 }  # fmt: skip
 FIRMWARE_ONLY = {"boot", "main", "llmvm"}
 IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\b|c?import\s+([\w.]+))", re.MULTILINE)

@@ -29,12 +29,15 @@ def start():
 def status():
     import gc
 
+    from machine import reset_cause
+
     from llmvm import _isa
 
     gc.collect()
     config = _config()
     print("LLMBytecode %d.%d, SPEC 0x%08x" % (_isa.MAJOR, _isa.MINOR, _isa.SPEC_HASH & 0xFFFFFFFF))
     print("robot %s on %s, %d bytes of heap free" % (config["name"], config["hal"], gc.mem_free()))
+    print("last reset: cause", reset_cause(), "of machine.*_RESET")
     if _robot:
         _robot.show()
     print("stopped, as the REPL has the port; Ctrl-D or llmvm.start() starts it again")

@@ -88,7 +88,6 @@ start()
 check("HELLO names the SPEC", host.hello[1], I.SPEC_HASH & 0xFFFFFFFF)
 check("the rangers measure", list(host.telemetry().ranges), [1234] * 6)
 check("so does the battery", host.telemetry().battery, 4900)
-check("the reason of the last reset is kept", wire.robot.reset_cause, machine.PWRON_RESET)
 
 # One block from its upload to DONE
 done = host.execute([wi(I.OP_MOVE, 47, 200), wi(I.OP_TURN, 50, 1571), w(I.OP_END)])

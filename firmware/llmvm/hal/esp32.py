@@ -17,7 +17,7 @@ from llmvm.hal.stepper import Stepper
 from llmvm.hal.ws2812 import open_led
 
 _SLICE_MS = const(5)  # longest wait between two looks at the parts
-_ROOM = const(4096)
+_ROOM = const(256)  # the ring behind the REPL's port has 260 bytes (MicroPython 1.25, esp32/mphalport.c)
 _SILENT_MS = const(1000)  # so long the network may be silent before the cable takes its place
 _STUCK_MS = const(100)  # a frame that takes longer to write is read by nobody
 _WATCHDOG_MS = const(5000)
@@ -188,7 +188,6 @@ class Esp32:
             from llmvm.hal.wifi import Wifi
 
             wifi = Wifi(parts, _secrets())
-        self.reset_cause = machine.reset_cause()
         self.drive = Stepper(parts["drive"])
         self.range = open_ranges(parts)
         self.imu = open_imu(parts)
