@@ -89,7 +89,7 @@ class Monitor:
             try:
                 while True:
                     self._go_on()
-            except (_Over, BrokenPipeError):  # nobody reads any more
+            except _Over:
                 pass
 
     @property
@@ -159,8 +159,15 @@ class Monitor:
             raise _Over
         if time.monotonic() >= self._shown_s + self._every_s:
             self._shown_s = time.monotonic()
-            self._show(self._instruments.read(self._block, self._rounds))
+            self._tell()
         self._looking = False
+
+    def _tell(self) -> None:
+        told = self._instruments.read(self._block, self._rounds)
+        try:
+            self._show(told)
+        except OSError:  # nobody reads any more, so nobody could stop the robot
+            raise _Over from None
 
     def _obey(self, key: str) -> None:
         asked, self._asking = self._asking, False

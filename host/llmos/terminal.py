@@ -14,6 +14,7 @@ _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l"  # alternate screen, no cursor, no line 
 _LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l"
 _HOME, _REST_OF_LINE, _REST_OF_PAGE = "\x1b[H", "\x1b[K", "\x1b[J"
 _OFF = b"\0"  # _POSIX_VDISABLE
+_LEAVE_S = 1.0  # how long a terminal may take no bytes in the end
 
 
 class Line(NamedTuple):
@@ -46,7 +47,8 @@ def keyboard(stream: TextIO | None = None) -> Iterator[Callable[[], str]]:
         yield lambda: _typed(descriptor)
     finally:
         with deferred_interrupts(), suppress(termios.error):  # the terminal may be gone
-            termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
+            termios.tcflush(descriptor, termios.TCIFLUSH)
+            termios.tcsetattr(descriptor, termios.TCSANOW, before)  # without waiting for a page to be shown
 
 
 def _own_terminal(stream: TextIO | None) -> int | None:
@@ -95,17 +97,27 @@ class Page:
     def __exit__(self, *_: object) -> None:
         """Show what the terminal has shown before."""
         with deferred_interrupts(), suppress(OSError):
-            self._out.write(_LEAVE)
-            self._out.flush()
+            if self._takes(_LEAVE_S):
+                self._out.write(_LEAVE)
+                self._out.flush()
 
     def draw(self, lines: Sequence[Line]) -> None:
-        """Show lines; where they are too many, the last one is kept."""
+        """Show lines; where they are too many, the last one is kept. A terminal that is held is not awaited.
+
+        Raises:
+            OSError: the terminal is gone.
+        """
+        if not self._takes(0):
+            return
         columns, rows = os.get_terminal_size(self._out.fileno())
         columns, rows = columns or 80, rows or 24  # a terminal that does not tell
         shown = list(lines) if len(lines) <= rows else [*lines[: rows - 1], lines[-1]]
         text = "\n".join(self._line(line, columns) for line in shown)
         self._out.write(_HOME + text + _REST_OF_PAGE)
         self._out.flush()
+
+    def _takes(self, seconds: float) -> bool:
+        return bool(select.select([], [self._out.fileno()], [], seconds)[1])
 
     def _line(self, line: Line, columns: int) -> str:
         text = line.text[:columns]

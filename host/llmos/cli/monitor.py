@@ -76,5 +76,5 @@ def spare_output() -> None:
     """See that Python's last flush finds an output, where its reader has gone."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -33,13 +33,14 @@ CUBE = load_manifest("cube")
 class Typist:
     """A terminal with the monitor on it: what it shows now, and keys for it."""
 
-    def __init__(self, *words: str, columns: int = 80, rows: int = 24) -> None:
+    def __init__(self, *words: str, errors: int | None = None) -> None:
         self.master, self.slave = pty.openpty()
-        self.resize(columns, rows)
+        self.resize(80, 24)
         self.before = termios.tcgetattr(self.slave)
         self.text = ""
         self.process = subprocess.Popen(
-            [*LLMOS, "monitor", *words], stdin=self.slave, stdout=self.slave, stderr=self.slave,
+            [*LLMOS, "monitor", *words], stdin=self.slave, stdout=self.slave,
+            stderr=errors or self.slave,
             preexec_fn=self._own, env={**os.environ, "TERM": "xterm"},
         )  # fmt: skip
 
@@ -89,9 +90,9 @@ class Typist:
 
 
 @contextmanager
-def terminal(*words: str, **size: int) -> Iterator[Typist]:
+def terminal(*words: str, errors: int | None = None) -> Iterator[Typist]:
     """The monitor on a terminal of its own, which it must leave as it was."""
-    typist = Typist(*words, **size)
+    typist = Typist(*words, errors=errors)
     try:
         yield typist
         _, text = typist.ended()
@@ -176,6 +177,17 @@ def test_the_terminal_is_left_as_it_was(end: str, board: tuple[str, "subprocess.
         assert code == (1 if end == "robot" else 130)
         assert ("has vanished" in text) == (end == "robot")
         assert "Traceback" not in text
+
+
+def test_a_terminal_that_shows_nothing_holds_nothing(micropython64: Path) -> None:
+    """Its output is stopped: a signal is obeyed all the same, as it could not be in a write that waits."""
+    with terminal("--run", "square", errors=subprocess.DEVNULL) as typist:
+        typist.until(shows("running, navigating, moving"))
+        termios.tcflow(typist.slave, termios.TCOOFF)
+        typist.process.send_signal(signal.SIGTERM)
+        assert typist.process.wait(PATIENCE_S) == 130
+        termios.tcflow(typist.slave, termios.TCOON)
+        typist.text += "\x1b[?25h\x1b[?1049l"  # it could not be told
 
 
 def test_without_a_terminal_it_tells_a_line_a_second(micropython64: Path) -> None:
