@@ -3,8 +3,8 @@
     tools/campaign_flash.py                    every step once
     tools/campaign_flash.py --rounds 10        ten times; the moments differ
 
-For each step a virtual board is taken as it was before: blank for those that write MicroPython, with MicroPython
-alone for those that write the firmware, with a whole firmware for those that write another robot's manifest.
+For each step a virtual board is taken as it was before: blank to write MicroPython, with MicroPython
+alone to write the firmware, with a whole firmware to write another robot's manifest.
 After the kill one run must complete, and the next one must write nothing. Stops, with 1, where that fails.
 """
 

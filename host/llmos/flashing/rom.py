@@ -4,8 +4,9 @@ It needs a port with control lines (DTR, RTS), by which esptool resets the chip 
 """
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import esptool
 from esptool.logger import TemplateLogger, log
@@ -32,10 +33,9 @@ class Chip(NamedTuple):
 
 
 class _Quiet(TemplateLogger):  # type: ignore[misc]  # esptool has no types
-    """esptool's logger: silent but for its progress."""
+    """esptool's logger, one for the whole program: silent but for its progress, which `heard` is told."""
 
-    def __init__(self, on_progress: Callable[[int, int], None]) -> None:
-        self._on_progress = on_progress
+    heard: ClassVar[Callable[[int, int], None]] = staticmethod(lambda done, total: None)
 
     def print(self, *args: Any, **kwargs: Any) -> None:
         """Print nothing."""
@@ -56,10 +56,16 @@ class _Quiet(TemplateLogger):  # type: ignore[misc]  # esptool has no types
         self, cur_iter: int, total_iters: int, prefix: str = "", suffix: str = "", bar_length: int = 30
     ) -> None:
         """Pass on how much is done."""
-        self._on_progress(cur_iter, total_iters)
+        type(self).heard(cur_iter, total_iters)
 
     def set_verbosity(self, verbosity: str) -> None:
         """Stay silent."""
+
+
+@functools.cache
+def _silence() -> None:
+    """Keep esptool from printing, from now on; it takes another logger once."""
+    log.set_logger(_Quiet())
 
 
 class _Line(rfc2217.Serial):  # type: ignore[misc]  # pyserial has no types
@@ -93,8 +99,7 @@ class Rom:
                 f"port {port} is a pseudo-terminal without the control lines by which a chip gets into its "
                 "bootloader; name the board's rfc2217:// address or its real port to write MicroPython"
             )
-        self._on_progress: Callable[[int, int], None] = lambda done, total: None
-        log.set_logger(_Quiet(lambda done, total: self._on_progress(done, total)))
+        _silence()
         self._port = port
         with self._mapped():
             line = _Line(port) if port.startswith("rfc2217://") else port
@@ -141,7 +146,7 @@ class Rom:
         with self._mapped():
             self._run_stub()
             self._esp.change_baud(BAUD)
-            self._on_progress = on_progress
+            _Quiet.heard = on_progress
             esptool.write_flash(self._esp, [(0, data)], erase_all=erase)
 
     def _run_stub(self) -> None:
