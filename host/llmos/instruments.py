@@ -117,6 +117,8 @@ def one_line(told: dict[str, Any]) -> str:
         f"front {'-' if front is None else front} mm  {told['battery_mv'] / 1000:.2f} V",
         f"link {link['round_trip_ms']} ms, {link['refused']} refused",
     ]
+    if _silent(told["lease"]):  # the rest is then what was known before
+        words.append(f"SILENT for {told['lease']['silent_ms'] / 1000:.1f} s")
     return plain("  ".join(words))
 
 
@@ -185,8 +187,12 @@ def _block(block: dict[str, Any] | None) -> list[Line]:
 def _lease(lease: dict[str, Any]) -> Line:
     silent = f"; no frame from the robot for {lease['silent_ms'] / 1000:.1f} s"
     text = f"lease     {lease['ms']} ms, {'RUN OUT' if lease['run_out'] else 'renewed'}"
-    late = lease["silent_ms"] > lease["ms"]
+    late = _silent(lease)
     return Line(text + (silent if late else ""), BAD if late or lease["run_out"] else "")
+
+
+def _silent(lease: dict[str, Any]) -> bool:
+    return bool(lease["silent_ms"] > lease["ms"])
 
 
 def _link(link: dict[str, int]) -> list[Line]:
