@@ -85,7 +85,7 @@ def flash(job: Job, tell: Tell) -> Outcome:
     """
     image = _image(job)
     port = job.port or choose(find_ports()).path
-    with _Reached(port, job.via) as reached:
+    with _Reached(port) as reached:
         tell.board(reached.board)
         if reached.board.chip != CHIP:
             raise WrongChip(wrong_chip(reached.board.chip))
@@ -107,11 +107,11 @@ def flash(job: Job, tell: Tell) -> Outcome:
 class _Reached:
     """A board that is reached by its REPL, or, where that does not answer, by its chip's bootloader."""
 
-    def __init__(self, port: str, via: Via) -> None:
+    def __init__(self, port: str) -> None:
         self.repl: Repl | None = None
         self.rom: Rom | None = None
         try:
-            self.repl = open_repl(port, via)
+            self.repl = open_repl(port)
         except NoAnswer:
             if is_pty(port):
                 raise
@@ -182,7 +182,7 @@ def _write_micropython(job: Job, reached: _Reached, data: bytes, image: Image, t
     while True:
         port = find_again(reached.board.port, chip.mac)  # the chip's own USB has gone and comes back
         try:
-            reached.repl = open_repl(port, job.via)
+            reached.repl = open_repl(port)
             reached.board = from_repl(reached.repl, port)
             return
         except (NoAnswer, BoardLost, LinkError):
@@ -207,6 +207,9 @@ def _update(job: Job, reached: _Reached, outcome: Outcome, tell: Tell) -> None:
     check_room(outcome.actions, held, board)
     if job.dry_run or not outcome.actions:
         return
+    if job.via == "ampy":
+        reached.close()
+        repl = reached.repl = open_repl(board.port, "ampy")
     tell.stage("files", sum(len(action.data) for action in outcome.actions))
     carry_out(repl, outcome.actions, lambda action: tell.step(str(action)), tell.progress)
     _verify(repl, wanted, board)

@@ -77,7 +77,7 @@ def survey(repl: Repl, paths: Iterable[str]) -> dict[str, Held]:
 def carry_out(
     repl: Repl, actions: list[Action], on_action: Callable[[Action], None], on_bytes: Callable[[int], None]
 ) -> None:
-    """Do what the plan says, in its order; `survey` has run before.
+    """Do what the plan says, in its order.
 
     Args:
         repl: the board's.
@@ -89,6 +89,7 @@ def carry_out(
         BoardLost: the board restarts in the middle, or a file arrives damaged twice.
         NoRoom: the file system is full.
     """
+    repl.prepare(_HELPERS)
     for action in actions:
         on_action(action)
         if action.kind == "remove":

@@ -111,7 +111,6 @@ def from_repl(repl: Repl, port: str) -> Board:
     said: dict[str, Any] = answer(repl, _QUESTIONS)
     machine = said["machine"] or ""
     room = said["room"]
-    inventory = said["inventory"]
     return Board(
         port=port,
         chip=_chip(machine, said["platform"]),
@@ -120,11 +119,11 @@ def from_repl(repl: Repl, port: str) -> Board:
         mac=_mac(said["mac"]),
         micropython=".".join(map(str, said["version"])),
         mpy=said["mpy"] or 0,
-        spec_hash=said["spec"] if said["main"] is not None else None,
+        spec_hash=None if said["main"] is None or said["spec"] is None else said["spec"] & 0xFFFFFFFF,
         robot=said["robot"] or "",
         free_bytes=room[1] * room[3] if room else 0,
         block_bytes=room[1] if room else 4096,
-        inventory=inventory.get("files") if isinstance(inventory, dict) else None,
+        inventory=_inventory(said["inventory"]),
         virtual="virtual" in machine,
     )
 
@@ -146,6 +145,14 @@ def _chip(machine: str, platform: str) -> str:
     if "ESP32S3" in machine:
         return CHIP
     return machine.rpartition(" with ")[2] or platform
+
+
+def _inventory(said: object) -> dict[str, list[str]] | None:
+    """The inventory's files; None where it is none, and nothing on the board is known as ours."""
+    files = said.get("files") if isinstance(said, dict) else None
+    if not isinstance(files, dict) or not all(isinstance(hashes, list) for hashes in files.values()):
+        return None
+    return files
 
 
 def _mac(digits: str | None) -> str:
