@@ -111,6 +111,7 @@ cdef enum:
     F_ACK = 17
     F_NEXT = 18
     F_NATIVE = 19
+    F_CLOSE = 20
     STATE_READY = 0
     STATE_RUNNING = 1
     STATE_LATCHED = 2
@@ -158,7 +159,7 @@ cdef enum:
     LIM_MAX_NATIVE = 28
     LIMITS = 29
     MODES = 6
-    FRAMES = 20
+    FRAMES = 21
     CERT_FUEL = 0
     CERT_MS = 1
     CERT_PATH_MM = 2
@@ -203,4 +204,4 @@ cdef enum:
     STEP_RATE = 10
     STEP_TIME100 = 100
     STEP_TIME10 = 10
-    RELIABLE = 819136
+    RELIABLE = 1867712

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 MAJOR = 1
 MINOR = 0
-SPEC_HASH = 0x2325A794
+SPEC_HASH = 0x90BC9A18
 
 
 class Kind(NamedTuple):
@@ -233,6 +233,7 @@ class FrameType(IntEnum):
     ACK = 17
     NEXT = 18
     NATIVE = 19
+    CLOSE = 20
 
 
 class State(IntEnum):
@@ -518,6 +519,7 @@ FRAMES = {
     17: Frame(17, 'ACK', False, '<', ()),
     18: Frame(18, 'NEXT', True, '<8s8s', ('after', 'block')),
     19: Frame(19, 'NATIVE', True, '<8sH', ('block', 'size')),
+    20: Frame(20, 'CLOSE', True, '<', ()),
 }
 
 HEADER_FORMAT = '<4sBBHIIHHIIIIHHHHBBHI'

@@ -3,7 +3,7 @@ from micropython import const
 
 MAJOR = const(1)
 MINOR = const(0)
-SPEC_HASH = 0x2325A794
+SPEC_HASH = 0x90BC9A18
 
 OP_END = const(1)
 OP_FAIL = const(2)
@@ -118,6 +118,7 @@ F_CLEAR = const(16)
 F_ACK = const(17)
 F_NEXT = const(18)
 F_NATIVE = const(19)
+F_CLOSE = const(20)
 
 STATE_READY = const(0)
 STATE_RUNNING = const(1)
@@ -169,7 +170,7 @@ LIM_LATCH_MS = const(27)
 LIM_MAX_NATIVE = const(28)
 LIMITS = const(29)
 MODES = const(6)
-FRAMES = const(20)
+FRAMES = const(21)
 
 CERT_FUEL = const(0)
 CERT_MS = const(1)
@@ -243,4 +244,4 @@ NEXT_FORMAT = '<8s8s'
 NATIVE_FORMAT = '<8sH'
 
 # bit n: frames of type n are reliable
-RELIABLE = const(819136)
+RELIABLE = const(1867712)

@@ -24,7 +24,7 @@ _TYPED = b"\x01\x02\x03\x04\x05\r\n"  # what a terminal's user or tool sends wit
 _GAP_MS = const(50)  # no frame has a longer pause in it
 
 
-_HOST_FRAMES = "IDENTIFY HEARTBEAT STATUS BEGIN DATA COMMIT RUN STOP ESTOP CLEAR ACK NEXT NATIVE"
+_HOST_FRAMES = "IDENTIFY HEARTBEAT STATUS BEGIN DATA COMMIT RUN STOP ESTOP CLEAR ACK NEXT NATIVE CLOSE"
 
 
 # The size of each host frame's payload, by type; DATA's is the least, and -1 stands for what no host sends.
@@ -197,6 +197,7 @@ class Link:
         self._handlers[_isa.F_IDENTIFY](size)
         self._room = credit
 
+    # Begin a session; -1: be without one.
     def begin(self, session):
         self.session = session
         self._restart()

@@ -45,6 +45,7 @@ class Supervisor:
         self._completed = None  # the block that NEXT may follow when none runs
         self._latched = False
         self._clear = hal.nonce()  # what releases the latch
+        self._closing = False  # the session ends with this round
         self._late = False  # the lease has run out
         self._lease_at = 0  # ms when the lease runs out, or the e-stop latches
         self._telemetry_at = 0
@@ -85,6 +86,7 @@ class Supervisor:
         handlers[_isa.F_STOP] = self._on_stop
         handlers[_isa.F_ESTOP] = self._on_estop
         handlers[_isa.F_CLEAR] = self._on_clear
+        handlers[_isa.F_CLOSE] = self._on_close
         return handlers
 
     # Work until the power goes. Whatever goes wrong in here stops the robot first.
@@ -133,6 +135,8 @@ class Supervisor:
                 until = min(until, runner.next(now))
             if not self._latched:
                 until = min(until, self._lease_at)
+            if self._closing:
+                until = self._end_session(now)
         clock.feed()
         self._until = until
 
@@ -257,6 +261,21 @@ class Supervisor:
         self._odometry.begin()
         self._link.begin(self._link.asked)
         self._telemetry_at = self._hal.clock.ms + _TELEMETRY_MS
+
+    def _on_close(self, _size):
+        if self._refuse_latched():
+            return
+        if self._busy():
+            self._fault(_isa.FAULT_BUSY, 0)
+        else:
+            self._closing = True
+
+    # The host has gone, and said so; its frame is acknowledged.
+    def _end_session(self, now):
+        self._closing = self._late = False
+        self._completed = None
+        self._link.begin(-1)
+        return now + _IDLE_MS
 
     def _on_status(self, _size):
         self._telemetry_at = 0

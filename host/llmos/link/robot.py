@@ -38,6 +38,7 @@ SAID = 4096  # bytes kept of what comes before a HELLO
 REPL = (b">>> ", b"raw REPL; CTRL-B to exit")  # what MicroPython's prompts say
 ANSWER_MS = 3000  # no frame for this time: nobody is there
 UPLOAD_MS = 10_000
+CLOSE_MS = 300  # within which a robot acknowledges the end of the session
 REST_MS = 3000  # within which a stopped robot stands still
 LONG, SHORT = MAX_PAYLOAD - 2, 116  # bytes of an upload in a frame
 NOISY = 0.15  # share of repeated frames from which on short ones cost less, as they survive
@@ -274,10 +275,11 @@ class Robot:
             raise LinkTimeout("the robot does not release its e-stop; connect again")
 
     def close(self) -> None:
-        """Stop the robot and close the port; a robot that cannot be reached stops by its lease."""
+        """Stop the robot, end the session and close the port; one that is out of reach stops by its lease."""
         try:
             if self.hello is not None:
                 self._halt()
+                self._take_leave()
         finally:
             self.hello = None
             self._port.close()
@@ -362,6 +364,12 @@ class Robot:
         """Stop if that is still possible; the lease does where it is not."""
         with suppress(LinkError):
             self.stop()
+
+    def _take_leave(self) -> None:
+        """End the session, so that the robot does not take us for lost; one that is latched stays so."""
+        with suppress(LinkError):
+            self._request(FrameType.CLOSE)
+            self._pump(CLOSE_MS, lambda: self._transport.idle)
 
     def _pump(self, ms: int, done: Callable[[], object]) -> bool:
         """Exchange bytes until `done`, for at most `ms`; return whether it is. The only loop that waits."""
