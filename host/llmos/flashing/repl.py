@@ -22,6 +22,7 @@ Via = Literal["mpremote", "ampy"]
 BAUD = 115200  # of MicroPython's REPL where it is on a UART
 ENTER_S = 5.0  # for a board that is starting
 _TRY_S = 1.0
+_RESET_S = 10.0
 _NOTHING_RUNS = (b"invalid header:", b"waiting for download", b"No bootable app")  # the bootloader's words
 _ANSWER_S = 1.0  # for a few bytes of raw paste
 _CHUNK = 2048
@@ -79,7 +80,11 @@ def answer(repl: Repl, program: str) -> Any:
 
 
 class MpremoteRepl:
-    """The raw REPL by mpremote's transport; it does not soft-reset, so that a fed watchdog stays fed."""
+    """The raw REPL by mpremote's transport, after a soft reset.
+
+    What an interrupted session has left open would else be closed later, by the collector, and its last
+    bytes would land in the middle of another file.
+    """
 
     def __init__(self, port: str, wait_s: float = ENTER_S) -> None:
         """Open the port and interrupt the board.
@@ -157,6 +162,7 @@ class MpremoteRepl:
             try:
                 with contextlib.redirect_stdout(said):  # mpremote prints what it did not expect
                     self._wire.enter_raw_repl(soft_reset=False, timeout_overall=_TRY_S)
+                    self._wire.enter_raw_repl(soft_reset=True, timeout_overall=_RESET_S)
                 return
             except OSError as error:
                 raise _lost(self._port, error) from None
