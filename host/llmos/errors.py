@@ -29,6 +29,7 @@ LlmosError                  anything that LLMos refuses or cannot do
 │   ├── BlockRefused        the robot refused a block
 │   ├── HashMismatch        host and robot speak different dictionaries
 │   ├── LinkTimeout         the robot did not answer in time
+│   │   └── RobotRestarted  because it knows nothing of us any more
 │   └── RobotFault          the robot reports a fault
 ├── ManifestError           a robot's manifest that is wrong                 (llmos.manifest)
 ├── MicroPythonNotFound     no MicroPython to run the firmware on            (llmos.micropython)

@@ -94,8 +94,8 @@ def test_a_sound_robot_is_fit_to_drive(micropython64: Path) -> None:
 @pytest.mark.parametrize(
     ("faults", "name", "found", "remedy"),
     [
-        (["flip=0.002"], "cable", "damaged in 1 s", "shorter cable"),
-        (["drop/host=0.1"], "cable", "frames sent", "shorter cable"),
+        (["flip=0.002"], "cable", "damaged frames", "shorter cable"),
+        (["drop/host=0.1"], "cable", "50 questions", "shorter cable"),
         (["battery=4300"], "battery", "4.30 V; no block starts below 4.40 V", "charge it"),
         (["blind=left@0", "blind=rear@0"], "sensors", "no reading from left, rear", "range.pins"),
         (["stuck=left@0"], "sensors", "left never changed in a whole turn", "see its plug"),

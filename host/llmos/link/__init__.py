@@ -2,7 +2,14 @@
 
 from llmos.link.board import VirtualBoard
 from llmos.link.clock import Clock, LockstepClock, WallClock
-from llmos.link.errors import BlockRefused, HashMismatch, LinkError, LinkTimeout, RobotFault
+from llmos.link.errors import (
+    BlockRefused,
+    HashMismatch,
+    LinkError,
+    LinkTimeout,
+    RobotFault,
+    RobotRestarted,
+)
 from llmos.link.messages import Done, Event, Hello, Telemetry, Verdict
 from llmos.link.port import Port, open_port
 from llmos.link.robot import Robot
@@ -21,6 +28,7 @@ __all__ = [
     "Port",
     "Robot",
     "RobotFault",
+    "RobotRestarted",
     "Stats",
     "Telemetry",
     "Verdict",

@@ -31,6 +31,10 @@ class LinkTimeout(LinkError, TimeoutError):
     """The robot did not answer in time."""
 
 
+class RobotRestarted(LinkTimeout):
+    """The robot lost its power, or was reset, and knows nothing of us."""
+
+
 class HashMismatch(LinkError):
     """Host and robot were made for different SPECs or manifests; `hello` is what the robot says of itself."""
 

@@ -19,7 +19,14 @@ from llmbytecode._isa import (
 )
 from llmbytecode.container import block_hash
 from llmos.link.clock import Clock
-from llmos.link.errors import BlockRefused, HashMismatch, LinkError, LinkTimeout, robot_fault
+from llmos.link.errors import (
+    BlockRefused,
+    HashMismatch,
+    LinkError,
+    LinkTimeout,
+    RobotRestarted,
+    robot_fault,
+)
 from llmos.link.frames import MAX_PAYLOAD, Frame
 from llmos.link.interrupts import deferred_interrupts
 from llmos.link.messages import Done, Event, FaultNotice, Hello, Message, Telemetry, Verdict, pack, unpack
@@ -153,8 +160,7 @@ class Robot:
         if self.hello is None:
             raise LinkTimeout(self._nobody(self.stats.refused - noise))
         self._check(self.hello)
-        self._request(FrameType.STATUS)
-        if not self._pump(ANSWER_MS, lambda: self._told):
+        if not self.ask(ANSWER_MS):
             raise self._timeout("TELEMETRY", ANSWER_MS)
         return self.hello
 
@@ -415,7 +421,24 @@ class Robot:
             if self._on_telemetry is not None and isinstance(message, Telemetry):
                 self._on_telemetry(message)
         if self.hello is not None and self._silent_ms > ANSWER_MS:
-            raise self._timeout("frame", ANSWER_MS)
+            raise self._lost()
+
+    def _lost(self) -> LinkTimeout:
+        """Say why no frame comes: a robot that has restarted knows no session, but answers to a new one."""
+        self.hello = None
+        self._transport = Transport(new_session(self._random), self.stats)
+        self._transport.send(FrameType.IDENTIFY, pack(FrameType.IDENTIFY, self._random.getrandbits(32)))
+        if self._pump(IDENTIFY_MS, lambda: self.hello is not None):
+            return RobotRestarted(
+                f"port {self._port.url}: the robot has restarted, stands and has forgotten its block; "
+                "look after its supply, then run again"
+            )
+        return self._timeout("frame", ANSWER_MS)
+
+    def ask(self, ms: int) -> bool:
+        """Ask for a TELEMETRY frame, and return whether it has come within `ms`."""
+        self._request(FrameType.STATUS)
+        return self._pump(ms, lambda: self._told)
 
     def _handle(self, frame: Frame) -> Message | None:
         message = unpack(frame)

@@ -78,25 +78,25 @@ class Registers:
     def _run_flash_command(self) -> None:
         """One transaction with the flash chip, as far as a host needs it to learn what chip it is."""
         self._words[_COMMAND] &= ~_START
-        opcode, user = self._words.get(_OPCODE, 0) & 0xFF, self._words.get(_USER, 0)
+        command, user = self._words.get(_OPCODE, 0) & 0xFF, self._words.get(_USER, 0)
         sent = self._words.get(_BUFFER, 0) & (1 << min(32, self._words.get(_SENT_BITS, 0) + 1)) - 1
-        if user & _SENDS and opcode == 0x01:  # write status
+        if user & _SENDS and command == 0x01:  # write status
             self._status = self._status & ~0xFFFF | sent & 0xFFFF
-        elif user & _SENDS and opcode in (0x31, 0x11):
-            shift = 8 if opcode == 0x31 else 16
+        elif user & _SENDS and command in (0x31, 0x11):
+            shift = 8 if command == 0x31 else 16
             self._status = self._status & ~(0xFF << shift) | (sent & 0xFF) << shift
         if user & _READS:
             bits = min(32, self._words.get(_READ_BITS, 0) + 1)
-            self._words[_BUFFER] = self._answer(opcode) & (1 << bits) - 1
+            self._words[_BUFFER] = self._answer(command) & (1 << bits) - 1
 
-    def _answer(self, opcode: int) -> int:
+    def _answer(self, command: int) -> int:
         capacity = self._flash_size.bit_length() - 1
-        if opcode == 0x9F:  # read identification (JEDEC)
+        if command == 0x9F:  # read identification (JEDEC)
             return capacity << 16 | 0x40 << 8 | _GIGADEVICE
-        if opcode == 0x5A:  # read SFDP (JEDEC JESD216)
+        if command == 0x5A:  # read SFDP (JEDEC JESD216)
             address = self._words.get(_ADDRESS, 0) & 0xFFFFFF
             return int.from_bytes(_sfdp(self._flash_size)[address : address + 4].ljust(4, b"\xff"), "little")
-        shift = {0x05: 0, 0x35: 8, 0x15: 16}.get(opcode)  # read status
+        shift = {0x05: 0, 0x35: 8, 0x15: 16}.get(command)  # read status
         return 0xFFFFFFFF if shift is None else self._status >> shift
 
 

@@ -7,7 +7,7 @@ from tests.safety.stage import Host, Played, Scene, block, play
 
 from llmbytecode import Outcome, block_hash
 from llmbytecode._isa import Fault, FrameType
-from llmos.link import LinkTimeout, RobotFault
+from llmos.link import RobotFault, RobotRestarted
 from llmos.link.messages import pack
 from llmos.sim.arena import Arena, Start
 from llmos.sim.faults import Faults
@@ -64,9 +64,7 @@ def test_a_robot_that_lost_its_power_waits_to_be_asked(
 ) -> None:
     def script(host: Host) -> None:
         host.robot.connect()
-        with pytest.raises(
-            LinkTimeout, match="check the cable and the robot's power, then connect again"
-        ) as no:
+        with pytest.raises(RobotRestarted, match="has restarted, stands and has forgotten its block") as no:
             moment(host)
         host.note(said=str(no.value))
         watch(host)

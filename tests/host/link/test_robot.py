@@ -309,7 +309,7 @@ def test_a_noisy_line_costs_time_but_no_block(desk: MakeDesk, fault: str) -> Non
 def test_a_robot_that_loses_its_power_can_be_connected_again(desk: MakeDesk) -> None:
     robot = desk("brownout@2000").robot
     robot.connect()
-    with pytest.raises(LinkTimeout):
+    with pytest.raises(LinkTimeout, match="the robot has restarted"):
         robot.run(LONG)
     robot.connect()
     assert robot.run(GOOD).outcome == Outcome.COMPLETED
