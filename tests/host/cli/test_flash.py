@@ -16,9 +16,9 @@ from llmos.flashing.plan import sha256
 from llmos.flashing.probe import INVENTORY
 from llmos.resources import system_volume
 
-# In the order in which they come, so that each run gets farther than the one before.
-MICROPYTHON_STEPS = ("write MicroPython", "start MicroPython")
-FILE_STEPS = ("/llmvm/inventory.json", "/llmvm/vm.mpy", "/main.py", "restart the robot")
+# In the order in which they come, so that each run gets farther; tools/campaign_flash.py has all of them.
+MICROPYTHON_STEPS = ("write MicroPython", "/llmvm/inventory.json")
+FILE_STEPS = ("/llmvm/vm.mpy", "/main.py", "restart the robot")
 
 READ = "with open({!r}) as f: print(f.read())"
 FILL = """
