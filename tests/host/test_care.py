@@ -41,7 +41,7 @@ def failed(checks: list[Check]) -> dict[str, Check]:
 
 def examine(*faults: str, arena: str = "simple", **permitted: bool) -> list[Check]:
     """Examine the body of a virtual robot with these faults, on its own clock."""
-    with in_session(Order("", arena=arena, faults=faults), CUBE, Path(os.devnull), care.BEAT_MS) as robot:
+    with in_session(Order("", arena=arena, faults=faults), CUBE, Path(os.devnull)) as robot:
         return list(examine_body(robot, CUBE, Examination("P", "cube", **permitted)))
 
 
@@ -95,7 +95,7 @@ def test_a_sound_robot_is_fit_to_drive(micropython64: Path) -> None:
     ("faults", "name", "found", "remedy"),
     [
         (["flip=0.002"], "cable", "damaged frames", "shorter cable"),
-        (["drop/host=0.1"], "cable", "50 questions", "shorter cable"),
+        (["drop/host=0.1"], "cable", "200 questions", "shorter cable"),
         (["battery=4300"], "battery", "4.30 V; no block starts below 4.40 V", "charge it"),
         (["blind=left@0", "blind=rear@0"], "sensors", "no reading from left, rear", "range.pins"),
         (["stuck=left@0"], "sensors", "left never changed in a whole turn", "see its plug"),
