@@ -4,6 +4,7 @@ from math import cos, sin, sqrt
 from llmvm import _isa
 
 _NONE = 65535  # a range channel without a valid reading
+_TURNED = 50  # mrad: so far to the side lies another way
 
 
 # Turns distances into wheel steps. Steps are rounded down, so that no move is longer than was certified;
@@ -85,9 +86,12 @@ class Odometry:
         self._left, self._right = left, right
 
 
-# Stops a move before it brings the body nearer to an obstacle than the manifest's stop distance.
+# Stops a move before it brings the body nearer to an obstacle than the manifest's stop distance. What it has
+# stopped for may slip between two beams; it stays in the way until the robot turns.
 class Reflex:
-    def __init__(self, limits, angles_mrad):
+    def __init__(self, limits, angles_mrad, odometry):
+        self._odometry = odometry
+        self.forget()
         # what a sensor sees must stay this far from the robot's middle
         self._keep = limits[_isa.LIM_RADIUS_MM] + limits[_isa.LIM_STOP_MM]
         self._tick = limits[_isa.LIM_TICK_MS]
@@ -96,6 +100,10 @@ class Reflex:
         ahead = (_isa.CH_FRONT, _isa.CH_FRONT_LEFT, _isa.CH_FRONT_RIGHT)
         self._ahead = [self._beam(c, angles_mrad[c] / 1000, 1) for c in ahead if present >> c & 1]
         self._behind = [self._beam(c, angles_mrad[c] / 1000, -1) for c in (_isa.CH_REAR,) if present >> c & 1]
+
+    def forget(self):
+        self._way = 0  # 1 or -1: the direction in which an obstacle is remembered
+        self._room = self._x = self._y = self._heading = 0.0  # mm to it, and the pose then
 
     # A sensor as (channel, cosine along the way, sine across it).
     def _beam(self, channel, angle, way):
@@ -107,6 +115,8 @@ class Reflex:
     def blocked(self, forward, rate, accel, left, senses, ages):
         speed = rate * self._mm
         brake = speed * rate / (2 * accel)
+        if self._remembered(forward) < min(brake + speed * self._tick / 1000, left * self._mm):
+            return True
         for channel, along, across in self._ahead if forward > 0 else self._behind:
             reading = senses[channel]
             if reading == _NONE:
@@ -118,5 +128,22 @@ class Reflex:
                 late = speed * (ages[channel] + self._tick) / 1000
                 room = reading * along - sqrt(self._keep * self._keep - side * side)
                 if room < min(brake + late, left * self._mm):
+                    self._remember(forward, room - speed * ages[channel] / 1000)
                     return True
         return False
+
+    def _remember(self, forward, room):
+        odometry = self._odometry
+        self._way, self._room = forward, room
+        self._x, self._y, self._heading = odometry.x, odometry.y, odometry.heading
+
+    # The way in mm to the obstacle that is remembered.
+    def _remembered(self, forward):
+        odometry = self._odometry
+        if abs(odometry.heading - self._heading) > _TURNED:
+            self._way = 0
+        if forward != self._way:
+            return 1e9
+        angle = self._heading / 1000
+        gone = (odometry.x - self._x) * cos(angle) + (odometry.y - self._y) * sin(angle)
+        return self._room - forward * gone

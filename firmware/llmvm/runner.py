@@ -30,7 +30,7 @@ class Runner:
         self._done = done
         self._follow = follow
         self._gear = Gear(limits)
-        self._reflex = Reflex(limits, angles_mrad)
+        self._reflex = Reflex(limits, angles_mrad, odometry)
         self._ahead = Ahead(limits)
         self._tick = limits[_isa.LIM_TICK_MS]
         # instructions of machine code: what fits between two polls even at the pace of the certificate
@@ -71,6 +71,7 @@ class Runner:
     def reset(self):
         self.slot = self.queued = None
         self.reflex = self._across = False
+        self._reflex.forget()
         self._beyond = 0
         for i in range(vm.STATE):
             self.state[i] = 0
