@@ -12,7 +12,7 @@ import serial
 from llmos.link.errors import LinkError
 from llmos.link.pairing import SCHEME, paired_line
 
-BAUD = 921600
+BAUD = 115200  # of MicroPython's REPL where the port is a UART; USB knows no speed
 _POLL_S = 0.002  # for ports without a file descriptor
 _FILL_S = 10.0  # wall time in which announced bytes must come
 _READ = 65536

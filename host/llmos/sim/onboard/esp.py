@@ -1,0 +1,5 @@
+# What a board's tools ask of `esp`.
+
+
+def flash_size():
+    return 8 << 20
