@@ -1,7 +1,7 @@
 # `make demo` shows LLMos at work, `make test` proves it; both set up what is missing first.
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint gen bench fuzz exhaustive wheel clean
+.PHONY: help setup demo test lint gen bench fuzz exhaustive safety campaigns wheel clean
 
 help:
 	@echo "make setup       the virtual environment, compiled parts, MicroPython"
@@ -12,6 +12,8 @@ help:
 	@echo "make bench       every benchmark, against a named peer"
 	@echo "make fuzz        a million programs on every machine (FUZZ=\"--minutes 5\")"
 	@echo "make exhaustive  every small program in every world (EXHAUSTIVE=\"--only loops\")"
+	@echo "make safety      cut cables, killed hosts, pushed boxes and e-stops by the thousand (SAFETY=\"soak\")"
+	@echo "make campaigns   a million damaged frames, a flash killed at each step, the stepper drive against its model"
 	@echo "make wheel       wheels in dist/"
 	@echo "make clean       remove what was built"
 
@@ -45,6 +47,15 @@ fuzz: setup
 # About a million small programs: no run of any in any world exceeds its certificate.
 exhaustive: setup
 	$(PY) tools/exhaustive.py $(EXHAUSTIVE)
+
+safety: setup
+	$(PY) tools/safety.py $(SAFETY)
+
+campaigns: setup
+	$(PY) tools/campaign_link.py
+	$(PY) tools/campaign_flash.py
+	$(PY) tools/campaign_drive.py --count 2500 --top 1024
+	$(PY) tools/firmware_size.py
 
 wheel: setup
 	$(PY) tools/wheel.py dist
