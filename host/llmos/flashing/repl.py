@@ -17,9 +17,9 @@ from mpremote.transport_serial import SerialTransport
 from llmos.flashing.errors import BoardLost, FlashError, NoAnswer, NoRoom, PortBusy
 from llmos.flashing.ports import holders, is_pty
 from llmos.link import LinkError, open_port
+from llmos.link.port import BAUD
 
 Via = Literal["mpremote", "ampy"]
-BAUD = 115200  # of MicroPython's REPL where it is on a UART
 ENTER_S = 5.0  # for a board that is starting
 _TRY_S = 1.0
 _RESET_S = 10.0

@@ -49,6 +49,7 @@ class Esp32s3(Rig):
         self._rom, self._circuit = Rom(flash), ResetCircuit()
         self._home = tempfile.TemporaryDirectory(prefix="llmos-board-")
         self._firmware: Firmware | None = None
+        self._image: Image  # that runs, or has run
         self._downloads = False  # in the ROM loader
         self._waits: tuple[int, int] | None = None  # the firmware: until when, or until the wheels rest
         # on a 64-bit machine all that Python has is twice as large
@@ -137,12 +138,14 @@ class Esp32s3(Rig):
             return
         self._print(image.log.encode())
         if image.project == "micropython":
-            self._run_image(image, raw=False)
+            self._image = image
+            self._run_image(raw=False)
         else:
             self._print(f"a virtual board runs MicroPython, and no {image.project!r}\r\n".encode())
 
-    def _run_image(self, image: Image, raw: bool) -> None:
-        place = str(self._flash.path.resolve()), image.vfs_offset, image.vfs_size, self._rom.mac, raw
+    def _run_image(self, raw: bool) -> None:
+        disk = str(self._flash.path.resolve()), self._image.vfs_offset, self._image.vfs_size
+        place = *disk, self._rom.mac, raw
         arguments = ["-c", _program("startup", "start", place)]
         home = Path(self._home.name)
         self._firmware = Firmware(self._setting.micropython, home, arguments, self._heap_kb)
@@ -165,6 +168,7 @@ class Esp32s3(Rig):
             if self._rom.leave:
                 self._stop()
                 self._start()
+            return
         while data and self._firmware:
             if _CTRL_C not in data or not self._firmware.catches(signal.SIGUSR1):
                 self._firmware.deliver(data)
@@ -194,11 +198,10 @@ class Esp32s3(Rig):
             firmware.reply(self.reply(firmware.sent))
 
     def _ended(self, status: int) -> None:
-        image = boot_image(self._flash)
         words = self._firmware.last_words() if self._firmware else ""
         self._stop()
         if status in (SOFT_RESET, SOFT_RESET_RAW):
-            self._run_image(image, raw=status == SOFT_RESET_RAW)
+            self._run_image(raw=status == SOFT_RESET_RAW)
         elif status == DOWNLOAD:
             self._load()
         elif status == RESET:
