@@ -128,7 +128,7 @@ def test_a_tone_is_noted(tmp_path: Path) -> None:
     """The arena makes no sound; its log says which one, how long and when."""
     text = (system_volume() / "robots" / "cube.toml").read_text()
     robot = tmp_path / "singer.toml"
-    robot.write_text(text.replace('name = "cube"', 'name = "singer"\ntone_pin = 21'))
+    robot.write_text(text.replace('name = "cube"', 'name = "singer"\ntone_pin = 38'))
     trial = try_block(assemble("WAIT 1s\nTONE 440Hz, 200ms\nEND"), robot=str(robot))
     assert [(event["tone_hz"], event["tone_ms"]) for event in trial.truth.events] == [(440, 200)]
     assert 1000 <= trial.truth.events[0]["ms"] <= trial.ended_ms

@@ -15,7 +15,6 @@ import pytest
 
 from llmos import micropython
 from llmos.__main__ import main
-from llmos.manifest import load_manifest
 from llmos.sim import child
 from llmos.sim.judge import Truth, read_truth
 
@@ -217,12 +216,12 @@ def test_firmware_that_never_waits_is_found_out(tmp_path: Path, monkeypatch: pyt
     """It has so much wall time between two looks at the arena."""
     monkeypatch.setattr(child, "PATIENCE_S", 0.05)
     (tmp_path / "main.py").write_text("while True:\n    pass\n")
-    firmware = child.Firmware(micropython.find(), tmp_path, load_manifest())
+    firmware = child.Firmware(micropython.find(), tmp_path, ["main.py"])
     try:
         with pytest.raises(child.FirmwareDied, match="it hangs"):
             firmware.request()
     finally:
-        firmware.close()
+        firmware.kill()
 
 
 @pytest.mark.parametrize("line", [b"hello\n", b"W 1\n", b"W x 0\n", b"W -5 0\n", b"\n"])
@@ -276,15 +275,23 @@ def test_any_tool_may_use_the_port() -> None:
         try:
             assert process.stdout
             port = os.open(json.loads(process.stdout.readline())["pty"], os.O_RDWR | os.O_NOCTTY)
+            _until(port, b"entry 0x")  # what the loader prints
             os.write(port, b"a")
-            assert select.select([port], [], [], PATIENCE_S)[0]
-            assert os.read(port, 10) == b"b"
+            assert _until(port, b"b").endswith(b"b")
             os.close(port)
             process.send_signal(signal.SIGINT)
             _, said = process.communicate(timeout=PATIENCE_S)
             assert said == b""
         finally:
             process.kill()
+
+
+def _until(port: int, mark: bytes) -> bytes:
+    said = b""
+    while mark not in said:
+        assert select.select([port], [], [], PATIENCE_S)[0], said
+        said += os.read(port, 1)
+    return said
 
 
 @pytest.mark.parametrize(
