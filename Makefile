@@ -24,7 +24,7 @@ demo: setup
 	.venv/bin/llmos run "drive to the far corner" --arena simple
 
 test: setup
-	LLMOS_REQUIRE_MICROPYTHON=1 $(PY) -m pytest -q
+	LLMOS_REQUIRE_MICROPYTHON=1 $(PY) -m pytest -q -n auto --dist worksteal
 
 lint: setup
 	.venv/bin/ruff check .

@@ -19,7 +19,7 @@ REQUEST = struct.Struct("<B3xiiii")
 HEAP_KB = 200  # what the board has left for Python, about
 PATIENCE_S = 30.0  # wall time after which a firmware that neither waits nor ends counts as hung
 _PR_SET_PDEATHSIG = 1
-_NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.toml")
+_NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.ini", "*.toml")
 
 
 class FirmwareDied(LlmosError):
