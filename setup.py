@@ -8,7 +8,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 DATA = ("firmware", "volumes/system")
-NOISE = shutil.ignore_patterns(".*", "__pycache__", "*.mpy", "*.pyc", "*.ini", "*.toml")
+NOISE = shutil.ignore_patterns(".*", "__pycache__", "*.mpy", "*.pyc", "mypy.ini", "ruff.toml")
 
 
 def extensions() -> list[Extension]:
