@@ -132,4 +132,34 @@ for _ in range(10):
 check(
     "a robot without a host waits", (world.ms >= 5000, world.from_robot, world.drive.halts), (True, b"", [])
 )
+
+# A host that takes its leave: nothing is to be renewed any more, and nothing latches.
+world, robot, host = moving()
+host.send(I.F_CLOSE)
+fault = host.until(world.ms + 100, I.F_FAULT)
+check("CLOSE is refused while a block runs", unpack(I.FAULT_FORMAT, fault)[0], I.FAULT_BUSY)
+host.send(I.F_STOP)
+host.until(world.ms + 5000, I.F_DONE)
+host.until(world.ms + 1000)
+host.send(I.F_CLOSE)
+host.alive = False
+world.events = []
+host.until(world.ms + 10)
+check("it is acknowledged", robot._link.session, -1)
+host.until(world.ms + 60000)
+check("no latch a minute later", robot._latched, False)
+host.send(I.F_HEARTBEAT, pack("<I", 0))
+host.until(world.ms + 100)
+check("the old session is over", robot._link.session, -1)
+host.alive = True
+host.seq = host.ack = 0
+host.identify(nonce=9, session=8)
+host.until(world.ms + 300)
+check("another one begins without a clear", host.telemetry().state, I.STATE_READY)
+host.send(I.F_ESTOP)
+host.until(world.ms + 200)
+host.send(I.F_CLOSE)
+fault = host.until(world.ms + 100, I.F_FAULT)
+check("CLOSE releases no latch", (unpack(I.FAULT_FORMAT, fault)[0], robot._latched), (I.FAULT_LATCHED, True))
+
 finish()
