@@ -140,3 +140,20 @@ def test_who_watches_a_run_and_fails_at_every_telemetry_stops_the_robot(micropyt
     stopped, ended = play(Scene(ROOM, script)).notes
     assert stopped["at_rest"]
     assert (ended["own"], ended["outcome"]) == (True, Outcome.COMPLETED)
+
+
+def test_a_host_that_takes_its_leave_leaves_no_latch(micropython64: object) -> None:
+    """The next one needs no clear; where the first one vanishes, it does."""
+
+    def script(host: Host) -> None:
+        for polite in (True, False):
+            host.robot.connect()
+            if polite:
+                host.robot._take_leave()
+            host.robot.hello = None  # no heartbeat more
+            host.robot._pump(LOST_MS, lambda: False)
+            host.robot.connect()
+            host.note(latched=host.robot.latched)
+
+    played = play(Scene(ROOM, script))
+    assert [note["latched"] for note in played.notes if "latched" in note] == [False, True]
