@@ -8,19 +8,9 @@ from binascii import hexlify
 sys.path.insert(0, "firmware")
 
 import micropython
+from laws import check, finish
 
 from llmvm.hal import wifi as module
-
-failures = 0
-
-
-def check(name, actual, expected):
-    global failures
-    if actual == expected:
-        print("ok", name)
-    else:
-        failures += 1
-        print("FAIL", name, "is", actual, "and should be", expected)
 
 
 class WLAN:
@@ -252,4 +242,4 @@ wifi.write(frame, 200)
 wifi.write(frame, 200)
 check("a host that has gone is no error", wifi.readinto(buffer), 0)
 check("and makes room", pair()[1], True)
-print("end", failures)
+finish()
