@@ -16,7 +16,7 @@ import serial
 from llmbytecode import assemble, write_container
 from llmos.link import Robot, WallClock, open_port
 from llmos.manifest import load_manifest, manifest_hash
-from llmos.micropython import mpremote_dir
+from llmos.micropython import MicroPythonNotFound, find, mpremote_dir
 
 LIMITS = load_manifest("cube").limits
 PATIENCE_S = 30
@@ -62,18 +62,28 @@ class Board:
 
 
 @pytest.fixture
-def board(tmp_path: Path, micropython64: Path) -> Iterator[Board]:
+def bits() -> str:
+    """The board's word size, unless a test says another one."""
+    return "64"
+
+
+@pytest.fixture
+def board(tmp_path: Path, micropython64: Path, bits: str) -> Iterator[Board]:
     """A board that is flashed already."""
+    try:
+        find(int(bits))
+    except MicroPythonNotFound as error:
+        pytest.skip(str(error))
     truth = tmp_path / "truth.jsonl"
-    command = [sys.executable, "-m", "llmos", "board", "--json", "--arena", "empty", "--truth", str(truth)]
+    command = [sys.executable, "-m", "llmos", "board", "--json", "--arena", "empty", "--bits", bits]
+    command += ["--truth", str(truth)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         yield Board(**json.loads(process.stdout.readline()), truth=truth, process=process)
         process.terminate()
 
 
-@pytest.mark.parametrize("bits", ["64"])
-def test_mpremote_and_ampy_find_a_board(board: Board, tmp_path: Path, bits: str) -> None:
+def test_mpremote_and_ampy_find_a_board(board: Board, tmp_path: Path) -> None:
     """Files go there and back by both tools, on both ports; a reset, hard or soft, brings the VM back."""
     source = tmp_path / "words.txt"
     source.write_text("as many words as a line has\n" * 200)
@@ -96,7 +106,8 @@ def _alive(board: Board) -> None:
         assert robot.at_rest
 
 
-def test_the_repl_has_words_about_the_robot(board: Board) -> None:
+@pytest.mark.parametrize("bits", ["64", "32"])
+def test_the_repl_has_words_about_the_robot(board: Board, bits: str) -> None:
     """What a person would ask first."""
     said = board.tool("mpremote", "exec", "import llmvm; llmvm.status(); llmvm.senses()")
     assert "robot cube on arena" in said
