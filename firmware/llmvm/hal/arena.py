@@ -143,7 +143,8 @@ class Arena:
 
     def leave(self, data):
         kbd_intr(3)
-        repl.give_back(data)
+        if repl:
+            repl.give_back(data)
 
     # Deterministic, so that a run can be repeated.
     def nonce(self):
