@@ -12,8 +12,6 @@ with 1, where one of our frames is accepted wrongly, lost for good or out of ord
 """
 
 import argparse
-import hashlib
-import json
 import multiprocessing
 import signal
 import sys
@@ -26,6 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+import resume  # noqa: E402
 from tests.firmware.link_pair import Peer, Tally, try_session  # noqa: E402
 from tests.firmware.other_frames import OTHERS  # noqa: E402
 
@@ -53,8 +52,8 @@ peers: list[Peer] = []
 
 def main() -> int:
     """Run the campaign and print the table; 1 where a frame has come to harm."""
-    options = _options()
-    code = _fingerprint()
+    options = resume.options(__doc__)
+    code = resume.fingerprint(SOURCES)
     first, seconds, tally = (options.seeds[0], 0.0, Tally()) if options.seeds else _resumed(code)
     following = first
     wrong: list[str] = []
@@ -65,7 +64,7 @@ def main() -> int:
             now = time.monotonic()
             if not options.seeds and (now - saved > SAVE_S or wrong):
                 saved = now
-                _save(code, following, seconds + now - began, tally)
+                _keep(code, following, seconds + now - began, tally)
             _show(f"{tally.corruptions:>11,} corruptions, seed {following}")
             if wrong:
                 break
@@ -73,7 +72,7 @@ def main() -> int:
         print("\nstopped")
     seconds += time.monotonic() - began
     if not options.seeds:
-        _save(code, following, seconds, tally)
+        _keep(code, following, seconds, tally)
     _summary(tally, seconds, following)
     for line in wrong:
         print(line)
@@ -81,48 +80,17 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seeds", type=_span, metavar="FROM:TO", help="these sessions; without it, go on")
-    parser.add_argument("--jobs", type=int, default=2, help="processes (2)")
-    parser.add_argument("--minutes", type=float, default=60 * 24, help="stop after so long")
-    return parser.parse_args()
-
-
-def _span(text: str) -> tuple[int, int]:
-    first, _, last = text.partition(":")
-    return int(first), int(last)
-
-
-def _fingerprint() -> str:
-    digest = hashlib.sha256()
-    for pattern in SOURCES:
-        for path in sorted(ROOT.glob(pattern)):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+def _keep(code: str, following: int, seconds: float, tally: Tally) -> None:
+    resume.save(STATE, code, following=following, seconds=seconds, tally=vars(tally))
 
 
 def _resumed(code: str) -> tuple[int, float, Tally]:
     """Return the next seed, the seconds so far, and the counts."""
-    try:
-        state = json.loads(STATE.read_text())
-    except (OSError, ValueError):
-        return 0, 0.0, Tally()
-    if state["sources"] != code:
-        print("the sources have changed since the last call: this campaign begins anew")
+    state = resume.resumed(STATE, code)
+    if state is None:
         return 0, 0.0, Tally()
     counts = state["tally"]
     return state["following"], state["seconds"], Tally(**counts | {"damage": Counter(counts["damage"])})
-
-
-def _save(code: str, following: int, seconds: float, tally: Tally) -> None:
-    STATE.parent.mkdir(parents=True, exist_ok=True)
-    fresh = STATE.with_suffix(".new")
-    state = {"sources": code, "following": following, "seconds": seconds}
-    fresh.write_text(json.dumps({**state, "tally": vars(tally)}))
-    fresh.replace(STATE)
 
 
 def _work(first: int, tally: Tally, options: argparse.Namespace, began: float) -> Iterator[Result]:

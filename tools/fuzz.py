@@ -8,9 +8,6 @@ Each seed is one program (tests/firmware/differential.py). What is done is kept 
 counts for these sources alone. A disagreement is made small, shown, and kept as a vector.
 """
 
-import argparse
-import hashlib
-import json
 import multiprocessing
 import signal
 import statistics
@@ -26,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+import resume  # noqa: E402
 from tests.cases import VECTORS  # noqa: E402
 from tests.firmware.differential import (  # noqa: E402
     Case,
@@ -89,8 +87,8 @@ class Campaign:
 
 def main() -> int:
     """Run a campaign; 1 where something differs."""
-    options = _options()
-    code = _fingerprint()
+    options = resume.options(__doc__)
+    code = resume.fingerprint(SOURCES)
     campaign = _resumed(code) if options.seeds is None else Campaign(*options.seeds, options.seeds[0])
     keep = partial(_save, code) if options.seeds is None else lambda _: None
     try:
@@ -107,38 +105,10 @@ def main() -> int:
     return 1 if campaign.found else 0
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seeds", type=_span, metavar="FROM:TO", help="these seeds; without it, go on")
-    parser.add_argument("--jobs", type=int, default=2, help="processes (2)")
-    parser.add_argument("--minutes", type=float, default=60 * 24, help="stop after so long")
-    return parser.parse_args()
-
-
-def _span(text: str) -> tuple[int, int]:
-    first, _, last = text.partition(":")
-    return int(first), int(last)
-
-
-def _fingerprint() -> str:
-    """What the counts belong to: a hash of the sources."""
-    digest = hashlib.sha256()
-    for pattern in SOURCES:
-        for path in sorted(ROOT.glob(pattern)):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
 def _resumed(code: str) -> Campaign:
     """Return the campaign that goes on, or a new one."""
-    try:
-        state = json.loads(STATE.read_text())
-    except (OSError, ValueError):
-        return Campaign(0, MILLION, 0)
-    if state["sources"] != code:
-        print("the sources have changed since the last call: this campaign begins anew")
+    state = resume.resumed(STATE, code)
+    if state is None:
         return Campaign(0, MILLION, 0)
     last = MILLION * (1 + state["following"] // MILLION)  # where a million is done, another one
     tally = Tally.from_json(state["tally"])
@@ -146,11 +116,8 @@ def _resumed(code: str) -> Campaign:
 
 
 def _save(code: str, campaign: Campaign) -> None:
-    STATE.parent.mkdir(parents=True, exist_ok=True)
-    fresh = STATE.with_suffix(".new")
-    state = {"sources": code, "following": campaign.following, "seconds": campaign.seconds}
-    fresh.write_text(json.dumps({**state, "tally": vars(campaign.tally)}))
-    fresh.replace(STATE)
+    counts = {"following": campaign.following, "seconds": campaign.seconds, "tally": vars(campaign.tally)}
+    resume.save(STATE, code, **counts)
 
 
 def _work(first: int, last: int, jobs: int, until: float) -> Iterator[Result]:

@@ -11,7 +11,6 @@ All are seeded (--first) and run on the simulated clock. The exit status is 1 wh
 """
 
 import argparse
-import hashlib
 import json
 import multiprocessing
 import signal
@@ -28,6 +27,7 @@ from typing import Any, TypeVar
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+import resume  # noqa: E402
 from tests.safety import heap, soak  # noqa: E402
 from tests.safety.cuts import Stop, lose_host  # noqa: E402
 from tests.safety.estops import INSTRUCTIONS, SENT, Stops, press_in_frames, press_in_instructions  # noqa: E402
@@ -41,6 +41,7 @@ FATES = (
     "out of the way",
 )  # fmt: skip
 STATE = ROOT / "build/safety/soak"
+SOURCES = ("firmware/llmvm/**/*.py", "tests/safety/*.py")  # what an hour belongs to
 FLAT = 1000.0  # bytes (of the robot) or kB (of the host) an hour that count as none
 Bad = list[str]
 
@@ -164,7 +165,7 @@ def drive_on(options: argparse.Namespace) -> Bad:
     """Drive for the hours that have not been driven yet, and print the sums."""
     hours, first = options.hours, options.first
     STATE.mkdir(parents=True, exist_ok=True)
-    code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(_sources()))).hexdigest()[:16]
+    code = resume.fingerprint(SOURCES)
     seeds = range(first, first + hours)
     todo = [seed for seed in seeds if not (STATE / f"{code}-{seed}.json").exists()]
     print(f"{hours} simulated hours, {hours - len(todo)} of them done before (build/safety/soak)")
@@ -174,10 +175,6 @@ def drive_on(options: argparse.Namespace) -> Bad:
             print(_hour_line(result), flush=True)
     rows = [json.loads((STATE / f"{code}-{seed}.json").read_text()) for seed in seeds]
     return _sums(rows)
-
-
-def _sources() -> list[Path]:
-    return [*ROOT.glob("firmware/llmvm/**/*.py"), *ROOT.glob("tests/safety/*.py")]
 
 
 def _hour_line(row: dict[str, Any]) -> str:

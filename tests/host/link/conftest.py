@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pytest
 
 from llmbytecode import assemble, write_container
-from llmos.link import Robot, VirtualBoard
+from llmos.link import LinkError, Robot, VirtualBoard, open_port
 from llmos.manifest import load_manifest, manifest_hash
 
 LIMITS = load_manifest("cube").limits
@@ -32,6 +32,16 @@ def write_room(folder: Path) -> Path:
     arena = folder / "room.toml"
     arena.write_text(ROOM)
     return arena
+
+
+def refusal(url: str) -> str:
+    """Return why a port cannot be opened: one line that names it."""
+    with pytest.raises(LinkError) as caught:
+        open_port(url)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert url in text
+    return text
 
 
 def read_truth(path: Path) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from llmos.link.pairing import pairing_key
 from llmos.link.port import Port, open_port
 from llmos.manifest import manifest_hash
 
-from .conftest import LIMITS
+from .conftest import LIMITS, refusal
 
 ROOT = Path(__file__).parents[3]
 KEY = "correct horse battery staple"
@@ -111,11 +111,7 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _failure(url: str) -> str:
-    with pytest.raises(LinkError) as caught:
-        open_port(url)
-    text = str(caught.value)
-    assert "\n" not in text
-    assert url in text
+    text = refusal(url)
     assert KEY not in text
     return text
 

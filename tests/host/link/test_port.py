@@ -13,6 +13,8 @@ from llmos.link.clock import LockstepClock, WallClock
 from llmos.link.errors import LinkError
 from llmos.link.port import _mapped, open_port
 
+from .conftest import refusal
+
 
 @pytest.fixture
 def pair() -> Iterator[tuple[int, str]]:
@@ -22,41 +24,32 @@ def pair() -> Iterator[tuple[int, str]]:
     os.close(slave)
 
 
-def _failure(url: str) -> str:
-    with pytest.raises(LinkError) as caught:
-        open_port(url)
-    text = str(caught.value)
-    assert "\n" not in text
-    assert url in text
-    return text
-
-
 def test_a_port_that_is_not_there() -> None:
-    assert "no such port" in _failure("/dev/ttyNOWHERE")
+    assert "no such port" in refusal("/dev/ttyNOWHERE")
 
 
 def test_a_file_is_no_port(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"")
-    assert "no serial port" in _failure(str(file))
-    assert "no serial port" in _failure(str(tmp_path))
+    assert "no serial port" in refusal(str(file))
+    assert "no serial port" in refusal(str(tmp_path))
 
 
 @pytest.mark.parametrize("url", ["nonsense://x", "socket://", "socket://nohost.invalid:1", "rfc2217://:x"])
 def test_a_url_that_means_nothing(url: str) -> None:
-    assert "name a serial port" in _failure(url)
+    assert "name a serial port" in refusal(url)
 
 
 def test_nothing_listens() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = free.getsockname()
-    assert "nothing listens" in _failure(f"socket://127.0.0.1:{address[1]}")
+    assert "nothing listens" in refusal(f"socket://127.0.0.1:{address[1]}")
 
 
 def test_a_busy_port(pair: tuple[int, str]) -> None:
     port = open_port(pair[1])
-    assert "in use" in _failure(pair[1])
+    assert "in use" in refusal(pair[1])
     port.close()
     open_port(pair[1]).close()
 
