@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -147,8 +146,8 @@ def test_a_program_is_interrupted_and_the_repl_goes_on(board: Board) -> None:
     with serial.Serial(board.pty, 115200, timeout=5) as line:
         line.write(b"\x03")
         assert line.read_until(b">>> ").endswith(b">>> ")
-        line.write(b"while True: pass\r\r")
-        time.sleep(0.2)
+        line.write(b"while True: print('on')\r\r")
+        assert line.read_until(b"on\r\non\r\n").endswith(b"on\r\n")
         line.write(b"\x03")
         assert b"KeyboardInterrupt" in line.read_until(b"Interrupt: \r\n>>> ")
         line.write(b"40 + 2\r")
