@@ -16,10 +16,10 @@ from llmos.flashing.files import SECRETS, wanted_files
 from llmos.flashing.image import Image, check_fits, load_image
 from llmos.flashing.install import carry_out, survey
 from llmos.flashing.plan import Action, check_room, plan, sha256
-from llmos.flashing.ports import choose, find_again, find_ports, is_pty
-from llmos.flashing.probe import Board, from_chip, from_repl
+from llmos.flashing.ports import choose, find_again, find_ports
+from llmos.flashing.probe import Board, Reached, from_repl
 from llmos.flashing.repl import Repl, Via, open_repl
-from llmos.flashing.rom import CHIP, Rom, wrong_chip
+from llmos.flashing.rom import CHIP, wrong_chip
 from llmos.link import HashMismatch, Hello, LinkError, Robot, Telemetry, WallClock, open_port
 from llmos.manifest import Manifest, manifest_hash
 from llmos.micropython import OLDEST
@@ -85,7 +85,7 @@ def flash(job: Job, tell: Tell) -> Outcome:
     """
     image = _image(job)
     port = job.port or choose(find_ports()).path
-    with _Reached(port) as reached:
+    with Reached(port) as reached:
         tell.board(reached.board)
         if reached.board.chip != CHIP:
             raise WrongChip(wrong_chip(reached.board.chip))
@@ -104,45 +104,6 @@ def flash(job: Job, tell: Tell) -> Outcome:
     return outcome
 
 
-class _Reached:
-    """A board that is reached by its REPL, or, where that does not answer, by its chip's bootloader."""
-
-    def __init__(self, port: str) -> None:
-        self.repl: Repl | None = None
-        self.rom: Rom | None = None
-        try:
-            self.repl = open_repl(port)
-        except NoAnswer:
-            if is_pty(port):
-                raise
-        try:
-            self.board = from_repl(self.repl, port) if self.repl else from_chip(self.bootloader(port), port)
-        except BaseException:
-            self.close()
-            raise
-
-    def __enter__(self) -> "_Reached":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let what is on the board run."""
-        if self.repl is not None:
-            self.repl.close()
-        if self.rom is not None:
-            self.rom.close()
-        self.repl = self.rom = None
-
-    def bootloader(self, port: str) -> Rom:
-        """The bootloader; the REPL is gone then."""
-        if self.rom is None:
-            self.close()
-            self.rom = Rom(port)
-        return self.rom
-
-
 def _image(job: Job) -> tuple[bytes, Image, str] | None:
     """The image, checked before anything is touched."""
     path = fetch() if job.fetch and job.firmware is None else job.firmware
@@ -158,7 +119,7 @@ def _missing(job: Job, board: Board) -> NoReturn:
     )
 
 
-def _write_micropython(job: Job, reached: _Reached, data: bytes, image: Image, tell: Tell) -> None:
+def _write_micropython(job: Job, reached: Reached, data: bytes, image: Image, tell: Tell) -> None:
     """Write MicroPython, start it, and reach the board by its REPL."""
     rom = reached.bootloader(reached.board.port)
     chip = rom.identify()
@@ -192,7 +153,7 @@ def _write_micropython(job: Job, reached: _Reached, data: bytes, image: Image, t
             time.sleep(_PAUSE_S)
 
 
-def _update(job: Job, reached: _Reached, outcome: Outcome, tell: Tell) -> None:
+def _update(job: Job, reached: Reached, outcome: Outcome, tell: Tell) -> None:
     """Bring the files up to date, and restart the robot where any was not."""
     repl, board = reached.repl, reached.board
     if repl is None:

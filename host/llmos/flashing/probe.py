@@ -1,17 +1,14 @@
 """What a board is and what runs on it, asked through its REPL, else through its chip's bootloader."""
 
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from llmos.flashing.errors import NoAnswer
 from llmos.flashing.image import version_of
-from llmos.flashing.ports import PortInfo, find_ports, holders, is_pty
+from llmos.flashing.ports import is_pty
 from llmos.flashing.repl import ENTER_S, Repl, answer, open_repl
 from llmos.flashing.rom import CHIP, Rom
 from llmos.micropython import OLDEST
-
-__all__ = ["Board", "PortInfo", "find_ports", "from_chip", "from_repl", "holders", "is_pty", "probe"]
 
 # sys.implementation._mpy names the machine code that a MicroPython loads, by number (py/persistentcode.h).
 ARCHES = (
@@ -94,16 +91,56 @@ def probe(port: str, wait_s: float = ENTER_S) -> Board:
         PortBusy: another program has it open.
         NoAnswer: neither a REPL nor a bootloader answers; `said` is what the port said.
     """
-    try:
-        repl = open_repl(port, wait_s=wait_s)
-    except NoAnswer:
-        if is_pty(port):
+    with Reached(port, wait_s) as reached:
+        return reached.board
+
+
+class Reached:
+    """A board that is reached by its REPL, or, where that does not answer, by its chip's bootloader."""
+
+    def __init__(self, port: str, wait_s: float = ENTER_S) -> None:
+        """Interrupt what runs on the board, and ask what it is.
+
+        Raises:
+            LinkError: the port is missing, not permitted or no port.
+            PortBusy: another program has it open.
+            NoAnswer: neither a REPL nor a bootloader answers; `said` is what the port said.
+        """
+        self.repl: Repl | None = None
+        self.rom: Rom | None = None
+        try:
+            self.repl = open_repl(port, wait_s=wait_s)
+        except NoAnswer:
+            if is_pty(port):
+                raise
+        try:
+            self.board = from_repl(self.repl, port) if self.repl else from_chip(self.bootloader(port), port)
+        except BaseException:
+            self.close()
             raise
-    else:
-        with closing(repl):
-            return from_repl(repl, port)
-    with closing(Rom(port)) as rom:
-        return from_chip(rom, port)
+
+    def __enter__(self) -> "Reached":
+        """Return it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Let what is on the board run."""
+        if self.repl is not None:
+            self.repl.close()
+        if self.rom is not None:
+            self.rom.close()
+        self.repl = self.rom = None
+
+    def bootloader(self, port: str) -> Rom:
+        """The bootloader; the REPL is gone then."""
+        if self.rom is None:
+            self.close()
+            self.rom = Rom(port)
+        return self.rom
 
 
 def from_repl(repl: Repl, port: str) -> Board:
