@@ -146,14 +146,12 @@ class Robot:
         self._reported, self._fault = [], None  # of a block that is forgotten
         self._ended.clear()
         self.machine_code.begin()
-        self._transport = Transport(new_session(self._random), self.stats)
-        nonce = self._random.getrandbits(32)
+        nonce = self._begin()
         noise, self._said = self.stats.refused, b""
         knock = self.clock.now() + KNOCK_MS
         end = self.clock.now() + ANSWER_MS
         while self.hello is None and self.clock.now() < end:
-            self._transport.send(FrameType.IDENTIFY, pack(FrameType.IDENTIFY, nonce))
-            self._pump(IDENTIFY_MS, lambda: self.hello is not None and self.hello.nonce == nonce)
+            self._identify(nonce)
             if self.hello is None and self.clock.now() >= knock:
                 self._write(SOFT_RESET)
                 knock, end = NEVER_MS, self.clock.now() + BOOT_MS
@@ -163,6 +161,11 @@ class Robot:
         if not self.ask(ANSWER_MS):
             raise self._timeout("TELEMETRY", ANSWER_MS)
         return self.hello
+
+    def ask(self, ms: int) -> bool:
+        """Ask for a TELEMETRY frame, and return whether it has come within `ms`."""
+        self._request(FrameType.STATUS)
+        return self._pump(ms, lambda: self._told)
 
     def upload(self, container: bytes) -> Verdict:
         """Send a block and return what the robot's verifier says of it.
@@ -318,6 +321,16 @@ class Robot:
                     hello,
                 )
 
+    def _begin(self) -> int:
+        """Draw a session, and return the nonce by which the robot's answer is known."""
+        self._transport = Transport(new_session(self._random), self.stats)
+        return self._random.getrandbits(32)
+
+    def _identify(self, nonce: int) -> bool:
+        """Ask once who is there, and return whether the robot has answered this."""
+        self._transport.send(FrameType.IDENTIFY, pack(FrameType.IDENTIFY, nonce))
+        return self._pump(IDENTIFY_MS, lambda: self.hello is not None and self.hello.nonce == nonce)
+
     def _nobody(self, noise: int) -> str:
         if any(prompt in self._said for prompt in REPL):
             return (
@@ -426,19 +439,12 @@ class Robot:
     def _lost(self) -> LinkTimeout:
         """Say why no frame comes: a robot that has restarted knows no session, but answers to a new one."""
         self.hello = None
-        self._transport = Transport(new_session(self._random), self.stats)
-        self._transport.send(FrameType.IDENTIFY, pack(FrameType.IDENTIFY, self._random.getrandbits(32)))
-        if self._pump(IDENTIFY_MS, lambda: self.hello is not None):
+        if self._identify(self._begin()):
             return RobotRestarted(
                 f"port {self._port.url}: the robot has restarted, stands and has forgotten its block; "
                 "look after its supply, then run again"
             )
         return self._timeout("frame", ANSWER_MS)
-
-    def ask(self, ms: int) -> bool:
-        """Ask for a TELEMETRY frame, and return whether it has come within `ms`."""
-        self._request(FrameType.STATUS)
-        return self._pump(ms, lambda: self._told)
 
     def _handle(self, frame: Frame) -> Message | None:
         message = unpack(frame)

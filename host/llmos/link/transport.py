@@ -18,7 +18,6 @@ class Stats:
     """What has passed over the link since the port was opened."""
 
     frames_sent: int = 0
-    frames_received: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
     retransmits: int = 0
@@ -84,7 +83,6 @@ class Transport:
             if frame.session != self.session:
                 stats.foreign += 1
             elif self._accept(frame, now_ms):
-                stats.frames_received += 1
                 accepted.append(frame)
             else:
                 stats.dropped += 1
