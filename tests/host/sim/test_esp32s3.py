@@ -146,8 +146,8 @@ def test_a_program_is_interrupted_and_the_repl_goes_on(board: Board) -> None:
     with serial.Serial(board.pty, 115200, timeout=5) as line:
         line.write(b"\x03")
         assert line.read_until(b">>> ").endswith(b">>> ")
-        line.write(b"while True: print('on')\r\r")
-        assert line.read_until(b"on\r\non\r\n").endswith(b"on\r\n")
+        line.write(b"exec(\"print('on')\\nwhile True: pass\")\r")
+        assert line.read_until(b"\r\non\r\n").endswith(b"\r\non\r\n")
         line.write(b"\x03")
         assert b"KeyboardInterrupt" in line.read_until(b"Interrupt: \r\n>>> ")
         line.write(b"40 + 2\r")
