@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from llmbytecode import Outcome
+from llmos.brains import Solo
 from llmos.connection import connected, scratch_folder
 from llmos.errors import LlmosError
 from llmos.inference import Kernel, Recorder, open_kernel
@@ -67,8 +68,7 @@ def make_mind(
         robot=robot,
         belief=Belief(manifest, start, arena.size_m),
         goal=goal,
-        kernel=kernel,
-        rule=open_kernel("rule"),
+        brain=Solo(kernel),
         settings=settings,
         pace=Pace.of(manifest.limits),
     )

@@ -157,9 +157,10 @@ class Report:
         if self.draft:
             return [(attempt.answer, not attempt.refusal) for attempt in self.draft.attempts]
         return [
-            (step.answer, step.decision is not None and not step.stand_in)
+            (answer, step.decision is not None and not step.thought.stand_in)
             for step in self.steps
-            if step.answer
+            if step.thought
+            for answer in step.thought.calls
         ]
 
     def stops(self) -> list[dict[str, Any]]:

@@ -29,10 +29,12 @@ def cycle_line(step: Step) -> str:
 
 def choice(step: Step) -> str:
     """Return the decision, who made it and how long that took."""
-    if step.decision is None:
-        return "no legal answer" if step.answer else "looks around"
-    took = f" {step.answer.seconds * 1000:.0f} ms" if step.answer else ""
-    return f"{step.decision.action!s:13} [{step.brain}{took}] “{step.decision.explanation}”"
+    thought = step.thought
+    if step.decision is None or thought is None:
+        return "no legal answer" if thought else "looks around"
+    why = f" {thought.why}" if thought.why else ""
+    took = f" {thought.seconds * 1000:.0f} ms" if thought.calls else ""
+    return f"{step.decision.action!s:13} [{thought.brain}{why}{took}] “{step.decision.explanation}”"
 
 
 def proof(step: Step) -> str:
@@ -48,9 +50,8 @@ def bounds(proven: Certificate) -> str:
 
 def ending(step: Step) -> str:
     """Return what came of it."""
-    note = (
-        f" ({step.note})" if step.note and step.note not in (step.acted.details if step.acted else "") else ""
-    )
+    trouble = "; ".join(filter(None, (step.thought.note if step.thought else "", step.note)))
+    note = f" ({trouble})" if trouble and trouble not in (step.acted.details if step.acted else "") else ""
     if step.acted is None:
         return note
     result = "" if step.acted.result == "success" else f"{step.acted.result}: "

@@ -32,7 +32,7 @@ def drive(**order: object) -> tuple[Report, list[str]]:
     prompts: list[str] = []
 
     def watch(mind: Mind, step: Step) -> None:
-        prompts.append(step.prompt)
+        prompts.append(step.thought.prompt if step.thought else "")
 
     return run_mission(Order(**{"goal": "go", "kernel": "rule"} | order), watch), prompts  # type: ignore[arg-type]
 
@@ -81,9 +81,9 @@ def test_a_blind_robot_does_not_drive() -> None:
 def test_an_expired_deadline_lets_the_rule_decide() -> None:
     """A model that is too slow is replaced by the rule, cycle by cycle, and the record says so."""
     report, _ = drive(kernel="smollm2", deadline_s=0.001)
-    asked = [step for step in report.steps if step.answer]
+    asked = [step.thought for step in report.steps if step.thought]
     assert report.outcome == "reached"
-    assert {(step.brain, step.note) for step in asked} == {("rule", "deadline")}
+    assert {(thought.brain, thought.note) for thought in asked} == {("rule", "deadline")}
     assert report.summary()["llm"]["valid"] == 0
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmos.__main__ import _status
-from llmos.inference import Answer
+from llmos.brains import Thought
 from llmos.kernel.act import Acted
 from llmos.kernel.decision import Action, Decision, Fallback
 from llmos.kernel.frame import FrameState, LastStep, NavigationFrame, SymbolicLayer, WorldModel
@@ -38,8 +38,8 @@ def test_a_model_cannot_command_the_terminal() -> None:
         fallback=Fallback(if_failed="STOP"),
         explanation=NASTY,
     )
-    step = Step(1, 0, (0.0, 0.0, 0.0), decision=decision, note=NASTY, brain=NASTY)
-    step.answer, step.acted = Answer("", 0, 0, 0, 0.0), Acted("blocked", NASTY)
+    step = Step(1, 0, (0.0, 0.0, 0.0), decision=decision, note=NASTY)
+    step.thought, step.acted = Thought("", NASTY, why=NASTY, note=NASTY), Acted("blocked", NASTY)
     assert cycle_line(step).isprintable()
 
 

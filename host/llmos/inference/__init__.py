@@ -3,6 +3,7 @@
 Errors: `LlmosError` <- `InferenceError` <- `DeadlineExpired`.
 """
 
+from ._batch import ask_all
 from ._registry import KERNELS, open_kernel
 from ._replay import Recorder
 from ._schema import conforms, violation
@@ -17,6 +18,7 @@ __all__ = [
     "Kernel",
     "Recorder",
     "Request",
+    "ask_all",
     "conforms",
     "open_kernel",
     "violation",

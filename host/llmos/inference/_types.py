@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any, Protocol
 
 from llmos.errors import LlmosError
@@ -29,6 +30,8 @@ class Request:
         schema: JSON schema that the answer must satisfy; objects should set `additionalProperties` to false.
         grammar: GBNF that the answer must follow, in place of a schema; no text of it may begin another one.
             A server that knows no grammars is asked without: look at what it says.
+        choices: the answer is one of these texts, in place of a schema; no one begins another. The answer's
+            `probabilities` tell how likely each was.
         deadline_s: longest time for the whole call.
         seed: fixes every random choice.
         max_tokens: longest answer.
@@ -41,15 +44,20 @@ class Request:
     turns: tuple[tuple[str, str], ...] = ()
     schema: Schema | None = None
     grammar: str | None = None
+    choices: tuple[str, ...] = ()
     deadline_s: float = 10.0
     seed: int = 0
     max_tokens: int = 96
     temperature: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse two constraints."""
-        if self.schema is not None and self.grammar is not None:
-            raise InferenceError("a request has a schema and a grammar; give it one of them")
+        """Refuse two constraints, and choices of which one begins another."""
+        given = (self.schema is not None, self.grammar is not None, bool(self.choices))
+        if sum(given) > 1:
+            raise InferenceError("a request has two of schema, grammar and choices; give it one of them")
+        for one, other in permutations(self.choices, 2):
+            if not one or other.startswith(one):
+                raise InferenceError(f"the choice {one!r} is empty or begins {other!r}; make them differ")
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,8 @@ class Answer:
         seconds: measured wall time of the call.
         tokens_forced: answer tokens that the schema or grammar left no choice about.
         cut: whether `max_tokens` ended it; never so under a schema, where that is an error.
+        probabilities: of each of the request's choices, in their order, summing to 1; empty where the kernel
+            cannot tell.
     """
 
     text: str
@@ -73,6 +83,7 @@ class Answer:
     seconds: float
     tokens_forced: int = 0
     cut: bool = False
+    probabilities: tuple[float, ...] = ()
 
 
 Inference = Callable[[Request], Answer]

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from llmbytecode import LLMBytecodeError
-from llmos.inference import Answer, DeadlineExpired, InferenceError, Request
+from llmos.brains import Question, Thought
 from llmos.kernel import blocks
 from llmos.kernel.act import Acted, prove, refused, run_block
 from llmos.kernel.decision import Decision, InvalidDecision, decision_schema, read_decision
@@ -23,7 +23,6 @@ from llmos.kernel.frame import (
 )
 from llmos.kernel.mind import GIVE_UP_CYCLES, STUCK_CYCLES, STUCK_M, Mind, Step
 from llmos.kernel.prediction import continue_walls, dearer
-from llmos.kernel.prompt import system_prompt
 from llmos.planning import astar, nearest_passable, reachable_costs
 from llmos.planning.route import clear_length, cut, length, straighten
 from llmos.world.candidates import Candidate, candidates
@@ -50,7 +49,7 @@ def cycle(mind: Mind) -> tuple[Step, Ending | None]:
     world, objects = serialize_world(mind)
     image = draw_map(mind, step)
     step.frame = assemble_frame(mind, step, world, objects)
-    step.answer = infer(mind, step, image)
+    step.thought = infer(mind, step, image)
     step.decision = decide(mind, step)
     if step.decision is None:
         return step, None
@@ -141,7 +140,7 @@ def serialize_world(mind: Mind) -> tuple[WorldModel, SymbolicLayer]:
 
 def draw_map(mind: Mind, step: Step) -> tuple[bytes, ...]:
     """Step 5: draw the map for a kernel that can see."""
-    if not mind.kernel.vision:
+    if not mind.brain.vision:
         return ()
     return (map_png(mind.belief.grid, mind.belief.pose, step.candidates, mind.goal.place_m),)
 
@@ -179,27 +178,22 @@ def assemble_frame(mind: Mind, step: Step, world: WorldModel, objects: SymbolicL
     )
 
 
-def infer(mind: Mind, step: Step, images: tuple[bytes, ...]) -> Answer:
-    """Step 7: ask the model; when it does not answer in time, the rule decides and the record says so."""
+def infer(mind: Mind, step: Step, images: tuple[bytes, ...]) -> Thought:
+    """Step 7: have the brain decide, and let the time pass that its thinking is charged with."""
     frame = frame_of(step)
-    step.prompt = frame.text(map_text(mind) if mind.settings.show_map else "")
-    request = Request(
-        system=system_prompt(),
-        user=step.prompt,
-        images=images,
-        deadline_s=mind.settings.deadline_s,
+    question = Question(
+        frame=frame,
+        text=frame.text(map_text(mind) if mind.settings.show_map else ""),
         schema=decision_schema(frame.candidates, failed(mind), correctable(mind)),
+        failed=failed(mind),
+        images=images,
+        now_ms=mind.robot.clock.now(),
+        deadline_s=mind.settings.deadline_s,
         seed=mind.settings.seed * 100_003 + mind.cycle,
     )
-    step.brain = mind.kernel.name
-    try:
-        answer = mind.robot.think(lambda: mind.kernel(request))
-    except InferenceError as error:
-        step.brain, step.stand_in = mind.rule.name, True
-        step.note = "deadline" if isinstance(error, DeadlineExpired) else str(error)
-        answer = mind.rule(request)
-    mind.robot.wait(thinking_ms(mind, answer))
-    return answer
+    thought = mind.robot.think(lambda: mind.brain(question))
+    mind.robot.wait(thinking_ms(mind, thought))
+    return thought
 
 
 def correctable(mind: Mind) -> Point | None:
@@ -225,19 +219,19 @@ def failed(mind: Mind) -> bool:
     return mind.last is not None and mind.last.result != "success"
 
 
-def thinking_ms(mind: Mind, answer: Answer) -> int:
-    """Return what an answer costs on the simulated clock: tokens at configured rates, so that runs repeat."""
-    read = answer.tokens_in - answer.tokens_cached + answer.tokens_forced
-    written = answer.tokens_out - answer.tokens_forced
+def thinking_ms(mind: Mind, thought: Thought) -> int:
+    """Return a decision's cost on the simulated clock: tokens at configured rates, so that runs repeat."""
+    read = sum(one.tokens_in - one.tokens_cached + one.tokens_forced for one in thought.calls)
+    written = sum(one.tokens_out - one.tokens_forced for one in thought.calls)
     return 1 + round(1000 * (read / mind.settings.prefill_per_s + written / mind.settings.decode_per_s))
 
 
 def decide(mind: Mind, step: Step) -> Decision | None:
     """Step 8: read the answer; an illegal one stops the robot for this cycle, and the next frame says so."""
-    if step.answer is None:
+    if step.thought is None:
         return None
     try:
-        return read_decision(step.answer.text, frame_of(step).candidates, failed(mind))
+        return read_decision(step.thought.text, frame_of(step).candidates, failed(mind))
     except InvalidDecision as error:
         mind.learn(step, Acted("invalid", str(error)))
         return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from llmos.inference import Answer, Kernel
+from llmos.brains import Brain, Thought
 from llmos.kernel.act import Acted, Block
 from llmos.kernel.belief import Belief
 from llmos.kernel.blocks import Pace
@@ -50,11 +50,8 @@ class Step:
     mode: Mode = "idle"
     candidates: list[Candidate] = field(default_factory=list)
     frame: NavigationFrame | None = None
-    prompt: str = ""
-    answer: Answer | None = None
-    brain: str = "kernel"
-    stand_in: bool = False  # the rule answered in the model's place
-    note: str = ""
+    thought: Thought | None = None
+    note: str = ""  # what was done in place of the decision
     decision: Decision | None = None
     path: list[Point] = field(default_factory=list)
     block: Block | None = None
@@ -68,8 +65,7 @@ class Mind:
     robot: Robot
     belief: Belief
     goal: Goal
-    kernel: Kernel
-    rule: Kernel
+    brain: Brain
     settings: Settings
     pace: Pace
     cost: NDArray[np.float32] = field(

@@ -69,7 +69,7 @@ def test_a_broken_grammar_is_one_line(smollm2) -> None:
 
 def test_a_request_takes_one_constraint() -> None:
     """Two could contradict each other."""
-    with pytest.raises(InferenceError, match="a schema and a grammar"):
+    with pytest.raises(InferenceError, match="two of schema, grammar and choices"):
         request(schema={"type": "object"})
 
 
