@@ -61,7 +61,7 @@ def new_run_folder(label: str) -> Path:
     Raises:
         StateError: the folder cannot be made.
     """
-    runs, stamp = runs_folder(), time.strftime("%Y%m%d-%H%M%S")
+    runs, stamp, label = runs_folder(), time.strftime("%Y%m%d-%H%M%S"), label.replace(":", "-")
     for number in range(1000):
         folder = runs / (f"{stamp}-{label}" + (f"-{number}" if number else ""))
         try:

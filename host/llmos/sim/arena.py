@@ -1,4 +1,7 @@
-"""Arenas: rooms of walls and discs as TOML files, refused at load where they are wrong or unsolvable."""
+"""Arenas: rooms of walls and discs, refused at load where they are wrong or unsolvable.
+
+They are TOML files, or made by rule and seed (`llmos.sim.generate`).
+"""
 
 import functools
 import math
@@ -9,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from llmos.errors import LlmosError
 from llmos.resources import system_volume
-from llmos.sim.ground import Ground
+from llmos.sim import generate
+from llmos.sim.ground import Ground, to_segment
 from llmos.tables import read_table
 
 ROBOT_RADIUS_M = 0.075  # the reference robot's footprint; arenas are checked for it
@@ -58,7 +62,7 @@ class Criteria(Table):
 class Arena(Table):
     """One room, in metres, centred on the origin, x east and y north; its border is a wall."""
 
-    name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[\w-]+$")]
+    name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[\w:-]+$")]
     description: Annotated[str, Field(max_length=200)] = ""
     size_m: tuple[Side, Side]
     start: Start
@@ -87,7 +91,7 @@ def list_arenas() -> list[str]:
 
 
 def load_arena(name_or_path: str, *, check: bool = True, radius_m: float = ROBOT_RADIUS_M) -> Arena:
-    """Return an arena by name, or by path where the name ends in .toml.
+    """Return an arena by name, as `maze` or the generated `maze:17`, or by path where the name ends in .toml.
 
     Args:
         check: also refuse an arena that a robot of `radius_m` cannot solve.
@@ -95,8 +99,11 @@ def load_arena(name_or_path: str, *, check: bool = True, radius_m: float = ROBOT
     Raises:
         ArenaError: the file is missing, is no TOML, describes no room, or cannot be solved.
     """
-    path = _find(name_or_path)
-    arena = read_table(path, Arena, f"arena {name_or_path!r}", ArenaError)
+    table = generate.generated(name_or_path)
+    if table:
+        arena = Arena.model_validate(table)
+    else:
+        arena = read_table(_find(name_or_path), Arena, f"arena {name_or_path!r}", ArenaError)
     reason = solvable(arena, radius_m) if check else None
     if reason:
         raise ArenaError(f"arena {name_or_path!r}: cannot be solved: {reason}")
@@ -107,7 +114,7 @@ def _find(name_or_path: str) -> Path:
     if name_or_path.endswith(".toml"):
         return Path(name_or_path)
     if name_or_path not in list_arenas():
-        known = ", ".join(list_arenas())
+        known = ", ".join([*list_arenas(), *(f"{family}:SEED" for family in generate.FAMILIES)])
         raise ArenaError(f"arena {name_or_path!r}: unknown; name one of {known}, or a .toml file")
     return system_volume() / "arenas" / f"{name_or_path}.toml"
 
@@ -140,12 +147,3 @@ def clearance(arena: Arena, x: float, y: float) -> float:
     walls = (to_segment(x, y, *segment) for segment in arena.segments)
     discs = (math.hypot(cx - x, cy - y) - radius for cx, cy, radius in arena.discs)
     return min(*walls, *discs)
-
-
-def to_segment(x: float, y: float, x1: float, y1: float, x2: float, y2: float) -> float:
-    """Distance from a point to a segment."""
-    ex, ey = x2 - x1, y2 - y1
-    square = ex * ex + ey * ey
-    along = ((x - x1) * ex + (y - y1) * ey) / square if square else 0.0
-    along = min(1.0, max(0.0, along))
-    return math.hypot(x1 + along * ex - x, y1 + along * ey - y)

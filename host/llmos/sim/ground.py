@@ -87,3 +87,12 @@ class Ground:
                 stack += (cell - 1, cell + 1, cell - wide, cell + wide)
         flooded: Grid = np.frombuffer(todo, np.uint8).reshape(rim.shape)[1:-1, 1:-1] == 2
         return flooded
+
+
+def to_segment(x: float, y: float, x1: float, y1: float, x2: float, y2: float) -> float:
+    """Distance from a point to a segment."""
+    ex, ey = x2 - x1, y2 - y1
+    square = ex * ex + ey * ey
+    along = ((x - x1) * ex + (y - y1) * ey) / square if square else 0.0
+    along = min(1.0, max(0.0, along))
+    return math.hypot(x1 + along * ex - x, y1 + along * ey - y)
