@@ -17,8 +17,6 @@ Pose = tuple[float, float, float]
 NO_READING = 65535
 MARGIN_M = 0.02  # kept beyond the footprint by every planned way
 TRAIL_M = 0.05  # spacing of the remembered track
-FREE = 1
-OCCUPIED = 2
 
 
 def between(before: tuple[int, Pose], after: tuple[int, Pose], ms: int) -> Pose:
@@ -93,7 +91,6 @@ class Belief:
 
     def blocked(self) -> NDArray[np.float64]:
         """Return the centres of all cells that are not known to be free, the rim around the grid included."""
-        padded = np.pad(self.grid.occupancy(), 1, constant_values=OCCUPIED)
-        rows, cols = np.nonzero(padded != FREE)
+        rows, cols = np.nonzero(~np.pad(self.grid.passable(), 1))
         west, south = self.grid.centre((0, 0))
         return np.column_stack((west + (cols - 1) * self.grid.cell_m, south + (rows - 1) * self.grid.cell_m))

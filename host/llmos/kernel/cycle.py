@@ -11,6 +11,7 @@ from llmbytecode import LLMBytecodeError
 from llmos.brains import Question, Thought
 from llmos.kernel import blocks
 from llmos.kernel.act import Acted, prove, refused, run_block
+from llmos.kernel.corrections import Corrected, correct
 from llmos.kernel.decision import Decision, InvalidDecision, decision_schema, read_decision
 from llmos.kernel.frame import (
     FrameCandidate,
@@ -53,7 +54,7 @@ def cycle(mind: Mind) -> tuple[Step, Ending | None]:
     step.decision = decide(mind, step)
     if step.decision is None:
         return step, None
-    apply_corrections(mind, step.decision)
+    step.corrected = apply_corrections(mind, step.decision)
     predict(mind)
     step.path = plan(mind, step, target_of(step.decision, step.candidates))
     step.mode = mind.mode = next_mode(mind, step.decision)
@@ -237,11 +238,10 @@ def decide(mind: Mind, step: Step) -> Decision | None:
         return None
 
 
-def apply_corrections(mind: Mind, decision: Decision) -> None:
-    """Step 9: let the model mend cells that the map itself is not sure of."""
-    if decision.world_model_update:
-        for change in decision.world_model_update.corrections:
-            mind.belief.grid.correct(*change.pos_m, change.state, change.confidence)
+def apply_corrections(mind: Mind, decision: Decision) -> Corrected:
+    """Step 9: let the model speak on cells that the map itself is not sure of."""
+    grid, update = mind.belief.grid, decision.world_model_update
+    return correct(grid, grid.cell(*mind.belief.pose[:2]), update.corrections if update else ())
 
 
 def predict(mind: Mind) -> None:

@@ -11,6 +11,7 @@ from llmos.brains import Brain, Thought
 from llmos.kernel.act import Acted, Block
 from llmos.kernel.belief import Belief
 from llmos.kernel.blocks import Pace
+from llmos.kernel.corrections import Corrected
 from llmos.kernel.decision import Decision
 from llmos.kernel.frame import HistoryEntry, LastStep, Mode, NavigationFrame, Point
 from llmos.kernel.goal import Goal
@@ -53,6 +54,7 @@ class Step:
     thought: Thought | None = None
     note: str = ""  # what was done in place of the decision
     decision: Decision | None = None
+    corrected: Corrected = field(default_factory=Corrected)  # what the model said of the map
     path: list[Point] = field(default_factory=list)
     block: Block | None = None
     acted: Acted | None = None
@@ -89,7 +91,8 @@ class Mind:
         """Remember what became of a step: for the next frame, the history and the kernel's confidence."""
         step.acted = acted
         action = str(step.decision.action) if step.decision else "none"
-        self.last = LastStep(action=action, result=acted.result, details=acted.details)
+        details = "; ".join(filter(None, (acted.details, str(step.corrected))))
+        self.last = LastStep(action=action, result=acted.result, details=details)
         if acted.result != "success":
             self.trouble = self.last
         self.history.append(HistoryEntry(cycle=step.cycle, action=action, result=acted.result))

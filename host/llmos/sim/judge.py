@@ -183,7 +183,7 @@ def coverage(arena: Arena, radius_m: float, belief: Belief) -> float:
     points = visible_points(arena, radius_m)
     if not len(points):
         return 0.0
-    known = (belief.occupancy() != 0) & (belief.updated_ms >= 0)  # a model's word alone is no sight
+    known = belief.measured() != 0  # a model's word is no sight
     rows, columns = known.shape
     row = np.floor(points[:, 1] / belief.cell_m + rows / 2).astype(int).clip(0, rows - 1)
     column = np.floor(points[:, 0] / belief.cell_m + columns / 2).astype(int).clip(0, columns - 1)

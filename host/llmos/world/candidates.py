@@ -104,7 +104,7 @@ def subgoals(view: View) -> list[Candidate]:
     if end is None:
         return []
     way = cells_to(view, end)
-    occupancy = view.grid.occupancy()
+    occupancy = view.grid.measured()
     known = next((i for i, cell in enumerate(way) if occupancy[cell] == UNKNOWN and i), len(way))
     if known == len(way):
         at = view.goal if view.goal and view.grid.cell(*view.goal) == end else None
@@ -160,7 +160,7 @@ def best_apart(grid: Grid, worth: NDArray[np.float64], limit: int) -> list[tuple
 
 def promised(view: View) -> NDArray[np.int32]:
     """Return for each frontier cell how many unknown cells lie around it, 0 for all other cells."""
-    occupancy = view.grid.occupancy()
+    occupancy = view.grid.measured()
     unknown = (occupancy == UNKNOWN) & np.isfinite(view.cost)
     edge = (occupancy == FREE) & np.isfinite(view.reach) & view.allowed & beside(unknown)
     seen = dilate(view.grid.visits > 0, NEAR_CELLS)
@@ -170,7 +170,7 @@ def promised(view: View) -> NDArray[np.int32]:
 
 def recoveries(view: View) -> list[Candidate]:
     """Return free places a short way off, those with the most room first."""
-    occupancy = view.grid.occupancy()
+    occupancy = view.grid.measured()
     away = distances(view.grid, view.pose[:2])
     fit = (occupancy == FREE) & np.isfinite(view.reach) & view.allowed
     fit &= (away >= RECOVERY_M[0]) & (away <= RECOVERY_M[1])

@@ -4,10 +4,14 @@ Log-odds by inverse sensor model (Moravec & Elfes 1985; Thrun, Burgard & Fox, Pr
 with one change for thin walls: a wall fills a small part of its cell, and rays that pass beside it do not
 speak against it. Evidence for an obstacle therefore outweighs evidence for free ground: two hits in a row win
 against any number of rays before them, and what was hit is lost only to many rays from different places.
+
+What others say of a cell, a model or a camera, is kept apart in `claims`, one layer for each source. A claim
+may make the map more careful; it never frees what a sensor has hit, and it is no sight (`measured`).
 """
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +34,15 @@ NEW_PLACE_M, NEW_PLACE_RAD = 0.01, 0.01  # a pose further than this from the las
 WALL_CELLS = 6  # occupied cells in a row that make a wall
 
 CORRECTION_LEAST = 0.6  # a correction with less confidence is skipped
-CORRECTION_MOST = 0.7  # nor does one touch cells surer than this, or leave one surer
+CORRECTION_MOST = 0.7  # nor does one touch cells that the sensors are surer of
+
+SILENT = 3  # in a layer of claims: nothing is said of the cell
+CAREFUL: NDArray[np.uint8] = np.array([1, 0, 2], np.uint8)  # how careful UNKNOWN, FREE and OCCUPIED are
+MODEL = "model"  # the layer of the model's corrections
 
 Cell = tuple[int, int]
+Claims = NDArray[np.uint8]
+State = Literal["free", "obstacle", "unknown"]
 
 
 class Grid:
@@ -50,12 +60,15 @@ class Grid:
         self.logodds: NDArray[np.float32] = np.zeros(self.shape, np.float32)
         self.visits: NDArray[np.uint16] = np.zeros(self.shape, np.uint16)
         self.updated_ms: NDArray[np.int32] = np.full(self.shape, -1, np.int32)  # -1: never
+        self.claims: dict[str, Claims] = {MODEL: np.full(self.shape, SILENT, np.uint8)}
         self._west, self._south = -cols * cell_m / 2, -rows * cell_m / 2
         self._looked_from = (math.inf, math.inf, math.inf)
         self._stands_on: Cell | None = None
 
     def cell(self, x: float, y: float) -> Cell | None:
         """Return the row and column of the cell that holds a point in metres, None outside the grid."""
+        if not (math.isfinite(x) and math.isfinite(y)):
+            return None
         row, col = math.floor((y - self._south) / self.cell_m), math.floor((x - self._west) / self.cell_m)
         return (row, col) if 0 <= row < self.shape[0] and 0 <= col < self.shape[1] else None
 
@@ -110,12 +123,14 @@ class Grid:
         self.logodds -= against * crossed
         np.maximum(self.logodds, LEAST, out=self.logodds)
         self.updated_ms[crossed > 0] = now_ms
+        self.claims[MODEL][crossed > 0] = SILENT
 
     def _hit(self, x: float, y: float, now_ms: int) -> None:
         cell = self.cell(x, y) or self._rim(x, y)
         if cell:
             self.logodds[cell] = min(max(float(self.logodds[cell]), FROM) + HIT, MOST)
             self.updated_ms[cell] = now_ms
+            self.claims[MODEL][cell] = SILENT
 
     def _rim(self, x: float, y: float) -> Cell | None:
         """Return the outermost cell nearest to a point that lies just outside the grid."""
@@ -136,28 +151,56 @@ class Grid:
                 if under and self.logodds[row, col] <= 0:
                     self.logodds[row, col] = LEAST
                     self.updated_ms[row, col] = now_ms
+                    self.claims[MODEL][row, col] = SILENT
         if cell != self._stands_on and self.visits[cell] < np.iinfo(np.uint16).max:
             self.visits[cell] += 1
         self._stands_on = cell
 
-    def correct(self, x: float, y: float, state: str, confidence: float) -> bool:
-        """Set a cell to free, obstacle or unknown on a model's word; return whether it was.
+    def correct(self, x: float, y: float, state: State, confidence: float) -> str | None:
+        """Note a model's word on the cell that holds a point; return why not where it is refused.
 
-        Refused for a low confidence, a visited cell, and a cell that the sensors are sure of.
+        It stands until a sensor looks at the cell; meanwhile only a more careful word replaces it.
         """
         cell = self.cell(x, y)
-        if cell is None or not confidence >= CORRECTION_LEAST or self.visits[cell]:
-            return False
+        if cell is None:
+            return "outside the room"
+        if not CORRECTION_LEAST <= confidence <= 1:
+            return f"confidence below {CORRECTION_LEAST:g}"
+        if self.visits[cell]:
+            return "the robot has been there"
+        word = {"unknown": UNKNOWN, "free": FREE, "obstacle": OCCUPIED}[state]
+        if self.logodds[cell] > OCCUPIED_ABOVE and word != OCCUPIED:
+            return "a sensor has hit something there"
         if abs(math.tanh(float(self.logodds[cell]) / 2)) > CORRECTION_MOST:
-            return False
-        sign = {"free": -1.0, "obstacle": 1.0, "unknown": 0.0}[state]
-        self.logodds[cell] = sign * 2 * math.atanh(min(confidence, CORRECTION_MOST))
-        return True
+            return "the sensors are sure of it"
+        said = self.claims[MODEL][cell]
+        if said != SILENT and CAREFUL[word] < CAREFUL[said]:
+            return "an earlier, more careful word stands until a sensor looks"
+        self.claims[MODEL][cell] = word
+        return None
 
-    def occupancy(self) -> NDArray[np.uint8]:
-        """Return UNKNOWN, FREE or OCCUPIED for each cell."""
+    def measured(self) -> NDArray[np.uint8]:
+        """Return UNKNOWN, FREE or OCCUPIED for each cell by the sensors alone."""
         occupied = (self.logodds > OCCUPIED_ABOVE).astype(np.uint8) * np.uint8(OCCUPIED)
         return occupied + (self.logodds <= FREE_BELOW)
+
+    def occupancy(self) -> NDArray[np.uint8]:
+        """Return UNKNOWN, FREE or OCCUPIED for each cell by the sensors and by what is said.
+
+        Of a cell that no sensor knows, the most careful claim holds; of free ground, a claim that is more
+        careful; of a measured obstacle, none.
+        """
+        measured = self.measured()
+        said = np.full(self.shape, SILENT, np.uint8)
+        for layer in self.claims.values():
+            more = (layer != SILENT) & ((said == SILENT) | (CAREFUL[layer % 3] > CAREFUL[said % 3]))
+            said = np.where(more, layer, said)
+        holds = (said != SILENT) & ((measured == UNKNOWN) | (CAREFUL[said % 3] > CAREFUL[measured]))
+        return np.where(holds, said, measured)
+
+    def passable(self) -> NDArray[np.bool_]:
+        """Tell of each cell whether a block may drive over it: measured free, and nobody doubts it."""
+        return np.asarray((self.measured() == FREE) & (self.occupancy() == FREE))
 
     def confidence(self) -> NDArray[np.float32]:
         """Return |2p - 1| for each cell: 0 for no knowledge, 1 for certainty."""

@@ -160,27 +160,81 @@ def test_a_measured_hit_stays_under_the_robot():
     assert grid.occupancy()[25, 25] == OCCUPIED
 
 
-def test_corrections_touch_only_what_is_unsure():
+def test_a_word_holds_until_a_sensor_looks() -> None:
+    """A more careful word replaces one that is less so; a measurement ends it."""
     grid = Grid()
-    assert grid.correct(0.05, 0.05, "obstacle", 0.9)
-    assert grid.occupancy()[25, 25] == OCCUPIED
-    assert grid.confidence()[25, 25] == pytest.approx(0.7)
-    assert grid.correct(0.05, 0.05, "free", 0.6)
-    assert grid.occupancy()[25, 25] == FREE
-    assert grid.correct(0.05, 0.05, "unknown", 1.0)
-    assert grid.occupancy()[25, 25] == UNKNOWN
+    for state, known in (("free", FREE), ("unknown", UNKNOWN), ("obstacle", OCCUPIED)):
+        assert grid.correct(1.05, 0.05, state, 0.9) is None
+        assert grid.occupancy()[25, 35] == known
+        assert not grid.passable().any()
+    assert grid.correct(1.05, 0.05, "free", 0.9) is not None
+    assert (grid.measured() == UNKNOWN).all()
+    grid.update((0.0, 0.05, 0.0), [2.0], [0.0], 2.0, 0)
+    assert grid.occupancy()[25, 35] == FREE
+    assert grid.passable()[25, 35]
 
 
-def test_corrections_are_refused():
+def test_a_word_never_frees_what_a_sensor_has_hit() -> None:
+    """Neither after a single hit nor where it came first."""
+    grid = Grid()
+    assert grid.correct(1.05, 0.05, "free", 0.9) is None
+    grid.update((0.0, 0.05, 0.0), [1.05], [0.0], 2.0, 0)
+    for state in ("free", "unknown"):
+        assert grid.correct(1.05, 0.05, state, 0.9) == "a sensor has hit something there"
+    assert grid.occupancy()[25, 35] == OCCUPIED
+    grid.claims["camera"] = np.full(grid.shape, FREE, np.uint8)
+    assert grid.occupancy()[25, 35] == OCCUPIED
+
+
+def test_corrections_are_refused() -> None:
+    """With the reason."""
     grid = Grid()
     grid.mark_visited(0.05, 0.05, 0.075, 0)
-    for _ in range(2):
-        grid.update((-1.0, 0.55, 0.0), [1.05], [0.0], 2.0, 0)
-    assert not grid.correct(0.05, 0.05, "obstacle", 1.0)  # the robot has been there
-    assert not grid.correct(0.05, 0.55, "free", 1.0)  # hit twice
-    assert not grid.correct(1.0, 1.0, "free", 0.59)
-    assert not grid.correct(1.0, 1.0, "free", math.nan)
-    assert not grid.correct(9.0, 1.0, "free", 1.0)
+    grid.update((-1.0, 0.55, 0.0), [2.0], [0.0], 2.0, 0)
+    before = grid.occupancy()
+    assert grid.correct(0.05, 0.05, "obstacle", 1.0) == "the robot has been there"
+    grid.logodds[30, 30] = -2.0
+    assert grid.correct(0.55, 0.55, "obstacle", 1.0) == "the sensors are sure of it"
+    for confidence in (0.59, math.nan, 1.5):
+        assert "confidence" in (grid.correct(1.0, 1.0, "free", confidence) or "")
+    for x in (9.0, math.nan, math.inf, -math.inf):
+        assert grid.correct(x, 1.0, "free", 1.0) == "outside the room"
+    assert (np.delete(grid.occupancy().ravel(), 30 * 50 + 30) == np.delete(before.ravel(), 30 * 50 + 30)).all()
+
+
+pose = st.tuples(st.floats(-0.9, 0.9), st.floats(-0.9, 0.9), st.floats(-3.0, 3.0))
+look = st.tuples(st.just("look"), pose, st.lists(st.floats(0, 1.5), min_size=6, max_size=6))
+visit = st.tuples(st.just("visit"), pose, st.none())
+word = st.tuples(
+    st.sampled_from(["free", "free", "obstacle", "unknown"]),
+    st.tuples(st.integers(0, 9), st.integers(0, 9)),
+    st.sampled_from([0.5, 0.6, 1.0]),
+)
+
+
+def told(events, *, without=()):
+    """A small grid after some events, the words of some kinds left out."""
+    grid = Grid((2.0, 2.0), 0.2)
+    for kind, where, value in events:
+        if kind == "look":
+            grid.update(where, value, SIX, 1.5, 0)
+        elif kind == "visit":
+            grid.mark_visited(*where[:2], 0.15, 0)
+        elif kind not in without:
+            grid.correct(*grid.centre(where), kind, value)
+    return grid
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.one_of(look, visit, word, word, word), max_size=30))
+def test_words_never_widen_where_a_block_may_drive(events) -> None:
+    """No word frees; words of obstacles only shrink; the sensors' own map does not hear any of them."""
+    ways = told(events).passable()
+    assert not (ways & ~told(events, without=["free"]).passable()).any()
+    assert not (ways & ~told(events, without=["obstacle"]).passable()).any()
+    silent = told(events, without=["free", "obstacle", "unknown"])
+    assert not (ways & ~(silent.measured() == FREE)).any()
+    assert (told(events).logodds == silent.logodds).all()
 
 
 def test_a_straight_row_is_a_wall_and_a_lump_an_obstacle():
