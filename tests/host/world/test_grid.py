@@ -199,7 +199,9 @@ def test_corrections_are_refused() -> None:
         assert "confidence" in (grid.correct(1.0, 1.0, "free", confidence) or "")
     for x in (9.0, math.nan, math.inf, -math.inf):
         assert grid.correct(x, 1.0, "free", 1.0) == "outside the room"
-    assert (np.delete(grid.occupancy().ravel(), 30 * 50 + 30) == np.delete(before.ravel(), 30 * 50 + 30)).all()
+    assert (
+        np.delete(grid.occupancy().ravel(), 30 * 50 + 30) == np.delete(before.ravel(), 30 * 50 + 30)
+    ).all()
 
 
 pose = st.tuples(st.floats(-0.9, 0.9), st.floats(-0.9, 0.9), st.floats(-3.0, 3.0))
