@@ -43,7 +43,7 @@ class Question:
         schema: JSON schema of the decisions that are legal now.
         failed: whether the last step got nowhere.
         images: pictures for a model that sees: the map, then the camera's.
-        ranges_m: the newest range readings by channel, None where there is none.
+        ranges_m: free way from the robot's edge by range channel, None where there is no reading.
         circumstances: what tells whether to escalate.
         now_ms: the robot's clock.
         deadline_s: wall time for the whole decision.

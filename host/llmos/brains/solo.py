@@ -1,7 +1,8 @@
 """One kernel alone, asked for a full decision in every cycle; the rule stands in where it fails."""
 
 from llmos.brains.question import Question, Thought
-from llmos.inference import DeadlineExpired, InferenceError, Kernel, Request, open_kernel
+from llmos.brains.stand_in import rule_decides
+from llmos.inference import InferenceError, Kernel, Request
 from llmos.kernel.prompt import system_prompt
 
 
@@ -10,7 +11,6 @@ class Solo:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self._rule = open_kernel("rule")
 
     @property
     def vision(self) -> bool:
@@ -29,12 +29,8 @@ class Solo:
         )
         try:
             answer = self._kernel(request)
-        except InferenceError as error:
-            note = "deadline" if isinstance(error, DeadlineExpired) else str(error)
-            answer = self._rule(request)
-            return Thought(
-                answer.text, self._rule.name, calls=(answer,), prompt=request.user, stand_in=True, note=note
-            )
+        except InferenceError as failure:
+            return rule_decides(question, failure)
         return Thought(answer.text, self._kernel.name, calls=(answer,), prompt=request.user)
 
     def close(self) -> None:

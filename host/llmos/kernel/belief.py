@@ -43,6 +43,7 @@ class Belief:
         self.pose = start
         self.battery_mv = manifest.battery.full_mv
         self.age_ms = 0
+        self.ranges_m: dict[str, float | None] = {}  # the newest by channel, whatever their age
         self.trail: list[Point] = [start[:2]]
         self._angles = manifest.range_angles
         self._last: tuple[int, Pose] | None = None
@@ -68,11 +69,13 @@ class Belief:
         """Take in one telemetry frame: the pose, and the ranges at the pose where they were measured."""
         self.pose = self.place(reading)
         self.battery_mv, self.age_ms = reading.battery, reading.age
+        self.ranges_m = dict(zip(RANGE_CHANNELS, self.ranges(reading), strict=True))
         scan_ms = reading.ms - reading.age
         if scan_ms > self._scan_ms and reading.age <= self.manifest.range.stale_ms:
             here = (reading.ms, self.pose)
             at = between(self._last or here, here, scan_ms)
-            self.grid.update(at, self.ranges(reading), self._angles, self.manifest.range.max_m, reading.ms)
+            ranges = list(self.ranges_m.values())
+            self.grid.update(at, ranges, self._angles, self.manifest.range.max_m, reading.ms)
             self._scan_ms = scan_ms
         self._last = (reading.ms, self.pose)
         if math.dist(self.trail[-1], self.pose[:2]) >= TRAIL_M:

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 from llmbytecode import LLMBytecodeError
-from llmos.brains import Question, Thought
+from llmos.brains import Circumstances, Question, Thought
+from llmos.brains.escalation import needs_plan
 from llmos.kernel import blocks
 from llmos.kernel.act import Acted, prove, refused, run_block
 from llmos.kernel.corrections import Corrected, correct
@@ -28,6 +29,7 @@ from llmos.planning import astar, nearest_passable, reachable_costs
 from llmos.planning.route import clear_length, cut, length, straighten
 from llmos.world.candidates import Candidate, candidates
 from llmos.world.draw import map_png
+from llmos.world.grid import UNKNOWN
 from llmos.world.serialize import ascii_map, rle, symbolic
 
 Ending = Literal["reached", "explored", "unreachable", "stuck", "failed"]
@@ -85,11 +87,12 @@ def find_candidates(mind: Mind) -> list[Candidate]:
     belief = mind.belief
     mind.cost = belief.costs()
     mind.here = standing(mind)
+    mind.reach = reachable_costs(mind.cost, mind.here)
     mind.avoid = {cell: last for cell, last in mind.avoid.items() if last >= mind.cycle}
     found = candidates(
         belief.grid,
         mind.cost,
-        reachable_costs(mind.cost, mind.here),
+        mind.reach,
         belief.pose,
         mind.goal.place_m,
         stuck=mind.stuck >= STUCK_CYCLES,
@@ -188,6 +191,8 @@ def infer(mind: Mind, step: Step, images: tuple[bytes, ...]) -> Thought:
         schema=decision_schema(frame.candidates, failed(mind), correctable(mind)),
         failed=failed(mind),
         images=images,
+        ranges_m=free_way(mind),
+        circumstances=circumstances(mind, step),
         now_ms=mind.robot.clock.now(),
         deadline_s=mind.settings.deadline_s,
         seed=mind.settings.seed * 100_003 + mind.cycle,
@@ -195,6 +200,27 @@ def infer(mind: Mind, step: Step, images: tuple[bytes, ...]) -> Thought:
     thought = mind.robot.think(lambda: mind.brain(question))
     mind.robot.wait(thinking_ms(mind, thought))
     return thought
+
+
+def circumstances(mind: Mind, step: Step) -> Circumstances:
+    """Return what tells whether this cycle deserves more than an instinct."""
+    here, now_ms = mind.belief.pose[:2], mind.robot.clock.now()
+    known, reachable = mind.belief.grid.occupancy() != UNKNOWN, np.isfinite(mind.reach)
+    still_ms, visits = mind.track.note(here, now_ms, int(known.sum()))
+    return Circumstances(
+        still_ms=still_ms,
+        visits=visits,
+        known=float(known[reachable].mean()) if reachable.any() else 0.0,
+        frontiers=sum(one.type == "frontier" for one in step.candidates),
+        needs_plan=needs_plan(mind.goal.text),
+        asked=mind.settings.think and mind.cycle == 1,
+    )
+
+
+def free_way(mind: Mind) -> dict[str, float | None]:
+    """Return how far it is from the robot's edge to what each range sensor sees."""
+    radius = mind.belief.manifest.radius_m
+    return {name: None if far is None else far - radius for name, far in mind.belief.ranges_m.items()}
 
 
 def correctable(mind: Mind) -> Point | None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmos.brains import Brain, Thought
+from llmos.brains.escalation import Track
 from llmos.kernel.act import Acted, Block
 from llmos.kernel.belief import Belief
 from llmos.kernel.blocks import Pace
@@ -35,6 +36,7 @@ class Settings:
     block_m: float = 1.5  # longest way in one block
     seed: int = 0
     shuffle: bool = False  # offer the candidates in random order, so that their order tells nothing
+    think: bool = False  # the user wants the planner asked at the start
     show_map: bool = False  # put an ASCII map into the text that the model reads
     predict: bool = False  # continue walls into the unknown when planning
     prefill_per_s: float = 500.0  # modelled speed of thinking, charged to the simulated clock
@@ -73,7 +75,11 @@ class Mind:
     cost: NDArray[np.float32] = field(
         default_factory=lambda: np.zeros((0, 0), np.float32)
     )  # of this cycle's map
+    reach: NDArray[np.float32] = field(
+        default_factory=lambda: np.zeros((0, 0), np.float32)
+    )  # of the way to each cell
     here: tuple[int, int] = (0, 0)  # the cell that the robot stands on
+    track: Track = field(default_factory=Track)
     cycle: int = 0
     mode: Mode = "idle"
     confidence: float = 0.5

@@ -1,0 +1,82 @@
+"""What a model's choice is worth: how its probabilities and the candidates' scores make one probability.
+
+p(c is best) is proportional to m(c)^model * s(c)^score, where m is the model's probability and s the score.
+The two weights are fitted on frames whose best candidate is known, by maximum likelihood (a conditional logit,
+McFadden 1974; with the score's weight at 0 it is temperature scaling, Guo et al. 2017, arXiv 1706.04599). A
+model that chooses at chance gets the weight 0, and the scores decide.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from llmos.errors import LlmosError
+from llmos.resources import system_volume
+from llmos.tables import read_table
+
+LEAST = 1e-3  # no probability and no score counts as less
+
+
+class ConfidenceError(LlmosError):
+    """The file of weights is missing or wrong."""
+
+
+class Weights(BaseModel):
+    """How much a model's probabilities and the scores count."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: float = Field(ge=0, le=10, allow_inf_nan=False)
+    score: float = Field(ge=0, le=50, allow_inf_nan=False)
+
+
+class Table(BaseModel):
+    """The file: weights for each kernel by name, and for those that nobody has measured."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    unmeasured: Weights
+    kernels: dict[str, Weights] = {}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A choice with its calibrated probability of being the best."""
+
+    id: str
+    confidence: float
+    swayed: bool  # the model's opinion changed what the scores alone would have chosen
+
+
+def load_weights(kernel: str) -> Weights:
+    """Return a kernel's weights.
+
+    Raises:
+        ConfidenceError: the file that ships is missing or wrong.
+    """
+    path = system_volume() / "kernel" / "confidence.toml"
+    table = read_table(path, Table, "the weights of confidence", ConfidenceError)
+    return table.kernels.get(kernel, table.unmeasured)
+
+
+def posterior(
+    probabilities: Mapping[str, float], scores: Mapping[str, float], weights: Weights
+) -> dict[str, float]:
+    """Return for each candidate the probability that it is the best; `probabilities` may be empty."""
+    logs = {
+        name: weights.model * math.log(max(probabilities.get(name, 1.0), LEAST))
+        + weights.score * math.log(max(score, LEAST))
+        for name, score in scores.items()
+    }
+    top = max(logs.values())
+    parts = {name: math.exp(value - top) for name, value in logs.items()}
+    return {name: part / sum(parts.values()) for name, part in parts.items()}
+
+
+def judged(probabilities: Mapping[str, float], scores: Mapping[str, float], weights: Weights) -> Judged:
+    """Return the likeliest best candidate; of equal ones the first offered."""
+    chances = posterior(probabilities, scores, weights)
+    best = max(chances, key=lambda name: chances[name])
+    return Judged(best, chances[best], best != max(scores, key=lambda name: scores[name]))

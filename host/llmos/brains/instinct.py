@@ -1,0 +1,61 @@
+"""The instinct: one pass of the model over the candidates, the choice read from its probabilities."""
+
+from dataclasses import dataclass
+
+from llmos.brains.confidence import Judged, judged, load_weights
+from llmos.brains.decide import towards
+from llmos.brains.question import Question
+from llmos.inference import Answer, Kernel, Request
+from llmos.kernel.frame import FrameCandidate
+from llmos.kernel.prompt import system_prompt
+
+DEADLINE_S = 2.0  # at most, however much the whole decision may take
+
+
+@dataclass(frozen=True)
+class Hunch:
+    """What the instinct says: a decision, how it was judged, and what the model said to it."""
+
+    text: str
+    judged: Judged
+    probabilities: dict[str, float]
+    answer: Answer
+    prompt: str
+
+
+class Instinct:
+    """Asks for a candidate's id and nothing else; what to do with it follows from the candidate."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._weights = load_weights(kernel.name)
+
+    def __call__(self, question: Question) -> Hunch:
+        """Choose among the candidates.
+
+        Raises:
+            InferenceError: the model failed or was late.
+        """
+        offered = question.frame.candidates
+        prompt = question.frame.short()
+        answer = self._kernel(
+            Request(
+                system=system_prompt("instinct"),
+                user=prompt,
+                choices=tuple(one.id for one in offered),
+                deadline_s=min(question.deadline_s, DEADLINE_S),
+                seed=question.seed,
+            )
+        )
+        said = answer.probabilities or tuple(float(one.id == answer.text) for one in offered)
+        probabilities = {one.id: chance for one, chance in zip(offered, said, strict=True)}
+        choice = judged(probabilities, {one.id: one.score for one in offered}, self._weights)
+        chosen = next(one for one in offered if one.id == choice.id)
+        text = towards(chosen, offered, explanation(chosen, choice))
+        return Hunch(text, choice, probabilities, answer, prompt)
+
+
+def explanation(chosen: FrameCandidate, choice: Judged) -> str:
+    """Say what was chosen, how sure that is, and whether the model's word was against the scores."""
+    what = f"{chosen.note or chosen.type}, {chosen.path_m:.1f} m, best with {choice.confidence:.0%}"
+    return f"{what}, against the score" if choice.swayed else what
