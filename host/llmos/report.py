@@ -180,7 +180,7 @@ class Report:
             outcome=f"{self.outcome}: {self.reason}",
             size_m=arena.size_m,
             walls=arena.walls,
-            discs=arena.discs,
+            discs=arena.rounds,
             start=start,
             goal=self.goal.place_m,
             tolerance_m=arena.criteria.goal_tolerance_m,

@@ -149,7 +149,7 @@ def record(runs: Sequence[Shown], manifest: Manifest, seed: int) -> RunRecord | 
         outcome=f"{ended(last.run)}; {seconds:.1f} s, {hits} collisions",
         size_m=arena.size_m,
         walls=arena.walls,
-        discs=arena.discs,
+        discs=arena.rounds,
         start=(arena.start.x, arena.start.y, math.radians(arena.start.heading_deg)),
         goal=None,
         tolerance_m=arena.criteria.goal_tolerance_m,

@@ -6,7 +6,7 @@ They are TOML files, or made by rule and seed (`llmos.sim.generate`).
 import functools
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,6 +23,10 @@ Side = Annotated[float, Field(ge=0.5, le=20, allow_inf_nan=False, strict=True)]
 Size = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False, strict=True)]
 Wall = tuple[Metre, Metre, Metre, Metre]
 Disc = tuple[Metre, Metre, Size]
+Colour = Literal["red", "green", "blue", "yellow", "orange", "purple", "white", "grey", "black"]
+Shape = Literal["box", "ball", "cylinder"]
+COLOURS: tuple[Colour, ...] = get_args(Colour)
+SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 
 class ArenaError(LlmosError):
@@ -50,6 +54,42 @@ class Goal(Table):
     y: Metre
 
 
+class Thing(Table):
+    """A coloured thing on the ground. Whatever its shape, it is in the way as a disc of `radius_m`.
+
+    A box is a cube's footprint inside this disc, its sides along the room's; a ball is as high as it is wide.
+    """
+
+    colour: Colour
+    shape: Shape
+    x: Metre
+    y: Metre
+    radius_m: Annotated[float, Field(ge=0.03, le=0.5, allow_inf_nan=False, strict=True)] = 0.1
+    height_m: Annotated[float, Field(ge=0.03, le=0.6, allow_inf_nan=False, strict=True)] = 0.2
+
+    @property
+    def label(self) -> str:
+        """What one calls it: `red box`."""
+        return f"{self.colour} {self.shape}"
+
+
+class Poster(Table):
+    """A sheet of paper on a wall, seen by cameras alone."""
+
+    at: Wall  # along the wall, in front of it
+    text: Annotated[str, Field(max_length=200)] = ""
+    colour: Colour = "white"
+    bottom_m: Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False, strict=True)] = 0.1
+    top_m: Annotated[float, Field(gt=0, le=0.6, allow_inf_nan=False, strict=True)] = 0.4
+
+
+class Look(Table):
+    """How a camera sees walls and ground."""
+
+    walls: Literal["plaster", "bricks", "panels"] = "plaster"
+    floor: Literal["tiles", "boards"] = "tiles"
+
+
 class Criteria(Table):
     """When a run counts as a success."""
 
@@ -69,6 +109,9 @@ class Arena(Table):
     goal: Goal | None = None
     walls: Annotated[tuple[Wall, ...], Field(max_length=1000)] = ()
     discs: Annotated[tuple[Disc, ...], Field(max_length=1000)] = ()
+    objects: Annotated[tuple[Thing, ...], Field(max_length=100)] = ()
+    posters: Annotated[tuple[Poster, ...], Field(max_length=20)] = ()
+    look: Look = Look()
     noise_mm: Annotated[float, Field(ge=0, le=200, allow_inf_nan=False, strict=True)] = 5.0
     criteria: Criteria = Criteria()
 
@@ -78,6 +121,11 @@ class Arena(Table):
         x, y = self.size_m[0] / 2, self.size_m[1] / 2
         border = ((-x, -y, x, -y), (x, -y, x, y), (x, y, -x, y), (-x, y, -x, -y))
         return (*self.walls, *border)
+
+    @property
+    def rounds(self) -> tuple[Disc, ...]:
+        """All that is round on the ground: the discs, then the objects, each as a disc."""
+        return (*self.discs, *((thing.x, thing.y, thing.radius_m) for thing in self.objects))
 
     @property
     def task(self) -> bool:
@@ -122,7 +170,7 @@ def _find(name_or_path: str) -> Path:
 @functools.lru_cache(maxsize=32)
 def ground(arena: Arena, radius_m: float) -> Ground:
     """Where the middle of a robot of `radius_m` may be, and which of it can be reached from the start."""
-    return Ground(arena.size_m, arena.segments, arena.discs, radius_m, (arena.start.x, arena.start.y))
+    return Ground(arena.size_m, arena.segments, arena.rounds, radius_m, (arena.start.x, arena.start.y))
 
 
 def solvable(arena: Arena, radius_m: float = ROBOT_RADIUS_M) -> str | None:
@@ -145,5 +193,5 @@ def solvable(arena: Arena, radius_m: float = ROBOT_RADIUS_M) -> str | None:
 def clearance(arena: Arena, x: float, y: float) -> float:
     """Distance in metres from a point to the nearest obstacle; negative inside a disc."""
     walls = (to_segment(x, y, *segment) for segment in arena.segments)
-    discs = (math.hypot(cx - x, cy - y) - radius for cx, cy, radius in arena.discs)
+    discs = (math.hypot(cx - x, cy - y) - radius for cx, cy, radius in arena.rounds)
     return min(*walls, *discs)

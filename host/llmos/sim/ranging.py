@@ -22,7 +22,7 @@ class Rays:
         walls = np.array(arena.segments, float)
         self.x, self.y = walls[:, 0].copy(), walls[:, 1].copy()
         self.ex, self.ey = walls[:, 2] - self.x, walls[:, 3] - self.y
-        discs = np.array(arena.discs, float).reshape(-1, 3)
+        discs = np.array(arena.rounds, float).reshape(-1, 3)
         self.cx, self.cy, self.r2 = discs[:, 0].copy(), discs[:, 1].copy(), discs[:, 2] ** 2
 
     def cast(self, x: float, y: float, directions: Floats) -> Floats:

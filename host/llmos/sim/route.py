@@ -104,10 +104,10 @@ class Sight:
     """Whether a robot can drive straight from one point to another."""
 
     def __init__(self, arena: Arena, radius_m: float) -> None:
-        discs = [(x, y, x, y) for x, y, _ in arena.discs]
+        discs = [(x, y, x, y) for x, y, _ in arena.rounds]
         ends = np.array([*arena.segments, *discs], float)
         self._a, self._b = ends[:, :2], ends[:, 2:]
-        self._reach = np.array([radius_m] * len(arena.segments) + [radius_m + r for _, _, r in arena.discs])
+        self._reach = np.array([radius_m] * len(arena.segments) + [radius_m + r for _, _, r in arena.rounds])
 
     def clear(self, here: Point, there: Point) -> bool:
         """Whether the straight way keeps its distance from every obstacle."""
