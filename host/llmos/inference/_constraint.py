@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ._session import Logits, Session
+from ._sampling import Logits, Sampler
+from ._session import Session
 from ._types import InferenceError, Request, Schema
 
 
@@ -30,22 +31,6 @@ class Constraint(Protocol):
 
     def choose(self, logits: Logits) -> int:
         """Take the model's next token, out of those that are allowed."""
-
-
-class Sampler:
-    """Chooses among allowed tokens: the likeliest at temperature 0, else drawn with the request's seed."""
-
-    def __init__(self, temperature: float, seed: int) -> None:
-        self._temperature = temperature
-        self._rng = np.random.default_rng(seed)
-
-    def pick(self, logits: Logits, allowed: NDArray[np.intp] | None = None) -> int:
-        """Pick a token; `allowed` are the permitted ones' numbers, None permits all."""
-        scores: NDArray[np.floating] = logits if allowed is None else logits[allowed]
-        if self._temperature > 0:  # adding Gumbel noise and taking the maximum draws from the softmax
-            scores = scores / self._temperature + self._rng.gumbel(size=len(scores))
-        best = int(np.argmax(scores))
-        return best if allowed is None else int(allowed[best])
 
 
 class Free:

@@ -4,8 +4,10 @@ import threading
 import time
 from pathlib import Path
 
-from ._constraint import Constraint, Free, Sampler, best_constraint
-from ._schema import checked_json
+from ._choices import Choices
+from ._constraint import Constraint, Free, best_constraint
+from ._draft import Draft
+from ._sampling import Sampler
 from ._session import Session
 from ._types import Answer, InferenceError, Request
 from ._weights import fast_weights, packaged_weights
@@ -32,10 +34,9 @@ def open_gguf(path: str) -> "LlamaKernel":
 class LlamaKernel:
     """A model in this process, its answers held to the schema or grammar token by token."""
 
-    vision = False
-
     def __init__(self, name: str, session: Session) -> None:
         self.name = name
+        self.vision = session.vision
         self._session = session
         self._constrain = best_constraint(session)
         self._lock = threading.Lock()  # a context can follow one answer at a time
@@ -55,24 +56,20 @@ class LlamaKernel:
         prompt = self._prompt(request)
         cached = self._session.reuse(prompt)
         with self._session.until(started + request.deadline_s):
-            tokens, forced, cut = self._generate(prompt[cached:], request)
-        text = self._session.text(tokens)
-        return Answer(
-            text=text if request.schema is None else checked_json(self.name, text, request.schema),
-            tokens_in=len(prompt),
-            tokens_out=len(tokens),
-            tokens_cached=cached,
-            seconds=time.monotonic() - started,
-            tokens_forced=forced,
-            cut=cut,
-        )
+            draft = self._draft(request)
+            pending = prompt[cached:] + draft.pending
+            while not draft.done:
+                draft.take(self._session.evaluate(pending))
+                pending = draft.pending
+        return draft.answer(self._session.text, len(prompt), cached, time.monotonic() - started)
 
     def _prompt(self, request: Request) -> list[int]:
         if self._session.closed:
             raise InferenceError(f"{self.name} is closed; open it again")
-        if request.images:
+        if request.images and not self.vision:
             raise InferenceError(f"{self.name} cannot see; ask it without images")
-        prompt = self._session.prompt(request.system, request.user, request.turns)
+        seen = self._session.see(request.images)
+        prompt = self._session.prompt(request.system, request.user, request.turns, seen)
         excess = len(prompt) + request.max_tokens - self._session.context_tokens
         if excess > 0:
             raise InferenceError(
@@ -81,34 +78,13 @@ class LlamaKernel:
             )
         return prompt
 
-    def _constraint(self, request: Request) -> Constraint:
+    def _draft(self, request: Request) -> Draft:
         sampler = Sampler(request.temperature, request.seed)
-        free = request.schema is None and request.grammar is None
-        return Free(sampler) if free else self._constrain(request, sampler)
-
-    def _generate(self, pending: list[int], request: Request) -> tuple[list[int], int, bool]:
-        """Continue the context after the pending tokens: the answer, how many were forced, whether it is cut.
-
-        Forced tokens wait for the next evaluation, so each costs a row of a batch and not a pass of its own.
-        """
-        constraint = self._constraint(request)
-        answer: list[int] = []
-        chosen = 0
-        cut = False
-        while True:
-            forced = constraint.forced()
-            answer += forced
-            if constraint.complete:
-                break
-            if len(answer) >= request.max_tokens:
-                if request.schema is None:
-                    cut = True
-                    break
-                raise InferenceError(f"{self.name}: no end after {request.max_tokens} tokens; allow more")
-            token = constraint.choose(self._session.evaluate(pending + forced))
-            if self._session.ends(token):
-                break
-            answer.append(token)
-            chosen += 1
-            pending = [token]
-        return answer, len(answer) - chosen, cut
+        constraint: Constraint
+        if request.choices:
+            constraint = Choices([self._session.tokens(choice) for choice in request.choices], sampler)
+        elif request.schema is None and request.grammar is None:
+            constraint = Free(sampler)
+        else:
+            constraint = self._constrain(request, sampler)
+        return Draft(self.name, request, constraint, self._session.ends)

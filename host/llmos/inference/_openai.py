@@ -6,7 +6,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request as HttpRequest
 from urllib.request import urlopen
 
+from ._logprobs import shares
 from ._schema import checked_json
 from ._types import Answer, DeadlineExpired, InferenceError, Request, Schema
 
@@ -46,8 +47,9 @@ class OpenAIKernel:
     """Asks a server over HTTP; the key is taken from the environment's OPENAI_API_KEY.
 
     Servers differ in how they take a schema. The first form that this one does not refuse is kept; one that
-    refuses all is asked without. An answer that breaks the schema is an error in every case; one that breaks
-    the grammar is not.
+    refuses all is asked without. An answer that breaks the schema or is none of the choices is an error in
+    every case; one that breaks the grammar is not. Choices have probabilities where the server tells the
+    likeliest tokens.
     """
 
     vision = True
@@ -59,6 +61,7 @@ class OpenAIKernel:
         self._forms: dict[str, list[Callable[[Any], dict[str, Any]]]] = {
             "schema": [_json_schema, _json_object],
             "grammar": [_grammar],
+            "choices": [_logged(form) for form in _CHOICES] + _CHOICES,
         }
         self._model = model or self._first_model()
 
@@ -76,13 +79,15 @@ class OpenAIKernel:
                 raise InferenceError(f"{self.name}: no end after {request.max_tokens} tokens; allow more")
             usage = reply.get("usage") or {}
             cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+            text, probabilities = self._said(choice, request)
             answer = Answer(
-                text=self._text(choice["message"]["content"], request.schema),
+                text=text,
                 tokens_in=int(usage.get("prompt_tokens", 0)),
                 tokens_out=int(usage.get("completion_tokens", 0)),
                 tokens_cached=int(cached),
                 seconds=time.monotonic() - started,
                 cut=cut,
+                probabilities=probabilities,
             )
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise InferenceError(
@@ -90,16 +95,27 @@ class OpenAIKernel:
             ) from error
         return answer
 
-    def _text(self, content: str, schema: Schema | None) -> str:
-        return content if schema is None else checked_json(self.name, content, schema)
+    def _said(self, choice: Any, request: Request) -> tuple[str, tuple[float, ...]]:
+        """Read the answer's text, and how likely each of the request's choices was."""
+        content: str = choice["message"]["content"]
+        if request.schema is not None:
+            return checked_json(self.name, content, request.schema), ()
+        if not request.choices:
+            return content, ()
+        text = _named(content)
+        if text not in request.choices:
+            raise InferenceError(f"{self.name} answered {content[:60]!r}, which is none of the choices")
+        before, _, after = content.rpartition(text)
+        entries = (choice.get("logprobs") or {}).get("content") or []
+        return text, shares([before + other + after for other in request.choices], entries)
 
     def _complete(self, request: Request, deadline: float) -> Any:
         """Post the request, with its constraint in the first form that the server takes."""
         body = _body(request, self._model)
-        kind = "grammar" if request.schema is None else "schema"
-        constraint = getattr(request, kind)
-        if constraint is None:
+        kind = next((name for name in self._forms if getattr(request, name) not in (None, ())), None)
+        if kind is None:
             return self._posted(body, {}, deadline)
+        constraint = getattr(request, kind)
         for index, form in enumerate(self._forms[kind]):
             try:
                 reply = self._posted(body, form(constraint), deadline)
@@ -193,7 +209,7 @@ def _pieces(reply: Any, deadline: float) -> Iterator[bytes]:
 
 def _refuses_format(error: HTTPError) -> bool:
     """Whether a server may mean the constraint's form; llama-cpp-python's calls that an error of its own."""
-    named = any(name in _detail(error) for name in ("response_format", "grammar"))
+    named = any(name in _detail(error) for name in ("response_format", "grammar", "logprobs"))
     return error.code in (400, 404, 422, 501) or named
 
 
@@ -249,3 +265,37 @@ def _json_object(schema: Schema) -> dict[str, Any]:
 def _grammar(grammar: str) -> dict[str, Any]:
     """The forms of llama-server and llama-cpp-python, of vLLM, and of older vLLM; each ignores the others."""
     return {"grammar": grammar, "structured_outputs": {"grammar": grammar}, "guided_grammar": grammar}
+
+
+def _named(content: str) -> str:
+    """Read which choice an answer names: as an object, as a JSON string, or as it is."""
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        return content.strip()
+    value = value.get("choice") if isinstance(value, dict) else value
+    return value if isinstance(value, str) else content.strip()
+
+
+def _choice_schema(choices: Sequence[str]) -> Schema:
+    """A server's schema has to be of an object."""
+    choice = {"type": "string", "enum": list(choices)}
+    fields = {"type": "object", "properties": {"choice": choice}}
+    return {**fields, "required": ["choice"], "additionalProperties": False}
+
+
+def _choice_grammar(choices: Sequence[str]) -> str:
+    """JSON's string literals are GBNF's, with escapes for what is not ASCII."""
+    return "root ::= " + " | ".join(json.dumps(choice) for choice in choices)
+
+
+def _logged(form: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+    """A form that asks for the likeliest tokens too, as many as OpenAI allows."""
+    return lambda constraint: {**form(constraint), "logprobs": True, "top_logprobs": 20}
+
+
+_CHOICES: list[Callable[[Any], dict[str, Any]]] = [
+    lambda choices: _json_schema(_choice_schema(choices)),
+    lambda choices: _json_object(_choice_schema(choices)),
+    lambda choices: _grammar(_choice_grammar(choices)),
+]

@@ -6,8 +6,9 @@ from random import Random
 
 import numpy as np
 
-from ._constraint import Guided, Sampler
+from ._constraint import Guided
 from ._registry import require
+from ._sampling import Sampler
 from ._schema import draw
 from ._types import Answer, DeadlineExpired, InferenceError, Request
 
@@ -20,7 +21,7 @@ def open_random() -> "RandomKernel":
 
 
 class RandomKernel:
-    """Draws an answer from the request's schema or grammar, and its seed."""
+    """Draws an answer from the request's schema, grammar or choices, and its seed."""
 
     name = "random"
     vision = False
@@ -28,11 +29,15 @@ class RandomKernel:
     def __call__(self, request: Request) -> Answer:
         """Draw: of a schema each combination of discrete choices, of a grammar each next character alike."""
         started = time.monotonic()
+        if request.choices:
+            text, count = Random(request.seed).choice(request.choices), len(request.choices)
+            seconds = time.monotonic() - started
+            return Answer(text, 0, 0, 0, seconds, probabilities=(1 / count,) * count)
         if request.grammar is not None:
             text, cut = _drawn(request, started + request.deadline_s)
             return Answer(text, 0, 0, 0, time.monotonic() - started, cut=cut)
         if request.schema is None:
-            raise InferenceError("kernel random needs a schema or a grammar to draw from")
+            raise InferenceError("kernel random needs a schema, a grammar or choices to draw from")
         value = draw(request.schema, Random(request.seed))
         text = json.dumps(value, separators=(",", ":"))
         return Answer(text, 0, 0, 0, time.monotonic() - started)

@@ -79,6 +79,7 @@ class Replay:
         if "error" in record:
             failure = _FAILURES.get(record["error"], InferenceError)
             raise failure(str(record.get("message", "recorded without a reason")))
+        record["probabilities"] = tuple(record.get("probabilities", ()))
         return Answer(**{"tokens_in": 0, "tokens_out": 0, "tokens_cached": 0, "seconds": 0.0, **record})
 
     def _read(self, number: int, line: str) -> dict[str, Any]:
@@ -94,11 +95,17 @@ class Replay:
 
     def _check(self, number: int, record: dict[str, Any]) -> None:
         for key, value in record.items():
-            field: Any = _FIELDS.get(key)
-            wanted = (int, float) if field is float else field
-            flag = isinstance(value, bool) and field is not bool  # to isinstance, a bool is an int
-            if key not in _FIELDS or flag or not isinstance(value, wanted):
+            if key not in _FIELDS or not _fits(value, _FIELDS[key]):
                 raise InferenceError(f"{self.name}, line {number}: {key!r} is unknown or has the wrong type")
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _fits(value: Any, field: Any) -> bool:
+    """Tell whether a recorded value has a field's type."""
+    if field is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if field in (int, bool, str):
+        return type(value) is field  # to isinstance, a bool is an int
+    return isinstance(value, list) and all(_fits(item, float) for item in value)  # the probabilities

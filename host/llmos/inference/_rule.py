@@ -13,7 +13,7 @@ from ._types import Answer, InferenceError, Request
 Decision = dict[str, Any]
 
 # A line of the frame such as `c1 subgoal 1.20,0.40 score 0.91 path 2.3m`.
-_CANDIDATE = re.compile(r"^\W*(\w*?(\d+))\s+(\w+)\s.*?\bscore\W+(-?[0-9.]+)", re.MULTILINE)
+_CANDIDATE = re.compile(r"^\W*(\w*?(\d+))\s+(?:(?!score\b)(\w+)\s.*?)?\bscore\W+(-?[0-9.]+)", re.MULTILINE)
 _HEADING = re.compile(r"\bfacing (-?\d+)")
 _STEP_DEG = 45  # headings are offered in these steps
 _LOOK_DEG = 90  # how far to turn when there is nowhere to go
@@ -40,8 +40,13 @@ class RuleKernel:
     vision = False
 
     def __call__(self, request: Request) -> Answer:
-        """Answer with the first decision, in order of preference, that the request's schema allows."""
+        """Answer with the first decision, in order of preference, that the request allows.
+
+        Of choices, it takes the one whose candidate the frame scores highest, else the first.
+        """
         started = time.monotonic()
+        if request.choices:
+            return Answer(_choice(request), 0, 0, 0, time.monotonic() - started)
         if request.grammar is not None:
             raise InferenceError("kernel rule only decides; ask smollm2, gguf:PATH, openai:URL or random")
         for decision in _decisions(request.user):
@@ -54,9 +59,19 @@ class RuleKernel:
         """Nothing is held."""
 
 
+def _choice(request: Request) -> str:
+    offered = (c.id for c in _ranked(request.user) if c.id in request.choices)
+    return next(offered, request.choices[0])
+
+
+def _ranked(frame: str) -> list[Candidate]:
+    """List the frame's candidates, the highest score first, of equal ones the lower number."""
+    return sorted(_candidates(frame), key=lambda c: (-c.score, c.number))
+
+
 def _decisions(frame: str) -> Iterator[Decision]:
     """Yield every decision that the rule can make for a frame, the best first."""
-    candidates = sorted(_candidates(frame), key=lambda c: (-c.score, c.number))
+    candidates = _ranked(frame)
     for (action, reason), fallback in product(_actions(candidates, frame), _fallbacks(candidates)):
         yield {"action": action, "fallback": fallback, "explanation": reason}
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ._cores import idle_cores, usable_cores
 from ._registry import require
+from ._sampling import Logits
 from ._types import DeadlineExpired, InferenceError
 
 CONTEXT_TOKENS = 2048
@@ -23,11 +23,11 @@ _CHATML = b"chatml"  # name of a template built into llama.cpp, for files that c
 # These stand for the texts while the template is laid out.
 _SYSTEM, _USER, _ASKED, _SAID = "\x01system\x01", "\x01user\x01", "\x01asked\x01", "\x01said\x01"
 
-Logits = NDArray[np.float32]
-
 
 class Session:
     """One loaded model with one context, whose evaluated prefix is reused from call to call."""
+
+    vision = False
 
     def __init__(
         self, path: Path, *, context_tokens: int = CONTEXT_TOKENS, threads: int | None = None
@@ -54,7 +54,7 @@ class Session:
         model = self.lib.llama_model_load_from_file(os.fsencode(path), params)
         if not model:
             raise InferenceError(
-                f"{path} is not a model that llama.cpp can load ({_first_error()}); fetch the file again"
+                f"{path} is not a model that llama.cpp can load ({first_error()}); fetch the file again"
             )
         return model
 
@@ -71,7 +71,7 @@ class Session:
         context = self.lib.llama_init_from_model(self._model, params)
         if not context:
             self.lib.llama_model_free(self._model)
-            raise InferenceError(f"{path}: no context of {tokens} tokens could be made ({_first_error()})")
+            raise InferenceError(f"{path}: no context of {tokens} tokens could be made ({first_error()})")
         return context
 
     def close(self) -> None:
@@ -86,22 +86,31 @@ class Session:
         """Whether the model is freed."""
         return self._context is None
 
-    def prompt(self, system: str, user: str, turns: Sequence[tuple[str, str]] = ()) -> list[int]:
-        """Lay system text, earlier turns and user text out as the model's chat template wants them.
+    def see(self, images: Sequence[bytes]) -> list[int]:
+        """Turn pictures into what stands for them in a prompt; this model refuses them."""
+        if images:
+            raise InferenceError("this model cannot see; ask it without images")
+        return []
+
+    def prompt(
+        self, system: str, user: str, turns: Sequence[tuple[str, str]] = (), seen: Sequence[int] = ()
+    ) -> list[int]:
+        """Lay system text, earlier turns, pictures and user text out as the model's chat template wants them.
 
         Only the template's own text may contain special tokens; what the robot saw cannot close its turn.
         """
         before, between, middle, onward, after = self._layout
         if self._head[0] != system or not self._head[1]:
-            head = self._tokenize(before, special=True, first=True) + self._tokenize(system)
-            self._head = (system, head + self._tokenize(between, special=True))
+            head = self.tokens(before, special=True, first=True) + self.tokens(system)
+            self._head = (system, head + self.tokens(between, special=True))
         tokens = list(self._head[1])
         for asked, said in turns:
-            tokens += self._tokenize(asked) + self._tokenize(middle, special=True)
-            tokens += self._tokenize(said) + self._tokenize(onward, special=True)
-        return tokens + self._tokenize(user) + self._tokenize(after, special=True)
+            tokens += self.tokens(asked) + self.tokens(middle, special=True)
+            tokens += self.tokens(said) + self.tokens(onward, special=True)
+        return [*tokens, *seen, *self.tokens(user), *self.tokens(after, special=True)]
 
-    def _tokenize(self, text: str, *, special: bool = False, first: bool = False) -> list[int]:
+    def tokens(self, text: str, *, special: bool = False, first: bool = False) -> list[int]:
+        """Turn text into tokens: special ones only where asked for; `first` at the start of all."""
         data = text.encode()
         buffer = (self.lib.llama_token * (len(data) + 2))()
         count = self.lib.llama_tokenize(self.vocab, data, len(data), buffer, len(buffer), first, special)
@@ -163,11 +172,15 @@ class Session:
 
     def _keep(self, count: int) -> int:
         """Cut the context to its first tokens; models that cannot forget a part forget all."""
-        if not self.lib.llama_memory_seq_rm(self._memory, 0, count, -1):
+        if not self.lib.llama_memory_seq_rm(self._memory, 0, self._position(count), -1):
             self.lib.llama_memory_clear(self._memory, True)
             count = 0
         del self._held[count:]
         return count
+
+    def _position(self, index: int) -> int:
+        """Where what is held at an index, or would come next, stands for the model."""
+        return index
 
     @contextmanager
     def until(self, deadline: float) -> Iterator[None]:
@@ -192,11 +205,15 @@ class Session:
 
         The array is the context's own memory: it is valid until the next evaluation.
         """
+        held, start = len(self._held), self._position(len(self._held))
         array = (self.lib.llama_token * len(tokens))(*tokens)
-        status = self.lib.llama_decode(self._context, self.lib.llama_batch_get_one(array, len(tokens)))
+        batch = self.lib.llama_batch_get_one(array, len(tokens))
+        batch.pos = (self.lib.llama_pos * len(tokens))(*range(start, start + len(tokens)))
+        status = self.lib.llama_decode(self._context, batch)
         self._held += tokens
         if status != 0:  # what was evaluated before the end stays, so that the next call starts from there
-            self._keep(self.lib.llama_memory_seq_pos_max(self._memory, 0) + 1)
+            reached = self.lib.llama_memory_seq_pos_max(self._memory, 0) + 1
+            self._keep(held + max(0, reached - start))
             if status == _ABORTED:
                 raise DeadlineExpired(
                     "the model did not answer within the deadline; allow more or ask the rule"
@@ -207,23 +224,29 @@ class Session:
 
 
 _logged: list[str] = []  # llama.cpp's errors since it was last asked to load something
-_callbacks: list[Any] = []  # llama.cpp keeps a pointer for good, so the callback must live as long
 
 
 def silence(lib: Any) -> None:
     """Keep llama.cpp's log off the terminal; its errors are kept for our own messages."""
+    hear(lib.llama_log_set)
+
+
+def hear(set_log: Any) -> None:
+    """Take over a log of llama.cpp's, by its function that sets who gets it."""
     _logged.clear()
-    if not _callbacks:
-        _callbacks.append(lib.llama_log_callback(_log))
-    lib.llama_log_set(_callbacks[0], ctypes.c_void_p(0))
+    set_log(_CALLBACK, ctypes.c_void_p(0))
 
 
 def _log(level: int, text: bytes, _data: Any) -> None:
     if level == 3:  # GGML_LOG_LEVEL_ERROR
-        _logged.append(text.decode(errors="replace").strip())
+        _logged.append(" ".join(text.decode(errors="replace").split()))
 
 
-def _first_error() -> str:
+# llama.cpp keeps a pointer for good, so the callback must live as long.
+_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(_log)
+
+
+def first_error() -> str:
     """The reason that llama.cpp gave: its first error, the later ones only repeat that loading failed."""
     return _logged[0] if _logged else "no reason given"
 

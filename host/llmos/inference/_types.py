@@ -31,7 +31,7 @@ class Request:
         grammar: GBNF that the answer must follow, in place of a schema; no text of it may begin another one.
             A server that knows no grammars is asked without: look at what it says.
         choices: the answer is one of these texts, in place of a schema; no one begins another. The answer's
-            `probabilities` tell how likely each was.
+            `probabilities` tell how likely each was; at temperature 0 the likeliest is taken.
         deadline_s: longest time for the whole call.
         seed: fixes every random choice.
         max_tokens: longest answer.

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from llmos.inference import DeadlineExpired, InferenceError, conforms, open_kernel
-from llmos.inference._constraint import Gbnf, Sampler, best_constraint
+from llmos.inference._constraint import Gbnf, best_constraint
+from llmos.inference._sampling import Sampler
 from llmos.inference._weights import fast_weights, packaged_weights
 
 
