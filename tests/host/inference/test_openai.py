@@ -1,6 +1,7 @@
 """A real server answers under the schema; one that is slow, broken or gone is an ordinary error."""
 
 import json
+import math
 import re
 import socket
 import subprocess
@@ -261,3 +262,77 @@ def test_a_grammar_is_sent_in_every_form_and_dropped_where_it_is_refused(scripte
     )
     assert not {"grammar", "guided_grammar", "structured_outputs"} & {*second, *third}
     assert [message["role"] for message in third["messages"]] == ["system", "user", "assistant", "user"]
+
+
+def test_a_real_server_makes_a_choice(server, ask):
+    """One of the texts, in whatever form it takes, and tells how likely each was."""
+    answer = open_kernel(f"openai:{server}")(ask(schema=None, choices=("c1", "c2", "c3")))
+    assert answer.text in ("c1", "c2", "c3")
+    assert sum(answer.probabilities) == pytest.approx(1)
+
+
+def chosen(content, *likeliest):
+    """A reply whose tokens come with the likeliest ones: each a token that was said, and its rivals."""
+    logged = [
+        {
+            "token": said_first,
+            "logprob": math.log(rivals[said_first]),
+            "top_logprobs": [{"token": t, "logprob": math.log(p)} for t, p in rivals.items()],
+        }
+        for said_first, rivals in likeliest
+    ]
+    return {"choices": [{"message": {"content": content}, "logprobs": {"content": logged}}]}
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (chosen("c2", ("c", {"c": 0.5, "x": 0.5}), ("2", {"1": 0.2, "2": 0.6, "9": 0.2})), (0.25, 0.75, 0)),
+        (chosen("c2", ("c2", {"c1": 0.3, "c2": 0.3, "d": 0.4})), (0.5, 0.5, 0)),
+        (chosen("c2", ("c2", {"c2": 0.4, "d": 0.2, "the": 0.4})), (0, 2 / 3, 1 / 3)),
+        (
+            chosen(
+                '{ "choice": "c2" }',
+                ('{ "', {'{ "': 1.0}),
+                ('choice": "', {'choice": "': 1.0}),
+                ("c", {"c": 0.5, "d": 0.5}),
+                ("2", {"2": 0.8, "1": 0.2}),
+            ),
+            (0.1, 0.4, 0.5),
+        ),
+        (chosen(" c2\n", (" ", {" ": 1.0}), ("c2", {"c2": 0.5, "d1": 0.5})), (0, 0.5, 0.5)),
+        (chosen("c2"), ()),
+        (said("c2"), ()),
+        (chosen("c2", ("z", {"z": 1.0})), ()),
+    ],
+)
+def test_the_probabilities_are_those_of_the_likeliest_tokens(scripted, ask, reply, expected):
+    """Shared out where the choices part; where the server tells nothing of use there are none."""
+    scripted.script = [(200, reply)]
+    answer = open_kernel(scripted.url)(ask(schema=None, choices=("c1", "c2", "d1")))
+    assert answer.text == "c2"
+    assert answer.probabilities == pytest.approx(expected)
+    assert scripted.asked[0][0]["top_logprobs"] > 0
+
+
+def test_an_answer_that_is_no_choice_is_an_error(scripted, ask):
+    """A number, another object or an explanation."""
+    kernel = open_kernel(scripted.url)
+    for text in ("c3", "", "7", '{"choice":7}', '{"c1":1}', "I take c1.", '["c1"]'):
+        scripted.script = [(200, said(text))]
+        with pytest.raises(InferenceError, match="none of the choices"):
+            kernel(ask(schema=None, choices=("c1", "c2")))
+
+
+def test_choices_are_asked_for_in_the_form_that_is_taken(scripted, ask):
+    """First with the likeliest tokens, then without; what is taken is kept."""
+    scripted.script = [(500, b"logprobs is not supported")] * 3 + [(200, said('{"choice":"c1"}'))] * 2
+    kernel = open_kernel(scripted.url)
+    for _ in range(2):
+        assert kernel(ask(schema=None, choices=("c1", "c2"))).text == "c1"
+    *refused, taken, kept = (body for body, _ in scripted.asked)
+    assert refused[2]["grammar"] == 'root ::= "c1" | "c2"'
+    assert all("logprobs" in body for body in refused)
+    assert taken == kept
+    assert taken["response_format"]["type"] == "json_schema"
+    assert "logprobs" not in taken
