@@ -180,11 +180,20 @@ def _seen_from(viewpoints: Grid, opaque: Grid, cell_m: float) -> Grid:
 
 def coverage(arena: Arena, radius_m: float, belief: Belief) -> float:
     """Share of the free area visible from reachable ground that the robot's sensors have told it about."""
+    seen = _at_points(arena, radius_m, belief, belief.measured() != 0)  # a model's word is no sight
+    return float(seen.mean()) if len(seen) else 0.0
+
+
+def known_ms(arena: Arena, radius_m: float, belief: Belief) -> list[float]:
+    """When the points of that area were first known, in ms, sorted; infinite for those that never were."""
+    moments = np.where(belief.known_ms < 0, np.inf, belief.known_ms)
+    return sorted(_at_points(arena, radius_m, belief, moments).tolist())
+
+
+def _at_points(arena: Arena, radius_m: float, belief: Belief, cells: NDArray[Any]) -> NDArray[Any]:
+    """What a value of each of the map's cells is at the points of that area."""
     points = visible_points(arena, radius_m)
-    if not len(points):
-        return 0.0
-    known = belief.measured() != 0  # a model's word is no sight
-    rows, columns = known.shape
+    rows, columns = cells.shape
     row = np.floor(points[:, 1] / belief.cell_m + rows / 2).astype(int).clip(0, rows - 1)
     column = np.floor(points[:, 0] / belief.cell_m + columns / 2).astype(int).clip(0, columns - 1)
-    return float(known[row, column].mean())
+    return np.asarray(cells[row, column])

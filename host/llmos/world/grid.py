@@ -60,7 +60,7 @@ class Grid:
         self.logodds: NDArray[np.float32] = np.zeros(self.shape, np.float32)
         self.visits: NDArray[np.uint16] = np.zeros(self.shape, np.uint16)
         self.updated_ms: NDArray[np.int32] = np.full(self.shape, -1, np.int32)  # -1: never
-        self.known_ms: NDArray[np.int32] = np.full(self.shape, -1, np.int32)  # when it was first known
+        self.known_ms: NDArray[np.int32] = np.full(self.shape, -1, np.int32)  # when it was first measured
         self.claims: dict[str, Claims] = {MODEL: np.full(self.shape, SILENT, np.uint8)}
         self._west, self._south = -cols * cell_m / 2, -rows * cell_m / 2
         self._looked_from = (math.inf, math.inf, math.inf)
@@ -113,8 +113,8 @@ class Grid:
         self._note_known(now_ms)
 
     def _note_known(self, now_ms: int) -> None:
-        """Keep for each cell when it was first known."""
-        self.known_ms[(self.known_ms < 0) & (self.occupancy() != UNKNOWN)] = now_ms
+        """Keep for each cell when it was first measured."""
+        self.known_ms[(self.known_ms < 0) & (self.measured() != UNKNOWN)] = now_ms
 
     def _is_new_place(self, pose: tuple[float, float, float]) -> bool:
         """Whether readings from a pose tell more than those before; from one place they depend."""
