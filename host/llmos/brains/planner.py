@@ -49,7 +49,7 @@ class Plan:
         ready_ms: when it was ready: on a simulated clock by the modelled speed.
         generations: answers that the model was asked for.
         seconds: wall time that it took.
-        ended: why the thinking ended: rounds, consensus, budget, cancelled, deadline, failure.
+        stopped: why the thinking ended: rounds, consensus, budget, cancelled, deadline, failure.
         trace: every answer, with its parents.
         prompt: what the model read first.
     """
@@ -63,7 +63,7 @@ class Plan:
     ready_ms: int
     generations: int
     seconds: float
-    ended: str
+    stopped: str
     trace: tuple[rsa.Candidate, ...] = ()
     prompt: str = ""
 
@@ -173,16 +173,21 @@ class Planner:
         except LlmosError as error:
             work.failure = str(error)
 
+    def ready(self) -> bool:
+        """Tell whether the plan in the making is made, or has failed: what a wall clock's `poll` asks first."""
+        return self._work is not None and not self._work.alive
+
     def poll(self, now_ms: int, *, patient: bool = True) -> Plan | None:
         """Return the plan that has arrived, once; None where none has, and `failure` says whether none will.
 
         Args:
             now_ms: the robot's clock.
             patient: on a simulated clock: a plan comes when its modelled duration has passed, neither before
-                nor after, and is waited for then. Else it comes when it is ready.
+                nor after. On a wall clock the caller says by asking that it is `ready`, now or in the run
+                that is being replayed. Either way what should be there is waited for.
         """
         work = self._work
-        if work is None or (now_ms < work.due_ms if patient else work.alive):
+        if work is None or (patient and now_ms < work.due_ms):
             return None
         if work.thread is not None:
             work.thread.join()
@@ -206,7 +211,7 @@ class Planner:
             ready_ms=ready_ms,
             generations=outcome.generations,
             seconds=outcome.seconds,
-            ended=outcome.ended,
+            stopped=outcome.ended,
             trace=outcome.candidates,
             prompt=work.question.text,
         )
@@ -263,7 +268,7 @@ def in_hand(plan: Plan, frame: NavigationFrame) -> str | None:
     return nearest.id if nearest and near else None
 
 
-def over(plan: Plan, frame: NavigationFrame, followed: bool = False) -> str:
+def ended(plan: Plan, frame: NavigationFrame, followed: bool = False) -> str:
     """Return why a plan has ended: `reached`, `old`, `failed` or `gone`; empty while it stands.
 
     Args:

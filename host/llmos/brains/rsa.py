@@ -224,11 +224,11 @@ class _Run:
         """Tell whether no further round is to begin, and why."""
         if self.cancelled():
             return "cancelled"
+        if generation > self.preset.t:
+            return "rounds"
         agreed = max(shares(population).values())
         if self.preset.consensus is not None and agreed >= self.preset.consensus:
             return "consensus"
-        if generation > self.preset.t:
-            return "rounds"
         if sum(one.generation >= 0 for one in self.made) + self.preset.n > self.budget:
             return "budget"
         return "deadline" if self.left_s <= 0 else None
