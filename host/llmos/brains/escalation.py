@@ -30,14 +30,12 @@ class Sight:
         since: cycles since the planner was last set to work, or since the run began.
         confidence: calibrated, of the instinct's choice; None before it has chosen.
         planned: whether a plan is in hand.
-        always: whether the configuration gives this decision to the planner.
     """
 
     now: Circumstances
     since: int = 0
     confidence: float | None = None
     planned: bool = False
-    always: bool = False
 
 
 def user_request(sight: Sight) -> bool:
@@ -80,11 +78,6 @@ def low_confidence(sight: Sight) -> bool:
     return sight.confidence is not None and sight.confidence < DOUBT
 
 
-def boundary(sight: Sight) -> bool:
-    """The configuration gives this decision to the planner, and there is no plan."""
-    return sight.always and not sight.planned
-
-
 def periodic(sight: Sight) -> bool:
     """Nobody has thought for fifty cycles."""
     return sight.since >= PERIOD
@@ -108,7 +101,6 @@ REASONS: dict[str, Rule] = {
     "goal_requires_plan": Rule(goal_requires_plan, 20),
     "frontier_exhaustion": Rule(frontier_exhaustion, 20),
     "low_confidence": Rule(low_confidence, 10),
-    "boundary": Rule(boundary, 0),
     "periodic": Rule(periodic, PERIOD),
 }
 
@@ -133,7 +125,6 @@ class Escalation:
         confidence: float | None = None,
         planned: bool = False,
         free: bool = True,
-        always: bool = False,
     ) -> str:
         """Return why the planner is to be set to work in this cycle; empty where it is not.
 
@@ -143,10 +134,9 @@ class Escalation:
             confidence: calibrated, of the instinct's choice; None before it has chosen.
             planned: whether a plan is in hand.
             free: whether the planner can begin: it is not at work, and there are two candidates or more.
-            always: whether the configuration gives this decision to the planner.
         """
         since = cycle - max(self.raised.values(), default=0)
-        holding = set(reasons(Sight(now, since, confidence, planned, always))) | self.waiting
+        holding = set(reasons(Sight(now, since, confidence, planned))) | self.waiting
         self.waiting = {one for one in holding if REASONS[one].event and self.raised.get(one) != cycle}
         if not free:
             return ""

@@ -174,26 +174,28 @@ class Planner:
             work.failure = str(error)
 
     def ready(self) -> bool:
-        """Tell whether the plan in the making is made, or has failed: what a wall clock's `poll` asks first."""
+        """Tell whether the plan in the making is made, or has failed."""
         return self._work is not None and not self._work.alive
 
-    def poll(self, now_ms: int, *, patient: bool = True) -> Plan | None:
+    def poll(self, now_ms: int, arrived: bool | None = None) -> Plan | None:
         """Return the plan that has arrived, once; None where none has, and `failure` says whether none will.
+
+        What should be there is waited for: on a simulated clock, and where a run is replayed, the thread may
+        be later than it is said to be.
 
         Args:
             now_ms: the robot's clock.
-            patient: on a simulated clock: a plan comes when its modelled duration has passed, neither before
-                nor after. On a wall clock the caller says by asking that it is `ready`, now or in the run
-                that is being replayed. Either way what should be there is waited for.
+            arrived: on a wall clock, what `ready` said; None on a simulated one, where a plan comes when its
+                modelled duration has passed, neither before nor after.
         """
         work = self._work
-        if work is None or (patient and now_ms < work.due_ms):
+        if work is None or not (now_ms >= work.due_ms if arrived is None else arrived):
             return None
         if work.thread is not None:
             work.thread.join()
         self._work = None
         self.failure = work.failure
-        return self._plan(work, work.due_ms if patient else now_ms)
+        return self._plan(work, work.due_ms if arrived is None else now_ms)
 
     def _plan(self, work: _Work, ready_ms: int) -> Plan | None:
         outcome, frame = work.outcome, work.question.frame
@@ -268,7 +270,7 @@ def in_hand(plan: Plan, frame: NavigationFrame) -> str | None:
     return nearest.id if nearest and near else None
 
 
-def ended(plan: Plan, frame: NavigationFrame, followed: bool = False) -> str:
+def over(plan: Plan, frame: NavigationFrame, followed: bool = False) -> str:
     """Return why a plan has ended: `reached`, `old`, `failed` or `gone`; empty while it stands.
 
     Args:

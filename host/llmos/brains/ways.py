@@ -1,8 +1,8 @@
 """Ways to spend the same number of generations on one question: what RSA has to be better than.
 
 None spends more than its number, and none ends early by consensus. All but one are presets of `rsa.run`: a
-population without rounds is a vote, and one with K = 1 self-refinement. Best of N has its own judge, the model
-itself.
+population without rounds is a vote, and one with K = 1 is self-refinement. Best of N has a judge besides, the
+model itself.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def best_of(generations: int) -> Preset:
 
 
 def aggregated(generations: int) -> Preset:
-    """Return RSA's largest preset that fits, its population made to fit, or the smallest with fewer answers."""
+    """Return the largest preset of RSA that fits, with as many answers as fit; else the smallest with fewer."""
     fitting = [PRESETS[name] for name in ("deep", "standard", "quick") if PRESETS[name].calls <= generations]
     largest = fitting[0] if fitting else PRESETS["quick"]
     return replace(largest, n=max(1, generations // (largest.t + 1)), consensus=None)
