@@ -1,7 +1,7 @@
-"""A camera in the network that sends a stream of JPEGs (`multipart/x-mixed-replace`), such as an ESP32-CAM.
+"""A camera in the network, such as an ESP32-CAM: single JPEGs, or a stream (`multipart/x-mixed-replace`).
 
-The form is RFC 2046's multipart with one part for each picture. Cameras differ in what they leave out, so a
-part ends at its Content-Length or, without one, at the next boundary.
+The stream's form is RFC 2046's multipart with one part for each picture. Cameras differ in what they leave
+out, so a part ends at its Content-Length or, without one, at the next boundary.
 """
 
 import http.client
@@ -152,21 +152,64 @@ def _size(value: bytes) -> int:
     return int(text)
 
 
+def take_picture(url: str) -> Picture:
+    """Return one picture from an address such as `http://HOST/capture`.
+
+    Raises:
+        CameraError: the camera cannot be reached, or answers something else than a JPEG.
+    """
+    secure, host, port, target = address(url)
+    connection = connect(secure, host, port)
+    try:
+        connection.request("GET", target)
+        response = connection.getresponse()
+        if response.status != 200:
+            raise CameraError(
+                f"camera {url}: it answers {response.status} {response.reason}; correct the address"
+            )
+        jpeg = response.read(MOST_BYTES + 1).rstrip(b"\0\r\n")
+    except (OSError, http.client.HTTPException) as error:
+        text = str(error) or type(error).__name__
+        raise CameraError(
+            f"camera {url}: {text.splitlines()[0]}; see that it is on and in this network"
+        ) from None
+    finally:
+        connection.close()
+    if len(jpeg) > MOST_BYTES or not (jpeg.startswith(_BEGIN) and jpeg.endswith(_END)):
+        raise CameraError(f"camera {url}: it sends {jpeg[:4].hex(' ')} …, which is no JPEG; set it to JPEG")
+    return Picture(jpeg, 0.0)
+
+
+def address(url: str) -> tuple[bool, str, int | None, str]:
+    """Return whether an address is a secure one, its host, port and target.
+
+    Raises:
+        CameraError: it is no http address.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https"):
+        raise CameraError(f"camera {url!r}: name it like http://HOST:81/stream")
+    target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
+    return parts.scheme == "https", host, port, target
+
+
+def connect(secure: bool, host: str, port: int | None) -> http.client.HTTPConnection:
+    """Return a connection that is not open yet and gives up when nothing comes."""
+    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+    return kind(host, port, timeout=_SILENT_S)
+
+
 class Camera:
     """Follows a stream in a thread of its own, again and again until it is closed."""
 
     def __init__(self, url: str) -> None:
         """Begin to follow the stream at `url`; CameraError where it is no http address."""
-        try:
-            parts = urlsplit(url)
-            self._host, self._port = parts.hostname, parts.port
-        except ValueError:
-            self._host = None
-        if not self._host or parts.scheme not in ("http", "https"):
-            raise CameraError(f"camera {url!r}: name it like http://HOST:81/stream")
+        self._secure, self._host, self._port, self._target = address(url)
         self.url = url
-        self._secure = parts.scheme == "https"
-        self._target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._socket: socket.socket | None = None
@@ -219,8 +262,7 @@ class Camera:
 
     def _watch(self) -> None:
         """Follow one connection until it fails."""
-        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-        connection = kind(self._host or "", self._port, timeout=_SILENT_S)
+        connection = connect(self._secure, self._host, self._port)
         try:
             connection.connect()
             with self._lock:

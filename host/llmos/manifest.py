@@ -9,13 +9,24 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from llmbytecode import Chan, Limits, manifest_hash
 from llmos.errors import LlmosError
+from llmos.eyes.lens import Lens
 from llmos.resources import system_volume
 from llmos.tables import read_table
 
-__all__ = ["Manifest", "ManifestError", "find_manifest", "load_manifest", "manifest_hash", "robot_json"]
+__all__ = [
+    "Camera",
+    "Manifest",
+    "ManifestError",
+    "camera_of",
+    "find_manifest",
+    "load_manifest",
+    "manifest_hash",
+    "robot_json",
+]
 
 Positive = Annotated[float, Field(gt=0, le=1e6, strict=True)]
 Count = Annotated[int, Field(gt=0, lt=2**30 - 1, strict=True)]
+Pixels = Annotated[int, Field(ge=64, le=1600, strict=True)]
 Pin = Annotated[int, Field(ge=0, le=48, strict=True)]  # of an ESP32-S3
 Pins = Annotated[list[Pin], Field(min_length=4, max_length=4)]
 RangePins = Annotated[list[Pin], Field(min_length=1, max_length=2)]
@@ -104,6 +115,24 @@ class Led(Part):
     pin: Pin
 
 
+class Camera(Part):
+    """A camera at the robot's middle that looks ahead: how it sees, and where a real one is in the network.
+
+    `url` is its stream (`http://HOST:81/stream`) or gives one picture each time (`http://HOST/capture`).
+    """
+
+    url: Annotated[str, Field(pattern="^https?://", max_length=200)] | None = None
+    fov_deg: Annotated[float, Field(ge=20, le=120, strict=True)] = 60.0
+    height_m: Annotated[float, Field(ge=0.02, le=0.7, strict=True)] = 0.12
+    pitch_deg: Annotated[float, Field(ge=-45, le=20, strict=True)] = -10.0
+    size: tuple[Pixels, Pixels] = (320, 240)
+
+    @property
+    def lens(self) -> Lens:
+        """Its geometry."""
+        return Lens(math.radians(self.fov_deg), self.height_m, math.radians(self.pitch_deg), self.size)
+
+
 class Link(Part):
     """The lease: ramp down after `lease_ms` without a valid frame, latch after `latch_ms`."""
 
@@ -142,7 +171,7 @@ class Manifest(Part):
     led: Led | None = None
     tone_pin: Pin | None = None
     wifi: Wifi | None = None
-    camera: Annotated[str, Field(pattern="^https?://", max_length=200)] | None = None  # an MJPEG stream
+    camera: Camera | None = None
     link: Link
     budget: Budget
 
@@ -268,6 +297,17 @@ def load_manifest(name: str = "cube") -> Manifest:
         ManifestError: the file is missing, is no TOML, or describes no robot.
     """
     return read_table(find_manifest(name), Manifest, f"robot {name!r}", ManifestError)
+
+
+def camera_of(manifest: Manifest) -> Camera:
+    """Return a robot's camera.
+
+    Raises:
+        ManifestError: it has none.
+    """
+    if manifest.camera is None:
+        raise ManifestError(f"robot {manifest.name!r} has no camera: add a table [camera] to its manifest")
+    return manifest.camera
 
 
 def find_manifest(name: str) -> Path:

@@ -12,14 +12,15 @@ import click
 from llmos import micropython, resources
 from llmos.cli import options
 from llmos.cli.options import SEED, SPEED
-from llmos.manifest import load_manifest
+from llmos.manifest import camera_of, load_manifest
 from llmos.sim.arena import load_arena
 from llmos.sim.board import Board, LockstepHost, SerialPort
+from llmos.sim.camera import CameraServer, Photographer
 from llmos.sim.esp32s3 import Esp32s3, fill, virtual_micropython
 from llmos.sim.faults import FAULTS, ONE_WAY, parse_faults
 from llmos.sim.flash import Flash
 from llmos.sim.rfc2217 import Rfc2217Server
-from llmos.sim.rig import Setting
+from llmos.sim.rig import Rig, Setting
 
 _FAULTS = "; ".join(f"{name}{how}: {what}" for name, (how, what) in FAULTS.items())
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -45,6 +46,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--image", type=_FILE, help="Write the MicroPython that a virtual board runs to a file, and end."
 )
+@click.option("--camera", is_flag=True, help="Serve its camera's pictures over HTTP, as an ESP32-CAM does.")
 @click.option("--json", "as_json", is_flag=True, help="Print the ports as a JSON object.")
 @click.option("--lockstep", is_flag=True, hidden=True, help="The clock channel is on stdin and stdout.")
 @click.option("--firmware", type=_FOLDER, hidden=True)
@@ -70,20 +72,36 @@ def board(arena: str, robot: str, faults: tuple[str, ...], bits: str, as_json: b
     handle_signals(lockstep)
     with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
         if lockstep:
-            serve_lockstep(setting, stack)
+            serve_lockstep(setting, rest["camera"], stack)
         else:
-            serve(setting, rest["flash"], as_json, stack)
+            serve(setting, rest["flash"], rest["camera"], as_json, stack)
 
 
-def serve_lockstep(setting: Setting, stack: contextlib.ExitStack) -> None:
+def serve_camera(setting: Setting, rig: Rig, wanted: bool, stack: contextlib.ExitStack) -> dict[str, str]:
+    """Serve a robot's camera where that is wanted, and return where it is, for a greeting.
+
+    Raises:
+        ManifestError: the robot has none.
+    """
+    if not wanted:
+        return {}
+    photographer = Photographer(camera_of(setting.manifest).lens, setting.seed)
+    server = stack.enter_context(contextlib.closing(CameraServer(photographer, lambda: rig.moment)))
+    return {"camera": server.url}
+
+
+def serve_lockstep(setting: Setting, with_camera: bool, stack: contextlib.ExitStack) -> None:
     """Run a robot whose clock its host shares, until that ends."""
     port = stack.enter_context(contextlib.closing(SerialPort()))
     running = stack.enter_context(contextlib.closing(Board(setting, LockstepHost(0, 1, setting.speed), port)))
-    click.echo(json.dumps({"pty": port.path}))
+    camera = serve_camera(setting, running, with_camera, stack)
+    click.echo(json.dumps({"pty": port.path} | camera))
     running.run()
 
 
-def serve(setting: Setting, file: Path | None, as_json: bool, stack: contextlib.ExitStack) -> None:
+def serve(
+    setting: Setting, file: Path | None, with_camera: bool, as_json: bool, stack: contextlib.ExitStack
+) -> None:
     """Run a chip until its user ends it."""
     place = file or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="llmos-flash-")), "flash.bin")
     flash = stack.enter_context(contextlib.closing(Flash(place)))
@@ -92,12 +110,12 @@ def serve(setting: Setting, file: Path | None, as_json: bool, stack: contextlib.
     port = stack.enter_context(contextlib.closing(SerialPort()))
     server = stack.enter_context(contextlib.closing(Rfc2217Server()))
     chip = stack.enter_context(contextlib.closing(Esp32s3(setting, flash, port, server)))
+    ports = {"pty": port.path, "rfc2217": server.url} | serve_camera(setting, chip, with_camera, stack)
     if as_json:
-        click.echo(json.dumps({"pty": port.path, "rfc2217": server.url}))
+        click.echo(json.dumps(ports))
     else:
-        click.echo(
-            f"{setting.manifest.name} in {setting.arena.name}: {port.path}, {server.url} (Ctrl-C ends it)"
-        )
+        where = ", ".join(ports.values())
+        click.echo(f"{setting.manifest.name} in {setting.arena.name}: {where} (Ctrl-C ends it)")
     chip.run()
 
 

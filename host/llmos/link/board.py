@@ -39,8 +39,11 @@ class VirtualBoard:
         truth_path: str | Path | None = None,
         bits: int = 64,
         firmware: str | Path | None = None,
+        camera: bool = False,
     ) -> None:
         """Start the board; `speed` 0 is as fast as possible, `faults` are values such as `cut@1500`.
+
+        With a camera, `camera_url` is where its pictures are: `/capture`, `/stream`, `/status`.
 
         Raises:
             LinkError: the board did not start; carries its own reason.
@@ -51,6 +54,7 @@ class VirtualBoard:
         command += ["--speed", str(speed), "--bits", str(bits)]
         command += ["--truth", str(truth_path)] if truth_path else []
         command += ["--firmware", str(firmware)] if firmware else []
+        command += ["--camera"] if camera else []
         command += [word for fault in faults for word in ("--fault", fault)]
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the board
         # A session of its own: Ctrl-C in the terminal reaches the host alone, which stops the robot first.
@@ -73,11 +77,12 @@ class VirtualBoard:
         if process.stdin is None or process.stdout is None:
             raise LinkError("the board has no clock channel; this is a bug")
         greeting = self._greeting(process.stdout.fileno())
-        self.port = open_port(greeting, gone=self._reason)
+        self.camera_url = greeting.get("camera", "")
+        self.port = open_port(greeting["pty"], gone=self._reason)
         self.clock = LockstepClock(self.port, process.stdin.fileno(), process.stdout.fileno(), self._reason)
 
-    def _greeting(self, stdout: int) -> str:
-        """Return the name of the board's pty."""
+    def _greeting(self, stdout: int) -> dict[str, str]:
+        """Return where the board's parts are; `pty` is one of them."""
         line = b""
         while not line.endswith(b"\n"):
             if not select.select([stdout], [], [], _START_S)[0]:
@@ -87,8 +92,9 @@ class VirtualBoard:
                 raise LinkError(self._reason())
             line += data
         try:
-            return str(json.loads(line)["pty"])
-        except (ValueError, TypeError, KeyError):
+            greeting = {str(name): str(place) for name, place in json.loads(line).items()}
+            return {"pty": greeting.pop("pty")} | greeting
+        except (ValueError, TypeError, KeyError, AttributeError):
             raise LinkError(f"the board begins with {line[:80]!r}; use one version of LLMos") from None
 
     def _reason(self) -> str:

@@ -3,6 +3,7 @@
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from llmos.manifest import Manifest
 from llmos.sim.arena import Arena
@@ -14,6 +15,16 @@ from llmos.sim.uart import Wire
 
 ADVANCE, DRIVE, HALT, LED, TONE, READY = range(1, 7)
 REPLY = struct.Struct("<IIiiBBH6H6H")
+
+
+class Moment(NamedTuple):
+    """Where the body is at one moment: ms, m, m, rad; taken whole by who looks on from another thread."""
+
+    ms: int
+    x: float
+    y: float
+    heading: float
+    arena: Arena
 
 
 @dataclass
@@ -40,6 +51,7 @@ class Rig:
         self.to_robot = Wire(setting.faults, setting.seed, 0)
         self.to_host = Wire(setting.faults, setting.seed, 1)
         self.brownout_ms = setting.faults.when("brownout")
+        self._note_moment()
 
     def pass_time(self, to_ms: int) -> int:
         """Let the arena's time pass to `to_ms`; returns it."""
@@ -47,7 +59,12 @@ class Rig:
         while world.now < to_ms:
             world.advance(min(to_ms, truth.due_ms, world.rest_ms) if world.moving else to_ms)
             truth.note()
+        self._note_moment()
         return world.now
+
+    def _note_moment(self) -> None:
+        world = self.world
+        self.moment = Moment(world.now, world.x, world.y, world.heading, world.arena)
 
     def obey(self, operation: int, first: int, second: int, third: int, fourth: int) -> None:
         """Do what the firmware asks for.
