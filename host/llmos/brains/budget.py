@@ -26,6 +26,9 @@ class Budget:
     seconds: float = 1_800.0
 
 
+USUAL_BUDGET = Budget()
+
+
 class Metered:
     """A kernel that refuses once the budget is spent; shared by threads.
 

@@ -1,9 +1,9 @@
 """What a model's choice is worth: how its probabilities and the candidates' scores make one probability.
 
 p(c is best) is proportional to m(c)^model * s(c)^score, where m is the model's probability and s the score.
-The two weights are fitted on frames whose best candidate is known, by maximum likelihood (a conditional logit,
-McFadden 1974; with the score's weight at 0 it is temperature scaling, Guo et al. 2017, arXiv 1706.04599). A
-model that chooses at chance gets the weight 0, and the scores decide.
+The two weights are fitted on frames whose best candidate is known, by maximum likelihood (a conditional
+logit, McFadden 1974; with the score's weight at 0 it is temperature scaling, Guo et al. 2017, arXiv
+1706.04599). A model that chooses at chance gets the weight 0, and the scores decide.
 """
 
 import math
@@ -32,13 +32,22 @@ class Weights(BaseModel):
     score: float = Field(ge=0, le=50, allow_inf_nan=False)
 
 
+class Trust(BaseModel):
+    """A kernel's weights: of its instinct, and of its planner's votes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    instinct: Weights
+    plan: Weights
+
+
 class Table(BaseModel):
     """The file: weights for each kernel by name, and for those that nobody has measured."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    unmeasured: Weights
-    kernels: dict[str, Weights] = {}
+    unmeasured: Trust
+    kernels: dict[str, Trust] = {}
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class Judged:
     swayed: bool  # the model's opinion changed what the scores alone would have chosen
 
 
-def load_weights(kernel: str) -> Weights:
+def load_trust(kernel: str) -> Trust:
     """Return a kernel's weights.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from llmos.brains.confidence import Judged, judged, load_weights
+from llmos.brains.confidence import Judged, judged, load_trust
 from llmos.brains.decide import towards
 from llmos.brains.question import Question
 from llmos.inference import Answer, Kernel, Request
@@ -28,7 +28,7 @@ class Instinct:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self._weights = load_weights(kernel.name)
+        self._weights = load_trust(kernel.name).instinct
 
     def __call__(self, question: Question) -> Hunch:
         """Choose among the candidates.

@@ -25,6 +25,7 @@ class Memory:
 
     target_m: Point | None = None
     action: str = ""
+    planned: bool = False  # by the planner
 
 
 @dataclass(frozen=True)
