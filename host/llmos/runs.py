@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from llmbytecode import Certificate, Limits, Outcome, Program, read_container, verify
 from llmbytecode.container import pack_container
-from llmos.link import Done, Event, Robot, Telemetry
+from llmos.link import Body, Done, Event, Telemetry
 
 REFLEX = 5  # TRIP's answer
 ENDS = {
@@ -54,7 +54,7 @@ def certified(program: Program | bytes, limits: Limits) -> Block:
     return program, certificate, pack_container(program, certificate, limits)
 
 
-def run_blocks(robot: Robot, blocks: Sequence[Block]) -> list[Run]:
+def run_blocks(robot: Body, blocks: Sequence[Block]) -> list[Run]:
     """Stream blocks to a connected robot until one does not complete; raises as `Robot.stream` does."""
     telemetry: list[Telemetry] = []
     runs = []

@@ -6,7 +6,7 @@ from llmbytecode import Certificate, Flag, Limits, LLMBytecodeError, assemble, v
 from llmbytecode import Outcome as End
 from llmos.kernel.belief import Belief
 from llmos.kernel.frame import StepResult
-from llmos.link import BlockRefused, Done, Robot
+from llmos.link import BlockRefused, Body, Done
 
 BLIND = "a range sensor gives no valid reading"
 TRIPPED = {1: "guard g0: the way ahead is too short", 5: "reflex: an obstacle is too near"}
@@ -47,7 +47,7 @@ def refused(error: LLMBytecodeError | BlockRefused) -> Acted:
     return Acted("refused", str(error).splitlines()[0])
 
 
-def run_block(robot: Robot, belief: Belief, block: Block) -> Acted:
+def run_block(robot: Body, belief: Belief, block: Block) -> Acted:
     """Run a proven block; every telemetry frame goes into the belief."""
     try:
         done = robot.run(block.container, belief.hear)

@@ -42,7 +42,7 @@ FULL_BATTERY_SHARE = 100.0
 def cycle(mind: Mind) -> tuple[Step, Ending | None]:
     """Run one cycle; the second value tells how the run ended, where it did."""
     mind.cycle += 1
-    step = Step(mind.cycle, mind.robot.clock.now(), mind.belief.pose)
+    step = mind.step = Step(mind.cycle, mind.robot.clock.now(), mind.belief.pose)
     if ending := check_goal(mind):
         return step, ending
     check_progress(mind)

@@ -16,7 +16,7 @@ from llmos.kernel.corrections import Corrected
 from llmos.kernel.decision import Decision
 from llmos.kernel.frame import HistoryEntry, LastStep, Mode, NavigationFrame, Point
 from llmos.kernel.goal import Goal
-from llmos.link import Robot
+from llmos.link import Body
 from llmos.world.candidates import Candidate
 
 HISTORY = 5
@@ -66,7 +66,7 @@ class Step:
 class Mind:
     """The kernel's state between two cycles."""
 
-    robot: Robot
+    robot: Body
     belief: Belief
     goal: Goal
     brain: Brain
@@ -80,6 +80,7 @@ class Mind:
     )  # of the way to each cell
     here: tuple[int, int] = (0, 0)  # the cell that the robot stands on
     track: Track = field(default_factory=Track)
+    step: Step | None = None  # the one under way, or done last
     cycle: int = 0
     mode: Mode = "idle"
     confidence: float = 0.5
