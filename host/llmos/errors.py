@@ -38,6 +38,7 @@ LlmosError                  anything that LLMos refuses or cannot do
 ├── PlanningError           costs or cells that no path can be planned on    (llmos.planning.astar)
 ├── PortTaken               a TCP port that another program has              (llmos.sim.rfc2217)
 ├── PromptError             the kernel's own text is missing or broken       (llmos.kernel.prompt)
+├── RecordError             a record of a run that cannot be read            (llmos.blackbox)
 ├── ResourceMissing         a folder that ships with LLMos is not there      (llmos.resources)
 ├── SkillError              a skill that is not there, or a value it refuses (llmos.skills)
 ├── StateError              the state folder cannot be used                  (llmos.state)

@@ -55,6 +55,31 @@ def own_manifest(name: str) -> Path:
     return state_dir() / "robots" / f"{name}.toml"
 
 
+def find_run(name: str, file: str) -> Path:
+    """Return the folder of a run that holds a file: by the beginning of its name, or `last` for the newest.
+
+    Raises:
+        StateError: there is no such run, or there are several.
+    """
+    runs = sorted((path.parent for path in runs_folder().glob(f"*/{file}")), key=_began)
+    found = runs[-1:] if name == "last" else [run for run in runs if run.name.startswith(name)]
+    exact = [run for run in found if run.name == name]
+    if len(exact or found) == 1:
+        return (exact or found)[0]
+    some = ", ".join(run.name for run in (found or runs)[-5:])
+    if found:
+        raise StateError(f"run {name!r}: {len(found)} begin so: {some}; write more of the name")
+    raise StateError(
+        f"run {name!r}: none in {runs_folder()}; "
+        + (f"the newest are {some}" if runs else "`llmos run` makes one")
+    )
+
+
+def _began(run: Path) -> tuple[str, int, str]:
+    """Return by what runs are sorted: the second of their names, then the file system's time."""
+    return run.name[:15], run.stat().st_mtime_ns, run.name
+
+
 def new_run_folder(label: str) -> Path:
     """Make and return a fresh folder for one run.
 

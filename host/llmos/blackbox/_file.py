@@ -1,0 +1,172 @@
+"""The record's file: written line by line as things happen, and read again whole."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llmos.errors import LlmosError
+from llmos.state import find_run
+
+VERSION = 1
+NAME = "record.jsonl"
+LONG = 80  # characters; a longer text is written once, and named by its digest wherever it comes again
+DIGITS = 16  # of a digest, in hexadecimal
+
+
+class RecordError(LlmosError):
+    """A record of a run that is not there, or cannot be read."""
+
+
+def digest(text: str) -> str:
+    """Return the name of a text: the start of its SHA-256."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
+
+
+class Writer:
+    """Writes lines; once one cannot be written, no more are, and `trouble` says why."""
+
+    def __init__(self, path: Path) -> None:
+        self.trouble = ""
+        self._known: set[str] = set()
+        self._lock = threading.Lock()  # kernels are asked from several threads
+        try:
+            self._file = path.open("wb", buffering=0)  # a killed program keeps each line that was written
+        except OSError as error:
+            self.trouble = error.strerror or str(error)
+
+    def write(self, kind: str, **fields: Any) -> None:
+        """Write a line of a kind."""
+        with self._lock:
+            self._line({"kind": kind, **{name: self._short(value) for name, value in fields.items()}})
+
+    def _line(self, line: dict[str, Any]) -> None:
+        if self.trouble:
+            return
+        left = memoryview(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        try:
+            while left:  # a disk that is nearly full takes a part
+                left = left[self._file.write(left) :]
+        except (OSError, ValueError) as error:  # full, or closed by now
+            self.trouble = getattr(error, "strerror", None) or str(error)
+
+    def _short(self, value: Any) -> Any:
+        """Return a value with its long texts replaced by their digests; a new one gets its line first."""
+        if isinstance(value, str) and len(value) > LONG:
+            name = digest(value)
+            if name not in self._known:
+                self._known.add(name)
+                self._line({"kind": "text", "id": name, "text": value})
+            return {"$": name}
+        if isinstance(value, dict):
+            return {key: self._short(item) for key, item in value.items()}
+        return [self._short(item) for item in value] if isinstance(value, list) else value
+
+    def close(self) -> None:
+        """End the file; what is written later is dropped."""
+        with self._lock:
+            if not self.trouble:
+                self._file.close()
+                self.trouble = "closed"
+
+
+Line = dict[str, Any]
+
+
+@dataclass
+class Record:
+    """A record that was read: its lines in order, with their long texts in place again."""
+
+    path: Path
+    lines: list[Line] = field(default_factory=list)
+    torn: bool = False  # its last line was cut off, and is left out
+
+    def all(self, *kinds: str) -> Iterator[Line]:
+        """Return the lines of some kinds, in order."""
+        return (line for line in self.lines if line["kind"] in kinds)
+
+    def one(self, kind: str) -> Line | None:
+        """Return the last line of a kind."""
+        return next((line for line in reversed(self.lines) if line["kind"] == kind), None)
+
+    @property
+    def header(self) -> Line:
+        """The first line."""
+        return self.lines[0]
+
+    @property
+    def name(self) -> str:
+        """The name of the run: its folder's, or its file's where that has another name."""
+        return self.path.parent.name if self.path.name == NAME else self.path.name
+
+
+def find_record(run: str) -> Path:
+    """Return the record of a run: a file, a run's folder, the beginning of its name, or `last`.
+
+    Raises:
+        StateError: there is no such run, or there are several.
+    """
+    path = Path(run).expanduser()
+    if path.is_dir():
+        return path / NAME
+    return path if path.exists() else find_run(run, NAME) / NAME
+
+
+def read_record(path: Path) -> Record:
+    """Read a record; a last line that was cut off is left out.
+
+    Raises:
+        RecordError: there is none, a line is damaged, or it was written by a newer LLMos.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise RecordError(
+            f"record {path}: {error.strerror}; name a run's folder, its beginning, or `last`"
+        ) from None
+    record, texts = Record(path), dict[str, str]()
+    lines = raw.split(b"\n")
+    for number, text in enumerate(lines, 1):
+        line = _read(text)
+        if line is None and number == len(lines) and number > 1:
+            record.torn = bool(text)
+        elif line is None or (number == 1 and line["kind"] != "run"):
+            what = "is damaged" if number > 1 else "is no beginning of a run's record"
+            raise RecordError(f"record {path}: line {number} {what}; name the record.jsonl of a run")
+        elif line["kind"] == "text":
+            texts[str(line.get("id"))] = str(line.get("text"))
+        else:
+            record.lines.append(_whole(line, texts))
+        if number == 1:
+            _check_version(record)
+    return record
+
+
+def _read(text: bytes) -> Line | None:
+    """Return a line, None where it is none."""
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return line if isinstance(line, dict) and isinstance(line.get("kind"), str) else None
+
+
+def _check_version(record: Record) -> None:
+    version = record.header.get("version")
+    if version != VERSION:
+        raise RecordError(
+            f"record {record.path}: its version is {version!r}, and this LLMos reads {VERSION}; "
+            f"read it with LLMos {record.header.get('llmos')}"
+        )
+
+
+def _whole(value: Any, texts: dict[str, str]) -> Any:
+    """Return a value with its long texts in place."""
+    if isinstance(value, dict):
+        if list(value) == ["$"] and value["$"] in texts:
+            return texts[value["$"]]
+        return {key: _whole(item, texts) for key, item in value.items()}
+    return [_whole(item, texts) for item in value] if isinstance(value, list) else value
