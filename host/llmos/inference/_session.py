@@ -238,7 +238,7 @@ def hear(set_log: Any) -> None:
 
 
 def _log(level: int, text: bytes, _data: Any) -> None:
-    if level == 3:  # GGML_LOG_LEVEL_ERROR
+    if level == 4:  # GGML_LOG_LEVEL_ERROR
         _logged.append(" ".join(text.decode(errors="replace").split()))
 
 

@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ._registry import require
 from ._sampling import Logits
@@ -150,6 +150,7 @@ class SeeingSession(Session):
     def _look(self, number: int, times: int) -> None:
         """Append a picture to the context, so many times."""
         picture = self._pictures[number]
+        self._check_going()
         if self._mtmd.mtmd_encode_chunk(self._eyes, picture.chunk):
             raise InferenceError("the projector could not take a picture in")
         self._check_going()
@@ -184,5 +185,5 @@ def _pixels(image: bytes) -> tuple[int, int, bytes]:
             if width * height > LARGEST_PIXELS:
                 raise InferenceError(f"a picture of {width} x {height} pixels is too large")
             return width, height, picture.convert("RGB").tobytes()
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InferenceError(f"{len(image)} bytes are no PNG or JPEG that can be read ({error})") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InferenceError(f"{len(image)} bytes are no PNG or JPEG that can be read") from error
