@@ -84,7 +84,7 @@ def periodic(sight: Sight) -> bool:
 
 
 class Rule(NamedTuple):
-    """When a reason holds, and for how many cycles it is then not raised again."""
+    """When a reason holds, and after how many cycles it may be raised again at the earliest."""
 
     holds: Callable[[Sight], bool]
     rest: int
@@ -93,11 +93,11 @@ class Rule(NamedTuple):
 
 # In the order of their weight: what the user wants, what is wrong, what is new, what would be good.
 REASONS: dict[str, Rule] = {
-    "user_request": Rule(user_request, 0, event=True),
+    "user_request": Rule(user_request, 1, event=True),
     "stuck": Rule(stuck, 10),
     "looping": Rule(looping, 10),
     "unknown_object": Rule(unknown_object, 20),
-    "new_area": Rule(new_area, 0, event=True),
+    "new_area": Rule(new_area, 1, event=True),
     "goal_requires_plan": Rule(goal_requires_plan, 20),
     "frontier_exhaustion": Rule(frontier_exhaustion, 20),
     "low_confidence": Rule(low_confidence, 10),
@@ -149,7 +149,7 @@ class Escalation:
 
     def rested(self, name: str, rule: Rule, cycle: int) -> bool:
         """Tell whether a reason may be raised again."""
-        return name not in self.raised or cycle - self.raised[name] > rule.rest
+        return name not in self.raised or cycle - self.raised[name] >= rule.rest
 
 
 @dataclass

@@ -33,7 +33,7 @@ def best_of(generations: int) -> Preset:
 
 
 def aggregated(generations: int) -> Preset:
-    """Return the largest preset of RSA that fits, with as many answers as fit; else the smallest with fewer."""
+    """Return the largest preset of RSA that fits, with as many answers as fit; else a small quick one."""
     fitting = [PRESETS[name] for name in ("deep", "standard", "quick") if PRESETS[name].calls <= generations]
     largest = fitting[0] if fitting else PRESETS["quick"]
     return replace(largest, n=max(1, generations // (largest.t + 1)), consensus=None)
