@@ -1,5 +1,6 @@
 """The navigation frame: what the kernel tells the model, every cycle."""
 
+from bisect import bisect_right
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +11,11 @@ Metres = Annotated[float, Field(allow_inf_nan=False)]
 Point = tuple[Metres, Metres]
 Mode = Literal["idle", "navigating", "exploring", "avoiding_obstacle", "recovering", "goal_reached"]
 StepResult = Literal["success", "blocked", "timeout", "collision", "invalid", "refused"]
+
+# What the instinct reads in place of numbers, each of which would cost a token a digit. The scores' steps are
+# finer below a half, where frontiers differ from each other.
+DISTANCE_WORDS, DISTANCES_M = ("near", "mid", "far"), (1.0, 2.5)
+SCORE_WORDS, SCORES = ("bad", "poor", "fair", "good", "best"), (0.15, 0.3, 0.5, 0.75)
 
 
 class Part(BaseModel):
@@ -105,10 +111,39 @@ class NavigationFrame(Part):
         lines += [candidate_line(candidate) for candidate in self.candidates]
         return "\n".join(lines)
 
+    def short(self) -> str:
+        """Return the candidates in words, for one pass of a model that answers with an id.
+
+        The goal comes first, because it stays; then what failed, if anything did; then a line a candidate:
+        distance, kind, score, id. The id stands last, where a small model looks for what to repeat.
+        """
+        lines = [f"goal: {one_line(self.goal)}"]
+        if self.last_step and self.last_step.result != "success":
+            lines.append(f"last {self.last_step.result}")
+        lines += [candidate_words(candidate) for candidate in self.candidates]
+        return "\n".join([*lines, SCORE_WORDS[-1]])
+
 
 def one_line(text: str, limit: int = 120) -> str:
-    """Return text from outside as one bounded line, so that it cannot pose as another part of the frame."""
-    return " ".join(plain(text).split())[:limit]
+    """Return text from outside as one line of at most `limit` bytes.
+
+    So it cannot pose as another part of the frame, and takes no more tokens than that in any writing.
+    """
+    return " ".join(plain(text).split()).encode()[:limit].decode(errors="ignore").rstrip()
+
+
+def candidate_words(candidate: FrameCandidate) -> str:
+    """Return one candidate as the instinct reads it: `near frontier good c2`."""
+    near = DISTANCE_WORDS[bisect_right(DISTANCES_M, candidate.path_m)]
+    good = SCORE_WORDS[bisect_right(SCORES, candidate.score)]
+    return f"{near} {kind_word(candidate)} {good} {candidate.id}"
+
+
+def kind_word(candidate: FrameCandidate) -> str:
+    """Return in a word what a candidate is; of subgoals, whether it is the goal or on the way to it."""
+    if candidate.type != "subgoal":
+        return candidate.type
+    return "goal" if candidate.note == "goal" else "towards"
 
 
 def place(point: Point) -> str:
