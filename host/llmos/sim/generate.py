@@ -4,7 +4,8 @@ A name stands for one arena for ever: every choice is drawn by `random()` of `ra
 sequence Python promises to keep, and lengths are rounded to millimetres. A test holds samples.
 
 Each can be solved by construction, and fairly on the robot's map with its cells of 0.1 m: between two
-obstacles lie at least `GAP_M`, which hold three free cells in a row wherever the cells' borders fall.
+obstacles lie at least `GAP_M`, which hold three free cells in a row wherever the cells' borders fall. Walls
+have no thickness, so that a ray along one would not see its end: every free end is a post.
 """
 
 import math
@@ -24,6 +25,7 @@ Table = dict[str, Any]  # as an arena file holds it
 
 SIDE_M = (3.0, 6.0)  # of the room
 GAP_M = 0.45  # least passage
+POST_M = 0.025  # radius of a wall's free end
 ROOM_M = 0.25  # around start and goal, at least
 TOLERANCE_M = 0.25
 MIN_COVERAGE = 0.9  # what `:explore` asks for
@@ -79,6 +81,15 @@ class Room:
         corners = [(x + radius_m * math.cos(turn), y + radius_m * math.sin(turn)) for turn in turns]
         self.walls += [(*here, *there) for here, there in pairwise(corners)]
 
+    def put_posts(self) -> None:
+        """Put a post on each end of a wall that touches neither another wall nor the border."""
+        x, y = self.size[0] / 2, self.size[1] / 2
+        border = [(-x, -y, x, -y), (x, -y, x, y), (x, y, -x, y), (-x, y, -x, -y)]
+        for wall in self.walls:
+            others = [other for other in (*self.walls, *border) if other is not wall]
+            ends = [end for end in (wall[:2], wall[2:]) if all(to_segment(*end, *o) > 1e-6 for o in others)]
+            self.discs += [(*end, POST_M) for end in ends]
+
     def send(self) -> None:
         """Set start and goal: of some free places the two that lie farthest apart."""
         places = [place for place in (self.free_place(ROOM_M) for _ in range(12)) if place]
@@ -101,6 +112,7 @@ def maze(room: Room) -> None:
         tuple(corner[axis % 2] + pitch * number for axis, number in enumerate(edge))  # type: ignore[misc]
         for edge in merged(edges(doors, columns, rows))
     ]
+    room.put_posts()
     first = (room.whole(0, columns - 1), room.whole(0, rows - 1))
     last = farthest(doors, columns, rows, first)
     ends = (farthest(doors, columns, rows, last), last)
@@ -183,6 +195,7 @@ def office(room: Room) -> None:
         part = todo.pop()
         halves = cut(room, part, least, doors)
         (todo if halves else parts).extend(halves or [part])
+    room.put_posts()
     for part in parts:
         if room.chance.random() < 0.5:
             room.furnish(room.between(0.06, 0.25), part)
@@ -199,7 +212,7 @@ def cut(room: Room, part: Wall, least: float, doors: list[Wall]) -> list[Wall]:
     spot = next((spot for spot in spots if not in_door(spot, part, across, doors)), None)
     if spot is None:
         return []
-    wide = room.between(GAP_M, 0.9)
+    wide = room.between(GAP_M + 2 * POST_M, 0.9)
     door = room.between(start + 0.1, end - 0.1 - wide)
     ends = [(start, door), (door + wide, end)]
     doors.append(turned(spot, door, spot, door + wide, across))
