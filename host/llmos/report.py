@@ -1,11 +1,11 @@
 """What is asked of a robot, and what came of it."""
 
 import math
-import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from llmos import figures
 from llmos.inference import Answer
 from llmos.kernel.belief import Belief
 from llmos.kernel.goal import Goal
@@ -93,6 +93,9 @@ class Report:
             "wall_s": round(self.wall_s, 3),
             "blocks": self.blocks(),
             "llm": self.model(),
+            **figures.decisions(self.steps, self.wall_s),
+            "guards": figures.guards(self.steps),
+            **figures.coverage_paths(self.arena, self.radius_m, self.belief, self.truth),
             "stops": self.stops(),
             "goal": {"kind": self.goal.kind, "source": self.goal.source},
             "program": self.program(),
@@ -141,16 +144,7 @@ class Report:
 
     def model(self) -> dict[str, Any]:
         """Sum up the model's calls; times are measured, in ms of the wall clock."""
-        asked = self.answers()
-        times = sorted(answer.seconds * 1000 for answer, _ in asked)
-        return {
-            "calls": len(asked),
-            "valid": sum(valid for _, valid in asked),
-            "p50_ms": round(statistics.median(times), 1) if times else 0.0,
-            "p95_ms": round(times[math.ceil(0.95 * len(times)) - 1], 1) if times else 0.0,
-            "tokens_in": sum(answer.tokens_in for answer, _ in asked),
-            "tokens_out": sum(answer.tokens_out for answer, _ in asked),
-        }
+        return figures.model(self.answers())
 
     def answers(self) -> list[tuple[Answer, bool]]:
         """Return the model's answers, each with whether it could be used."""
