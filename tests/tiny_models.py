@@ -1,4 +1,4 @@
-"""Models with random weights, small enough to be made by a test: a text model, and the projector of one that sees.
+"""Models with random weights, small enough to be made by a test: a text model, and a projector for it.
 
 They have the structure of the named target, Qwen3-VL: a decoder with three-dimensional rotary positions, to
 which a vision encoder adds its features at several layers. What they say is nonsense.
@@ -13,11 +13,18 @@ from gguf import GGUFWriter
 
 WIDTH, HEADS, FORWARD, LAYERS, DEEP = 32, 2, 64, 2, 1
 PATCH, MERGE, IMAGE = 16, 2, 64  # a token of the picture stands for PATCH * MERGE pixels each way
-SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>")
+SPECIAL = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+)
 MERGES = ("t h", "i n", "Ġ t", "e r", "r e", "o n", '" :', '" ,')
 CHATML = (
-    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>'"
-    " + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content']"
+    " + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 
 
@@ -33,7 +40,9 @@ def vocabulary(special: tuple[str, ...] = SPECIAL) -> list[str]:
     return [*byte_signs(), *(merge.replace(" ", "") for merge in MERGES), *special]
 
 
-def write_model(path: Path, *, arch: str = "qwen3vl", seed: int = 0, width: int = WIDTH, **changes: Any) -> Path:
+def write_model(
+    path: Path, *, arch: str = "qwen3vl", seed: int = 0, width: int = WIDTH, **changes: Any
+) -> Path:
     """Write a text model; `qwen3vl` can be given a projector, `llama` reads text only.
 
     Args:

@@ -2,13 +2,17 @@
 
 import threading
 import time
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from ._choices import Choices
 from ._constraint import Constraint, Free, best_constraint
 from ._draft import Draft
+from ._registry import require
 from ._sampling import Sampler
 from ._session import Session
+from ._sound import model_paths, require_sound
 from ._types import Answer, InferenceError, Request
 from ._weights import fast_weights, packaged_weights
 
@@ -26,9 +30,20 @@ def open_smollm2() -> "LlamaKernel":
         return LlamaKernel("smollm2", Session(packed))
 
 
-def open_gguf(path: str) -> "LlamaKernel":
-    """Open any model in a GGUF file."""
-    return LlamaKernel(f"gguf:{path}", Session(Path(path).expanduser()))
+def open_gguf(argument: str) -> "LlamaKernel":
+    """Open any model in a GGUF file, or one that sees, `MODEL.gguf+PROJECTOR.gguf`."""
+    paths = model_paths(argument)
+    require("llama_cpp", f"gguf:{argument}")
+    require_sound(paths)
+    return LlamaKernel(f"gguf:{argument}", open_session(paths))
+
+
+def open_session(paths: Sequence[Path]) -> Session:
+    """Load a model, or a model and its projector."""
+    if len(paths) == 1:
+        return Session(paths[0])
+    seeing: type[Session] = import_module("llmos.inference._vision").SeeingSession
+    return seeing(*paths)
 
 
 class LlamaKernel:

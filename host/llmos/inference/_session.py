@@ -14,6 +14,7 @@ import numpy as np
 from ._cores import idle_cores, usable_cores
 from ._registry import require
 from ._sampling import Logits
+from ._sound import check_file
 from ._types import DeadlineExpired, InferenceError
 
 CONTEXT_TOKENS = 2048
@@ -34,7 +35,7 @@ class Session:
     ) -> None:
         """Load the model, or raise `InferenceError`; threads default to the physical cores (2 to 8)."""
         self.lib: Any = require("llama_cpp", f"gguf:{path}")
-        _check_file(path)
+        check_file(path)
         silence(self.lib)
         self._model = self._load(path)
         self._expired = ctypes.create_string_buffer(2)  # as a C string: empty until the deadline has passed
@@ -249,14 +250,3 @@ _CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_
 def first_error() -> str:
     """The reason that llama.cpp gave: its first error, the later ones only repeat that loading failed."""
     return _logged[0] if _logged else "no reason given"
-
-
-def _check_file(path: Path) -> None:
-    """Refuse what is plainly no GGUF file before llama.cpp sees it."""
-    try:
-        with path.open("rb") as file:
-            magic = file.read(4)
-    except OSError as error:
-        raise InferenceError(f"model file {path}: {error.strerror}; give a .gguf file") from error
-    if magic != b"GGUF":
-        raise InferenceError(f"model file {path} starts with {magic!r}, not b'GGUF'; give a .gguf file")

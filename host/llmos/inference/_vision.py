@@ -82,7 +82,7 @@ class SeeingSession(Session):
         super().close()
 
     def _goes_on(self, _tensor: Any, _asked: bool, _data: Any) -> bool:
-        """Tell the projector, before and after each step, whether to go on: until the deadline, or a Ctrl-C."""
+        """Tell the projector before and after each step to go on, until the deadline or a Ctrl-C."""
         try:
             return self._interrupt is None and not self._expired.value
         except KeyboardInterrupt as interrupt:  # an exception cannot pass through the library
@@ -96,7 +96,7 @@ class SeeingSession(Session):
         return [token for image in images for token in self._seen(image)]
 
     def _seen(self, image: bytes) -> Iterator[int]:
-        """Cut a picture up as the model wants it: its parts, with the tokens that stand around each of them."""
+        """Cut a picture up as the model wants it: its parts, with the tokens that stand around each."""
         digest = int.from_bytes(hashlib.sha256(image).digest()[:6])
         for index, chunk in enumerate(self._chunks(image)):
             if isinstance(chunk, list):
