@@ -13,6 +13,21 @@ TO_A_PLACE = re.compile(
     r"\bto (?:the|that|its|my|your) (?!left|right|front|rear|back|sides?\b|walls?\b|obstacles?\b)\w+", re.I
 )
 EXPLORE = re.compile(r"\b(explore|map|cover|look around|survey|search the room)\b", re.I)
+LONGEST = 1000  # characters of a sentence
+HARM = re.compile(
+    r"\b(?:ram|crash|smash|hit|strike|hurt|harm|kill|attack|destroy|injure|scare|chase)(?:s|es|ing)?\b"
+    r"|\b(?:run|drive|bump|knock|push) (?:over|into|down|off)\b"
+    r"|\b(?:off|down) the (?:table|edge|stairs|ledge)\b"
+    r"|\b(?:ignor\w*|disabl\w*|bypass\w*|overrid\w*|switch\w* off|turn\w* off) (?:\w+ ){0,3}?"
+    r"(?:safety|limits?|guards?|reflex|e-?stop|emergency|verifier|lease|sensors?)\b",
+    re.I,
+)
+SPARED = re.compile(r"(?:\bnot|n't|\bnever|\bwithout|\bavoid|\binstead of) (?:\w+ ){0,2}$", re.I)
+MOVES = re.compile(
+    r"\b(?:go|drive|move|reach|get|head|travel|come|return|visit|navigate|find|cross|pass|proceed|continue|"
+    r"start|take|bring|run|roll|way|goal|target|exit|corner|forward|ahead|there|home)\b",
+    re.I,
+)
 
 
 class GoalError(LlmosError):
@@ -55,13 +70,10 @@ def read_goal(
     means the arena's goal, or to explore where it has none. `as_behaviour` takes any sentence as a behaviour.
 
     Raises:
-        GoalError: the sentence is empty or names a place outside the room.
+        GoalError: the sentence is empty, too long, asks for harm, names a place outside the room, or
+            nothing of it is understood.
     """
-    text = plain(text).strip()
-    if not text:
-        raise GoalError(
-            "the goal is empty: say where to drive, for example 'drive to 1.0, 1.5', or 'explore'"
-        )
+    text = sober(plain(text).strip())
     if as_behaviour:
         return Goal(text, None, "--way", behaviour=True)
     named = PLACE.search(text)
@@ -77,7 +89,35 @@ def read_goal(
     sign = "" if TO_A_PLACE.search(text) else sign_of_behaviour(text)
     if sign:
         return Goal(text, None, sign, behaviour=True)
+    if not MOVES.search(text):
+        raise GoalError(
+            f"nothing of the goal {text[:60]!r} is understood: say in English where to drive, for example "
+            "'drive to 1.0, 1.5' or 'go to the goal', or 'explore'"
+        )
     return Goal(text, arena_goal, "the arena's goal" if arena_goal else "the arena, which sets no goal")
+
+
+def sober(text: str) -> str:
+    """Return a sentence that is neither empty nor endless, and does not ask to harm or to drop the limits.
+
+    The limits hold whatever a sentence says; to refuse one that asks for their end is to say so.
+
+    Raises:
+        GoalError: it is not.
+    """
+    if not text:
+        raise GoalError(
+            "the goal is empty: say where to drive, for example 'drive to 1.0, 1.5', or 'explore'"
+        )
+    if len(text) > LONGEST:
+        raise GoalError(f"the goal has {len(text)} characters, at most {LONGEST}: say it in a sentence")
+    for found in HARM.finditer(text):
+        if not SPARED.search(text[: found.start()]):
+            raise GoalError(
+                f"the goal asks for {found[0]!r}: this robot touches nothing and keeps its limits; "
+                "say where to drive"
+            )
+    return text
 
 
 def sign_of_behaviour(text: str) -> str:
