@@ -30,7 +30,7 @@ COLOURS = {
     "red": (205, 35, 30), "green": (40, 150, 55), "blue": (35, 75, 200), "yellow": (230, 205, 30),
     "orange": (235, 120, 20), "purple": (130, 50, 160), "white": (235, 235, 232), "grey": (128, 128, 128),
     "black": (28, 28, 30),
-    "wall": (196, 190, 180), "floor": (150, 143, 134), "ceiling": (222, 222, 218), "pillar": (168, 166, 162),
+    "wall": (190, 192, 196), "floor": (158, 144, 122), "ceiling": (222, 222, 218), "pillar": (168, 166, 162),
 }  # fmt: skip
 INDEX = {name: number for number, name in enumerate(COLOURS)}
 PALETTE = np.array(list(COLOURS.values()), np.float32)
@@ -158,7 +158,7 @@ class _Met(NamedTuple):
 
 
 def _rays(lens: Lens) -> tuple[Floats, Floats]:
-    """Return each pixel's bearing (rad, counter-clockwise from ahead) and slope (up over way on the ground)."""
+    """Return each pixel's bearing (rad, counter-clockwise from ahead) and slope (rise over way)."""
     right = np.arange(lens.size[0]) + 0.5 - lens.size[0] / 2
     down = (np.arange(lens.size[1]) + 0.5 - lens.size[1] / 2)[:, None]
     ahead = lens.focal_px * math.cos(lens.pitch) + down * math.sin(lens.pitch)
