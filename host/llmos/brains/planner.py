@@ -43,6 +43,7 @@ class Plan:
         decision: the decision's JSON in that frame.
         place_m: the chosen candidate's place.
         votes: share of the last population for each candidate's id in that frame, largest first.
+        share: of the chosen candidate; with a random vote it need not be the largest.
         reason: why the planner was set to work.
         cycle: that frame's number.
         started_ms: when it was set to work, by the robot's clock.
@@ -57,6 +58,7 @@ class Plan:
     decision: str
     place_m: Point
     votes: dict[str, float]
+    share: float
     reason: str
     cycle: int
     started_ms: int
@@ -116,23 +118,13 @@ class Planner:
         """Whether a plan is in the making, or ready and not fetched."""
         return self._work is not None
 
-    def start(
-        self,
-        question: Question,
-        reason: str,
-        now_ms: int,
-        *,
-        given: Sequence[str] = (),
-        budget: int | None = None,
-    ) -> bool:
+    def start(self, question: Question, reason: str, now_ms: int) -> bool:
         """Begin to think about a question; False where a plan is in the making or there is nothing to choose.
 
         Args:
             question: the cycle's; only its frame, text, images and seed are used.
             reason: why; it goes with the plan.
             now_ms: the robot's clock.
-            given: answers of others to the same frame, which are then the first population.
-            budget: most generations.
         """
         if self.busy or len(question.frame.candidates) < 2:
             return False
@@ -142,9 +134,7 @@ class Planner:
         request = self._request(question)
         took_ms = nominal_ms(self.preset, request, self._rates)
         work = _Work(question, reason, now_ms, now_ms + took_ms)
-        work.thread = threading.Thread(
-            target=self._think, args=(work, request, tuple(given), budget), name="planner", daemon=True
-        )
+        work.thread = threading.Thread(target=self._think, args=(work, request), name="planner", daemon=True)
         self._work, self.failure = work, ""
         work.thread.start()
         return True
@@ -160,16 +150,9 @@ class Planner:
             seed=question.seed,
         )
 
-    def _think(self, work: _Work, request: Request, given: tuple[str, ...], budget: int | None) -> None:
+    def _think(self, work: _Work, request: Request) -> None:
         try:
-            work.outcome = rsa.run(
-                self._kernel,
-                request,
-                self.preset,
-                given=given,
-                budget=budget,
-                cancelled=work.cancelled.is_set,
-            )
+            work.outcome = rsa.run(self._kernel, request, self.preset, cancelled=work.cancelled.is_set)
         except LlmosError as error:
             work.failure = str(error)
 
@@ -203,10 +186,12 @@ class Planner:
         if outcome is None or chosen is None:
             self.failure = self.failure or "the plan names no candidate of its frame"
             return None
+        votes = _votes(outcome, frame.candidates)
         return Plan(
             decision=outcome.text,
             place_m=chosen.pos_m,
-            votes=_votes(outcome, frame.candidates),
+            votes=votes,
+            share=votes[chosen.id],
             reason=work.reason,
             cycle=frame.cycle,
             started_ms=work.started_ms,
