@@ -27,12 +27,30 @@ VIEW_CELLS = 8  # unknown cells this near are what a frontier promises
 NEAR_CELLS = 2  # so near nothing unknown lies behind a wall: the footprint would not fit between
 LEAST_NEAR = 4  # unknown cells; fewer are a gap between rays, not ground
 LEAST_SEEN = 8  # the same where the robot has stood within NEAR_CELLS and looked
-HALVING_M = 1.0  # a detour of this length halves a frontier's score
-VIEW_WEIGHT = 0.8
 SUBGOAL_SCORE, TOWARDS_SCORE = 0.98, 0.95
 RECOVERY_M = (0.3, 1.0)
 RECOVERIES = 2
 DIRECTIONS = ("ahead", "left ahead", "left", "left behind", "behind", "right behind", "right", "right ahead")
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """How frontiers are scored.
+
+    Args:
+        halving_m: a detour of this length halves a frontier's score.
+        view_weight: how much of the score, 0 to 1, depends on the unknown ground that a frontier promises.
+    """
+
+    halving_m: float = 1.0
+    view_weight: float = 0.8
+
+
+STRATEGIES = {
+    "direct": Strategy(halving_m=0.5, view_weight=0.4),  # near ones first, however little they promise
+    "balanced": Strategy(),
+    "sweep": Strategy(halving_m=2.0, view_weight=0.95),  # the widest unknown ground first
+}
 
 
 @dataclass(frozen=True)
@@ -58,6 +76,7 @@ class View:
     pose: tuple[float, float, float]
     goal: Point | None
     allowed: Mask  # cells that are not to be left alone
+    strategy: Strategy = Strategy()
 
     @property
     def start(self) -> Cell:
@@ -74,6 +93,7 @@ def candidates(
     stuck: bool,
     blacklist: Mapping[Cell, int],
     limit: int = 5,
+    strategy: Strategy = STRATEGIES["balanced"],
 ) -> list[Candidate]:
     """Return at most `limit` places to go to, best first; none when all that can be reached has been seen.
 
@@ -86,10 +106,12 @@ def candidates(
         stuck: whether to offer ways out as well.
         blacklist: cells to leave alone, with their neighbours.
         limit: most candidates.
+        strategy: how frontiers are scored.
     """
     if not np.isfinite(reach).any():
         return []
-    view = View(grid, cost, reach, pose, goal, ~dilate(cells_mask(grid.shape, blacklist), 1))
+    allowed = ~dilate(cells_mask(grid.shape, blacklist), 1)
+    view = View(grid, cost, reach, pose, goal, allowed, strategy)
     found = [*subgoals(view), *frontiers(view, limit), *(recoveries(view) if stuck else [])]
     kept: list[Candidate] = []
     for one in sorted(found, key=lambda c: -c.score):
@@ -138,8 +160,9 @@ def frontiers(view: View, limit: int) -> list[Candidate]:
         way = way + away - away[view.start]
     detour = np.maximum(way, 0.0)
     half_the_view = (2 * VIEW_CELLS + 1) ** 2 / 2  # what lies beyond a straight edge
-    worth = 1 - VIEW_WEIGHT + VIEW_WEIGHT * np.minimum(1.0, promise / half_the_view)
-    worth /= 1 + detour / HALVING_M
+    weight = view.strategy.view_weight
+    worth = 1 - weight + weight * np.minimum(1.0, promise / half_the_view)
+    worth /= 1 + detour / view.strategy.halving_m
     worth[promise == 0] = 0.0
     return [
         candidate(view, "frontier", cell, 0.9 * score, f"{int(promise[cell])} cells", cells_to(view, cell))
