@@ -101,17 +101,27 @@ class Player(Box):
         self._same(setting.get("goal"), data(goal), "goal")
 
     def kernel(self, kernel: Kernel) -> Kernel:
+        """Return the recorded kernel in its place."""
+        return self.next_kernel()
+
+    def next_kernel(self) -> Kernel:
         """Return the next recorded kernel."""
+        if not self._kernels:
+            self.ends()
         line = self._kernels.popleft()
         return (PlayedBatch if line["batch"] else PlayedKernel)(self, line)
 
     @contextmanager
     def connected(self, connection: Callable[[], AbstractContextManager[Body]]) -> Iterator[Body]:
-        """Connect to the recorded robot."""
+        """Return the recorded robot, and connect to none."""
+        yield self.body()
+
+    def body(self) -> Body:
+        """Return the recorded robot."""
         line = self.record.one("body")
         if line is None:
             self.ends()
-        yield PlayedBody(self, bool(line["simulated"]))
+        return PlayedBody(self, bool(line["simulated"]))
 
     def outside(self, name: str, function: Callable[[], Any]) -> Any:
         """Return what was recorded."""
