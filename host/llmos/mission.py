@@ -106,7 +106,7 @@ def run_mission(
             else:
                 with connected(order, manifest, truth) as robot:
                     mind = make_mind(order, arena, manifest, report.goal, robot, mine)
-                    report.belief = mind.belief
+                    report.belief, report.foresight = mind.belief, mind.foresight
                     drive(mind, report, watch)
         except KeyboardInterrupt:
             report.outcome, report.reason = "stopped", "interrupted; the robot was stopped first"

@@ -15,6 +15,7 @@ from llmos.runs import Run
 from llmos.sim import judge
 from llmos.sim.arena import Arena
 from llmos.world.draw import RunRecord
+from llmos.world.foresight import Foresight
 from llmos.world.grid import Grid
 from llmos.writing import Draft
 
@@ -67,6 +68,7 @@ class Report:
     reason: str = ""
     steps: list[Step] = field(default_factory=list)
     belief: Belief | None = None
+    foresight: Foresight | None = None
     draft: Draft | None = None  # a behaviour's program,
     run: Run | None = None  # and what came of it
     truth: judge.Truth | None = None
@@ -99,6 +101,7 @@ class Report:
             "stops": self.stops(),
             "goal": {"kind": self.goal.kind, "source": self.goal.source},
             "program": self.program(),
+            "foresight": self.foresight.summary() if self.foresight else None,
         }
 
     @property

@@ -69,7 +69,7 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--picture", type=A_FILE, help="Where to write the picture (SVG).")
 @options.shuffle
-@click.option("--predict", is_flag=True, help="Continue straight walls into the unknown when planning.")
+@click.option("--predict", is_flag=True, help="Weigh unseen cells by what they probably hold.")
 @click.option("--show-map", is_flag=True, help="Put a map in letters into the prompt, for larger models.")
 @click.option(
     "--port", help="Drive the robot at this serial port or pyserial URL instead of the virtual one."

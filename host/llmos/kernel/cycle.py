@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llmbytecode import LLMBytecodeError
 from llmos.brains import Circumstances, Question, Thought
@@ -24,7 +25,6 @@ from llmos.kernel.frame import (
     WorldModel,
 )
 from llmos.kernel.mind import GIVE_UP_CYCLES, STUCK_CYCLES, STUCK_M, Mind, Step
-from llmos.kernel.prediction import continue_walls, dearer
 from llmos.planning import astar, nearest_passable, reachable_costs
 from llmos.planning.route import clear_length, cut, length, straighten
 from llmos.world.candidates import Candidate, candidates
@@ -85,7 +85,8 @@ def check_progress(mind: Mind) -> None:
 def find_candidates(mind: Mind) -> list[Candidate]:
     """Step 3: list the places worth going to, best known first."""
     belief = mind.belief
-    mind.cost = belief.costs()
+    mind.foresight.observe(belief.grid.measured())
+    mind.cost = costs(mind)
     mind.here = standing(mind)
     mind.reach = reachable_costs(mind.cost, mind.here)
     mind.avoid = {cell: last for cell, last in mind.avoid.items() if last >= mind.cycle}
@@ -271,9 +272,14 @@ def apply_corrections(mind: Mind, decision: Decision) -> Corrected:
 
 
 def predict(mind: Mind) -> None:
-    """Step 10: guess where walls go on, where the settings ask for it."""
-    if mind.settings.predict:
-        mind.cost = dearer(mind.cost, continue_walls(mind.belief.grid.occupancy()))
+    """Step 10: see what ways cost after the corrections."""
+    mind.cost = costs(mind)
+
+
+def costs(mind: Mind) -> NDArray[np.float32]:
+    """Return the cost of each cell, where the settings ask for it with what unseen ones probably hold."""
+    cost = mind.belief.costs()
+    return mind.foresight.costs(cost) if mind.settings.predict else cost
 
 
 def target_of(decision: Decision, options: list[Candidate]) -> Candidate | Point | None:

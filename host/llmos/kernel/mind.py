@@ -18,6 +18,7 @@ from llmos.kernel.frame import HistoryEntry, LastStep, Mode, NavigationFrame, Po
 from llmos.kernel.goal import Goal
 from llmos.link import Body
 from llmos.world.candidates import Candidate
+from llmos.world.foresight import Foresight
 
 HISTORY = 5
 STUCK_M = 0.05  # less progress than this in a cycle counts towards being stuck
@@ -38,7 +39,7 @@ class Settings:
     shuffle: bool = False  # offer the candidates in random order, so that their order tells nothing
     think: bool = False  # the user wants the planner asked at the start
     show_map: bool = False  # put an ASCII map into the text that the model reads
-    predict: bool = False  # continue walls into the unknown when planning
+    predict: bool = False  # weigh unseen cells by what they probably hold
     prefill_per_s: float = 500.0  # modelled speed of thinking, charged to the simulated clock
     decode_per_s: float = 100.0
 
@@ -81,6 +82,7 @@ class Mind:
     here: tuple[int, int] = (0, 0)  # the cell that the robot stands on
     track: Track = field(default_factory=Track)
     step: Step | None = None  # the one under way, or done last
+    foresight: Foresight = field(default_factory=Foresight)  # what the unseen cells probably hold
     cycle: int = 0
     mode: Mode = "idle"
     confidence: float = 0.5
