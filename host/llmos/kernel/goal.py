@@ -1,9 +1,10 @@
-"""What a sentence asks for: a place to reach, a room to explore, or a behaviour."""
+"""What a sentence asks for: a place to reach, a thing to find, a room to explore, or a behaviour."""
 
 import re
 from dataclasses import dataclass
 
 from llmos.errors import LlmosError
+from llmos.eyes.names import COLOURS, SHAPES, searches, sought
 from llmos.text import plain
 from llmos.writing import likest, quantities
 
@@ -39,21 +40,27 @@ FITS = 0.3  # likeness to a skill from which on a sentence asks for a behaviour
 
 @dataclass(frozen=True)
 class Goal:
-    """A task: `place_m` is where to go, or None to explore or to behave; `source` says what decided."""
+    """A task: `place_m` is where to go, or None to explore or to behave; `source` says what decided.
+
+    `label` names a thing to find, such as `red box`; `place_m` is then where it is, None until it is seen.
+    """
 
     text: str
     place_m: tuple[float, float] | None
     source: str
     behaviour: bool = False
+    label: str = ""
 
     @property
     def kind(self) -> str:
         """What it is, in a word."""
+        if self.label:
+            return "object"
         return "behaviour" if self.behaviour else "exploration" if self.place_m is None else "place"
 
     def __str__(self) -> str:
         where = " ({:.2f}, {:.2f})".format(*self.place_m) if self.place_m else ""
-        return f"{self.kind}{where}, by {self.source}"
+        return f"{self.kind}{f' {self.label}' if self.label else ''}{where}, by {self.source}"
 
 
 def read_goal(
@@ -62,16 +69,18 @@ def read_goal(
     size_m: tuple[float, float],
     *,
     as_behaviour: bool = False,
+    sees: bool = False,
 ) -> Goal:
     """Return the task that a sentence and the arena set.
 
-    Coordinates in the sentence win, then a wish to explore, then words such as "to the goal", which mean the
+    Coordinates in the sentence win, then a thing to find by its colour or shape, then a wish to explore, then words such as "to the goal", which mean the
     arena's own; then what names a measure ("20 cm") or resembles a skill that ships is a behaviour. All else
-    means the arena's goal, or to explore where it has none. `as_behaviour` takes any sentence as a behaviour.
+    means the arena's goal, or to explore where it has none. `as_behaviour` takes any sentence as a behaviour;
+    `sees` says whether the robot has eyes.
 
     Raises:
-        GoalError: the sentence is empty, too long, asks for harm, names a place outside the room, or
-            nothing of it is understood.
+        GoalError: the sentence is empty, too long, asks for harm, names a place outside the room, a thing
+            for which it would take eyes or that these do not know, or nothing of it is understood.
     """
     text = sober(plain(text).strip())
     if as_behaviour:
@@ -83,6 +92,9 @@ def read_goal(
             room = f"{size_m[0]:g} x {size_m[1]:g} m"
             raise GoalError(f"the goal {place} lies outside the room of {room}: name a place inside")
         return Goal(text, place, "the sentence's coordinates")
+    label = thing_of(text, sees)
+    if label:
+        return Goal(text, None, "the thing it names", label=label)
     explores = EXPLORE.search(text)
     if explores:
         return Goal(text, None, f"the word “{explores[0].lower()}”")
@@ -118,6 +130,21 @@ def sober(text: str) -> str:
                 "say where to drive"
             )
     return text
+
+
+def thing_of(text: str, sees: bool) -> str:
+    """Return the label of the thing that a sentence asks to find or to go to; empty where it asks for none.
+
+    Raises:
+        GoalError: there are no eyes to find it with, or these do not know what is to be found.
+    """
+    label = sought(text)
+    if label and not sees:
+        raise GoalError(f"to find a {label} the robot needs eyes: add --camera")
+    if not label and sees and searches(text) and not TO_A_PLACE.search(text):
+        known = f"{', '.join(COLOURS)}; {', '.join(SHAPES)}"
+        raise GoalError(f"nothing of the goal {text[:60]!r} is a thing that the eyes know: name {known}")
+    return label
 
 
 def sign_of_behaviour(text: str) -> str:
