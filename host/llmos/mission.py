@@ -3,21 +3,23 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 
 from llmbytecode import Outcome
-from llmos.brains import Solo
+from llmos.blackbox import Box, Recorder
+from llmos.brains.budget import Metered
+from llmos.brains.opening import make_brain, model_of
+from llmos.brains.planner import Rates
 from llmos.connection import connected, scratch_folder
 from llmos.errors import LlmosError
-from llmos.inference import Kernel, Recorder, open_kernel
+from llmos.inference import Kernel, open_kernel
 from llmos.kernel import blocks
 from llmos.kernel.belief import Belief
 from llmos.kernel.blocks import Pace
 from llmos.kernel.cycle import cycle, look
 from llmos.kernel.goal import Goal, read_goal
 from llmos.kernel.mind import Mind, Settings, Step
-from llmos.link import Robot
+from llmos.link import Body
 from llmos.manifest import Manifest, load_manifest
 from llmos.report import GOOD, REASONS, Order, Report
 from llmos.runs import certified, cut_short, ended, run_blocks
@@ -29,6 +31,7 @@ from llmos.writing import make_program, usual_way
 
 Watch = Callable[[Mind, Step], None]
 Tell = Callable[[Report], None]
+Connect = Callable[[], AbstractContextManager[Body]]
 WRITING_S = 120.0  # least time for a behaviour's program
 
 
@@ -40,10 +43,8 @@ def with_goal(arena: Arena, goal: Goal) -> Arena:
 
 @contextmanager
 def own_kernel(order: Order) -> Iterator[Kernel]:
-    """Open the order's kernel, recorded where the order asks for it."""
-    kernel = open_kernel(order.kernel)
-    if order.record:
-        kernel = Recorder(kernel, order.record)
+    """Open the order's kernel."""
+    kernel = open_kernel(model_of(order.kernel))
     try:
         yield kernel
     finally:
@@ -51,7 +52,7 @@ def own_kernel(order: Order) -> Iterator[Kernel]:
 
 
 def make_mind(
-    order: Order, arena: Arena, manifest: Manifest, goal: Goal, robot: Robot, kernel: Kernel
+    order: Order, arena: Arena, manifest: Manifest, goal: Goal, robot: Body, kernel: Kernel, box: Box
 ) -> Mind:
     """Return a fresh mind for an order."""
     start = (arena.start.x, arena.start.y, math.radians(arena.start.heading_deg))
@@ -62,13 +63,20 @@ def make_mind(
         seed=order.seed,
         shuffle=order.shuffle,
         predict=order.predict,
+        think=order.think,
         show_map=order.show_map,
     )
     return Mind(
         robot=robot,
         belief=Belief(manifest, start, arena.size_m),
         goal=goal,
-        brain=Solo(kernel),
+        brain=make_brain(
+            order.kernel,
+            kernel,
+            preset=order.preset,
+            rates=Rates(settings.prefill_per_s, settings.decode_per_s),
+            arrived=None if robot.clock.simulated else lambda ready: bool(box.outside("plan", ready)),
+        ),
         settings=settings,
         pace=Pace.of(manifest.limits),
     )
@@ -91,45 +99,85 @@ def run_mission(
     Raises:
         LlmosError: it could not begin: no such arena, kernel, robot, MicroPython; no answer to a behaviour.
     """
-    manifest = load_manifest(order.robot)
-    arena = load_arena(order.arena, radius_m=manifest.radius_m)
-    place = (arena.goal.x, arena.goal.y) if arena.goal else None
-    goal = read_goal(order.goal, place, arena.size_m, as_behaviour=bool(order.way))
-    report = Report(order, with_goal(arena, goal), goal)
     began = time.monotonic()
-    with scratch_folder() as folder, ExitStack() as stack:
+    with Recorder(order) if order.record else Box() as box, scratch_folder() as folder:
         truth = folder / "truth.jsonl"
-        mine = kernel or stack.enter_context(own_kernel(order))
-        try:
-            if goal.behaviour:
-                behave(order, manifest, truth, mine, report, tell)
-            else:
-                with connected(order, manifest, truth) as robot:
-                    mind = make_mind(order, arena, manifest, report.goal, robot, mine)
-                    report.belief, report.foresight = mind.belief, mind.foresight
-                    drive(mind, report, watch)
-        except KeyboardInterrupt:
-            report.outcome, report.reason = "stopped", "interrupted; the robot was stopped first"
-            report.interrupted = True
+        manifest = load_manifest(order.robot)
+        report = take(order, load_arena(order.arena, radius_m=manifest.radius_m), manifest, box)
+        with ExitStack() as stack:
+            mine = Metered(kernel or stack.enter_context(own_kernel(order)), order.budget)
+            carry_out(
+                report,
+                manifest,
+                box.kernel(mine),
+                box,
+                lambda: connected(order, manifest, truth),
+                watch,
+                tell,
+            )
         with suppress(TruthError):  # there is none where the board was killed, or had not begun
             report.truth = None if order.port else judge.read_truth(truth)
-    report.wall_s = time.monotonic() - began
-    settle(report)
+        report.wall_s = time.monotonic() - began
+        settle(report)
+        box.end(report)
+    report.unrecorded = box.trouble
     return report
 
 
-def behave(order: Order, manifest: Manifest, truth: Path, kernel: Kernel, report: Report, tell: Tell) -> None:
+def take(order: Order, arena: Arena, manifest: Manifest, box: Box) -> Report:
+    """Read the order's goal, and begin its report."""
+    place = (arena.goal.x, arena.goal.y) if arena.goal else None
+    goal = read_goal(order.goal, place, arena.size_m, as_behaviour=bool(order.way))
+    box.setting(arena, manifest, goal)
+    return Report(order, with_goal(arena, goal), goal)
+
+
+def carry_out(
+    report: Report,
+    manifest: Manifest,
+    kernel: Kernel,
+    box: Box,
+    connect: Connect,
+    watch: Watch = lambda mind, step: None,
+    tell: Tell = lambda report: None,
+) -> None:
+    """Do what the report's order asks for; all that comes from outside passes through the box."""
+
+    def done(mind: Mind, step: Step) -> None:
+        box.step(step)
+        watch(mind, step)
+
+    try:
+        if report.goal.behaviour:
+            behave(report, manifest, kernel, box, connect, tell)
+        else:
+            with box.connected(connect) as robot:
+                mind = make_mind(report.order, report.arena, manifest, report.goal, robot, kernel, box)
+                box.driven_by(mind)
+                report.belief, report.foresight = mind.belief, mind.foresight
+                drive(mind, report, done)
+    except KeyboardInterrupt:
+        report.outcome, report.reason = "stopped", "interrupted; the robot was stopped first"
+        report.interrupted = True
+    box.ending(report)
+
+
+def behave(
+    report: Report, manifest: Manifest, kernel: Kernel, box: Box, connect: Connect, tell: Tell
+) -> None:
     """Have the kernel make a behaviour's program, and run it."""
-    way, seconds = order.way or usual_way(order.kernel), max(order.deadline_s, WRITING_S)
+    order = report.order
+    way, seconds = order.way or usual_way(model_of(order.kernel)), max(order.deadline_s, WRITING_S)
     report.draft = draft = make_program(
         order.goal, kernel, manifest, way, seed=order.seed, deadline_s=seconds
     )
+    box.program(draft)
     tell(report)
     if draft.program is None:
         report.reason = f"no program was accepted; the last one: {draft.attempts[-1].refusal}"
         return
     block = certified(draft.program, manifest.limits)
-    with connected(order, manifest, truth) as robot:
+    with box.connected(connect) as robot:
         try:
             (report.run,) = run_blocks(robot, [block])
             report.ended = report.run.done.outcome == Outcome.COMPLETED
@@ -145,7 +193,7 @@ def behave(order: Order, manifest: Manifest, truth: Path, kernel: Kernel, report
 
 def drive(mind: Mind, report: Report, watch: Watch) -> None:
     """Look around once, then run cycles until one of them ends the run."""
-    first = Step(0, mind.robot.clock.now(), mind.belief.pose)
+    first = mind.step = Step(0, mind.robot.clock.now(), mind.belief.pose)
     ending = None
     try:
         look(mind, first, blocks.LOOK)
@@ -165,6 +213,7 @@ def drive(mind: Mind, report: Report, watch: Watch) -> None:
     except LlmosError as error:
         report.outcome, report.reason = "failed", str(error)
     finally:
+        mind.brain.close()
         report.sim_s = mind.robot.clock.now() / 1000
 
 

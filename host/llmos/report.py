@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from llmos import figures
+from llmos.brains.budget import USUAL_BUDGET, Budget
 from llmos.inference import Answer
 from llmos.kernel.belief import Belief
 from llmos.kernel.goal import Goal
@@ -37,13 +38,16 @@ class Order:
 
     goal: str
     arena: str = "simple"
-    kernel: str = "smollm2"
+    kernel: str = "dual"
     robot: str = "cube"
     seed: int = 0
     speed: float = 0.0  # 0: as fast as the machine can; 1: the wall clock's pace
     deadline_s: float = 10.0
     max_cycles: int | None = None
     way: str | None = None  # how a program is made, for any goal; None: as suits the kernel, for a behaviour
+    preset: str = "quick"  # how much the planner thinks
+    think: bool = False  # ask the planner at the start
+    budget: Budget = USUAL_BUDGET  # of all models together
     shuffle: bool = False
     predict: bool = False
     show_map: bool = False
@@ -52,7 +56,7 @@ class Order:
     faults: tuple[str, ...] = ()
     bits: int = 64
     transcript: Path | None = None
-    record: Path | None = None  # where to write the answers, for replay:FILE
+    record: Path | None = None  # where to write the record of the run
 
 
 @dataclass
@@ -74,6 +78,7 @@ class Report:
     truth: judge.Truth | None = None
     sim_s: float = 0.0
     wall_s: float = 0.0
+    unrecorded: str = ""  # why the record of the run is not whole
 
     def summary(self) -> dict[str, Any]:
         """Return the mission's result as the command line's --json prints it."""

@@ -1,14 +1,16 @@
 """What a model's choice is worth: how its probabilities and the candidates' scores make one probability.
 
-p(c is best) is proportional to m(c)^model * s(c)^score, where m is the model's probability and s the score.
-The two weights are fitted on frames whose best candidate is known, by maximum likelihood (a conditional
-logit, McFadden 1974; with the score's weight at 0 it is temperature scaling, Guo et al. 2017, arXiv
-1706.04599). A model that chooses at chance gets the weight 0, and the scores decide.
+p(c is best) is proportional to (m(c) / b(c))^model * s(c)^score, where m is the model's probability, b how
+probable it finds a candidate at this place of the list on the average (contextual calibration, Zhao et al.
+2021, arXiv 2102.09690), and s the score. The weights are fitted on frames whose best candidate is known, by
+maximum likelihood (a conditional logit, McFadden 1974; without the score it is temperature scaling, Guo et al.
+2017, arXiv 1706.04599). A model that chooses at chance gets the weight 0, and the scores decide.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain, repeat
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,12 +26,19 @@ class ConfidenceError(LlmosError):
 
 
 class Weights(BaseModel):
-    """How much a model's probabilities and the scores count."""
+    """How much a model's probabilities and the scores count.
+
+    Args:
+        model: exponent of the model's probability.
+        score: exponent of the score.
+        bias: mean log probability of the first, second … candidate of a list; none where it is not known.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: float = Field(ge=0, le=10, allow_inf_nan=False)
     score: float = Field(ge=0, le=50, allow_inf_nan=False)
+    bias: tuple[float, ...] = ()
 
 
 class Trust(BaseModel):
@@ -73,11 +82,17 @@ def load_trust(kernel: str) -> Trust:
 def posterior(
     probabilities: Mapping[str, float], scores: Mapping[str, float], weights: Weights
 ) -> dict[str, float]:
-    """Return for each candidate the probability that it is the best; `probabilities` may be empty."""
+    """Return for each candidate the probability that it is the best.
+
+    Args:
+        probabilities: the model's, by name; may be empty.
+        scores: the candidates', in the order in which the model read them.
+        weights: how much either counts.
+    """
     logs = {
-        name: weights.model * math.log(max(probabilities.get(name, 1.0), LEAST))
+        name: weights.model * (math.log(max(probabilities.get(name, 1.0), LEAST)) - bias)
         + weights.score * math.log(max(score, LEAST))
-        for name, score in scores.items()
+        for (name, score), bias in zip(scores.items(), chain(weights.bias, repeat(0.0)), strict=False)
     }
     top = max(logs.values())
     parts = {name: math.exp(value - top) for name, value in logs.items()}

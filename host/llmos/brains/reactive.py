@@ -80,10 +80,11 @@ def go_on(question: Question, memory: Memory) -> Reaction | None:
 
 
 Rule = Callable[[Question, Memory], Reaction | None]
-RULES: tuple[Rule, ...] = (cornered, no_choice, go_on)
+URGENT: tuple[Rule, ...] = (cornered,)  # before everything else
+CALM: tuple[Rule, ...] = (no_choice, go_on)  # where no plan says otherwise
 
 
-def react(question: Question, memory: Memory) -> Reaction | None:
+def react(question: Question, memory: Memory, rules: tuple[Rule, ...] = URGENT + CALM) -> Reaction | None:
     """Return the first rule's decision that is sure enough to do without the model."""
-    found = (rule(question, memory) for rule in RULES)
+    found = (rule(question, memory) for rule in rules)
     return next((one for one in found if one and one.confidence >= WINS), None)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from llmos.brains.budget import USUAL_BUDGET
 from llmos.sim.faults import FaultError, parse_faults
 from llmos.writing import WAYS
 
@@ -46,6 +47,18 @@ deadline = click.option(
 )
 shuffle = click.option("--shuffle", is_flag=True, help="Offer the candidates in random order.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+
+
+def budget(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that bound what a run may ask of its models."""
+    usual = USUAL_BUDGET
+    for name, kind, value, what in (
+        ("--max-seconds", SECONDS, usual.seconds, "Most seconds that models may compute in a run."),
+        ("--max-tokens", click.IntRange(1), usual.tokens, "Most tokens that they may read and write."),
+        ("--max-calls", click.IntRange(1), usual.calls, "Most calls to models in a run; then rules decide."),
+    ):
+        command = click.option(name, type=kind, default=value, show_default=True, help=what)(command)
+    return command
 
 
 def way(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

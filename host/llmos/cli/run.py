@@ -1,16 +1,20 @@
 """`llmos run`: give the robot a goal and watch it drive."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import click
 
+from llmos.blackbox import NAME
+from llmos.brains.budget import Budget
+from llmos.brains.rsa import PRESETS
 from llmos.cli import options
 from llmos.mission import run_mission
 from llmos.report import GOOD, Order, Report
 from llmos.show import Screen, closing, program_text
-from llmos.state import new_run_folder, runs_folder, writable
+from llmos.state import new_run_folder, writable
 from llmos.world.draw import run_svg
 
 EXAMPLE = """\b
@@ -29,9 +33,10 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option(
     "--kernel",
-    default="smollm2",
+    default="dual",
     show_default=True,
-    help="Who decides: smollm2, gguf:PATH, openai:URL, rule, random, replay:FILE.",
+    help="Who decides: dual or dual:KERNEL, two brains; or one alone: smollm2, gguf:PATH, openai:URL, rule, "
+    "random, replay:RUN.",
 )
 @click.option(
     "--robot", default="cube", show_default=True, help="A robot that ships, or a path to its manifest."
@@ -69,13 +74,21 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--picture", type=A_FILE, help="Where to write the picture (SVG).")
 @options.shuffle
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default="quick",
+    show_default=True,
+    help="How much the planner thinks.",
+)
+@click.option("--think", is_flag=True, help="Set the planner to work at once.")
+@options.budget
 @click.option("--predict", is_flag=True, help="Weigh unseen cells by what they probably hold.")
 @click.option("--show-map", is_flag=True, help="Put a map in letters into the prompt, for larger models.")
 @click.option(
     "--port", help="Drive the robot at this serial port or pyserial URL instead of the virtual one."
 )
 @click.option("--clear", is_flag=True, help="Release a latched e-stop first; see that the way is free.")
-@click.option("--record", type=A_FILE, help="Write the answers down, for --kernel replay:FILE.")
 @click.option("--transcript", type=A_FILE, help="Write down every byte on the wire, with its time.")
 @options.as_json
 @click.pass_context
@@ -87,6 +100,9 @@ def run(
     picture: Path | None,
     bits: str,
     deadline: float,
+    max_calls: int,
+    max_tokens: int,
+    max_seconds: float,
     **order: Any,
 ) -> None:
     """Drive towards GOAL, a sentence, on the virtual robot.
@@ -95,26 +111,22 @@ def run(
     to see; what names a measure or resembles a skill that ships is a behaviour: its program is made as by
     `llmos write`, shown, and run. All else means the arena's own goal. The report says which it was.
     """
-    for path in filter(None, (picture, order["record"], order["transcript"])):
+    for path in filter(None, (picture, order["transcript"])):
         writable(path)
-    if picture is None:
-        runs_folder()
-    wanted = Order(bits=int(bits), deadline_s=deadline, **order)
+    folder = new_run_folder(re.sub(r"[^\w-]+", "-", Path(order["arena"]).stem))
+    budget = Budget(max_calls, max_tokens, max_seconds)
+    wanted = Order(bits=int(bits), deadline_s=deadline, budget=budget, record=folder / NAME, **order)
     report = run_mission(wanted) if as_json else run_mission(wanted, Screen(with_map=with_map), tell=tell)
     click.echo(json.dumps(report.summary()) if as_json else closing(report))
-    written = write_picture(report, picture)
+    if report.unrecorded:
+        click.echo(f"llmos: run: the record is incomplete: {report.unrecorded}", err=True)
+    written = picture or folder / "run.svg"
+    written.write_text(run_svg(report.picture()), encoding="utf-8")
     if not as_json:
-        click.echo(f"  picture: {written}")
+        click.echo(f"  picture: {written}\n  record: llmos why {folder.name}, llmos replay {folder.name}")
     context.exit(0 if report.outcome in GOOD else 130 if report.interrupted else 1)
 
 
 def tell(report: Report) -> None:
     """Show a behaviour's program before it runs."""
     click.echo(program_text(report))
-
-
-def write_picture(report: Report, path: Path | None) -> Path:
-    """Write the picture of a run, and return where it lies."""
-    path = path or new_run_folder(report.arena.name) / "run.svg"
-    path.write_text(run_svg(report.picture()), encoding="utf-8")
-    return path

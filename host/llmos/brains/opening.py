@@ -1,0 +1,41 @@
+"""From a spec such as `dual` or `smollm2` to the brain that decides."""
+
+from collections.abc import Callable
+
+from llmos.brains.boundary import load_boundary
+from llmos.brains.dual import Dual
+from llmos.brains.planner import Planner, Rates
+from llmos.brains.question import Brain
+from llmos.brains.solo import Solo
+from llmos.inference import Kernel
+
+DUAL = "dual"
+USUAL_MODEL = "smollm2"  # of two brains, where the spec names none
+
+
+def model_of(spec: str) -> str:
+    """Return the spec of the kernel behind a brain's: `dual:gguf:PATH` is two brains on `gguf:PATH`."""
+    name, _, model = spec.partition(":")
+    return (model or USUAL_MODEL) if name == DUAL else spec
+
+
+def make_brain(
+    spec: str,
+    kernel: Kernel,
+    *,
+    preset: str = "quick",
+    rates: Rates | None = None,
+    arrived: Callable[[Callable[[], bool]], bool] | None = None,
+) -> Brain:
+    """Return the brain of a spec.
+
+    Args:
+        spec: `dual`, `dual:KERNEL`, or a kernel that decides alone.
+        kernel: the opened kernel of `model_of(spec)`.
+        preset: how much the planner thinks.
+        rates: modelled speed of thinking.
+        arrived: see `Dual`; None on a simulated clock.
+    """
+    if spec.partition(":")[0] != DUAL:
+        return Solo(kernel)
+    return Dual(kernel, Planner(kernel, preset, rates), load_boundary(), arrived)
