@@ -31,6 +31,7 @@ LlmosError                  anything that LLMos refuses or cannot do
 │   ├── LinkTimeout         the robot did not answer in time
 │   │   └── RobotRestarted  because it knows nothing of us any more
 │   └── RobotFault          the robot reports a fault
+├── MapLost                 a map's changes without the map that they change (llmos.kernel.maps)
 ├── ManifestError           a robot's manifest that is wrong                 (llmos.manifest)
 ├── MicroPythonNotFound     no MicroPython to run the firmware on            (llmos.micropython)
 ├── NoBoard                 a MicroPython that cannot be a virtual board     (llmos.sim.esp32s3)

@@ -30,7 +30,7 @@ from llmos.planning.route import clear_length, cut, length, straighten
 from llmos.world.candidates import Candidate, candidates
 from llmos.world.draw import map_png
 from llmos.world.grid import UNKNOWN
-from llmos.world.serialize import ascii_map, rle, symbolic
+from llmos.world.serialize import ascii_map, symbolic
 
 Ending = Literal["reached", "explored", "unreachable", "stuck", "failed"]
 OFFERED = 4  # candidates; each costs the model some 28 tokens to read
@@ -130,17 +130,7 @@ def look_for_more(mind: Mind, step: Step) -> tuple[Step, Ending | None]:
 def serialize_world(mind: Mind) -> tuple[WorldModel, SymbolicLayer]:
     """Step 4: put the map into a form of bounded size."""
     grid = mind.belief.grid
-    share = np.bincount(grid.occupancy().ravel(), minlength=3) * (100.0 / grid.logodds.size)
-    unknown, free, occupied = (round(float(part), 1) for part in share[:3])
-    world = WorldModel(
-        cell_m=grid.cell_m,
-        shape=grid.shape,
-        free_pct=free,
-        occupied_pct=occupied,
-        unknown_pct=unknown,
-        rle=rle(grid),
-    )
-    return world, SymbolicLayer.model_validate(symbolic(grid))
+    return mind.maps.world_model(grid, mind.cycle), SymbolicLayer.model_validate(symbolic(grid))
 
 
 def draw_map(mind: Mind, step: Step) -> tuple[bytes, ...]:

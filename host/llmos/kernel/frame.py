@@ -9,6 +9,7 @@ from llmos.text import plain
 
 Metres = Annotated[float, Field(allow_inf_nan=False)]
 Point = tuple[Metres, Metres]
+Cells = Annotated[int, Field(ge=1, le=4096)]
 Mode = Literal["idle", "navigating", "exploring", "avoiding_obstacle", "recovering", "goal_reached"]
 StepResult = Literal["success", "blocked", "timeout", "collision", "invalid", "refused"]
 
@@ -66,15 +67,29 @@ class HistoryEntry(Part):
 
 
 class WorldModel(Part):
-    """The occupancy grid in a form of bounded size."""
+    """The occupancy grid, as run lengths of `llmos.world.serialize`.
 
-    kind: Literal["full"] = "full"
+    Args:
+        kind: `full`, or `delta`: what differs from the map of the cycle `against`.
+        cell_m: side of a cell in metres.
+        shape: rows and columns.
+        free_pct: share of the cells, and so for the next two.
+        occupied_pct: walls and obstacles.
+        unknown_pct: never seen.
+        rle: the cells' states, `=` in a delta for those that have stayed.
+        against: the cycle whose map a delta is laid over.
+        check: CRC-32 of all cells' states, a byte each, by which a reader knows that it holds the right map.
+    """
+
+    kind: Literal["full", "delta"] = "full"
     cell_m: float
-    shape: tuple[int, int]
+    shape: tuple[Cells, Cells]
     free_pct: float
     occupied_pct: float
     unknown_pct: float
     rle: str
+    against: int | None = None
+    check: int = 0
 
 
 class SymbolicLayer(Part):

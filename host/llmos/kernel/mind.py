@@ -16,6 +16,7 @@ from llmos.kernel.corrections import Corrected
 from llmos.kernel.decision import Decision
 from llmos.kernel.frame import HistoryEntry, LastStep, Mode, NavigationFrame, Point
 from llmos.kernel.goal import Goal
+from llmos.kernel.maps import MapSender
 from llmos.link import Body
 from llmos.world.candidates import Candidate
 from llmos.world.foresight import Foresight
@@ -89,6 +90,7 @@ class Mind:
     stuck: int = 0
     last: LastStep | None = None
     trouble: LastStep | None = None  # the last step that got nowhere
+    maps: MapSender = field(default_factory=MapSender)
     history: deque[HistoryEntry] = field(default_factory=lambda: deque(maxlen=HISTORY))
     avoid: dict[tuple[int, int], int] = field(
         default_factory=dict

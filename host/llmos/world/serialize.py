@@ -1,4 +1,4 @@
-"""The world in text, of bounded size: run lengths, a small map of characters, lists of changes, objects."""
+"""The world in text, of bounded size: run lengths of all cells or of changes, maps of characters, objects."""
 
 import math
 import re
@@ -12,37 +12,48 @@ from llmos.world.candidates import Candidate
 from llmos.world.grid import OCCUPIED, STATES, Cell, Grid
 
 LETTERS = "UFOWEPCX"  # one for each of STATES
+KEPT = len(LETTERS)  # in place of a state: as it was
+WRITTEN = LETTERS + "="
 SIGNS = "?.o#:+$x"  # the same in the map of characters
 PRIORITY = np.array([0, 1, 4, 5, 7, 6, 2, 3], np.uint8)  # states, the least important first
 ARROWS = ">^<v"  # the robot, by quarter turns counter-clockwise from east
-MOST_CHANGED = 0.3  # share of the cells; beyond it a full map is shorter than its changes
 MOST_OBJECTS = 16
 Indices = NDArray[np.intp]
+States = NDArray[np.uint8]
 
-RUN = re.compile(rf"(\d*)([{LETTERS}])")
-
-
-def rle(grid: Grid) -> str:
-    """Return the cells' states as run lengths, row by row from the south-west: `12U3FO` is 12 U, 3 F, 1 O."""
-    states = grid.states().ravel()
-    starts = np.flatnonzero(np.diff(states, prepend=len(STATES)))
-    counts = np.diff(starts, append=states.size).tolist()
-    runs = zip(states[starts].tolist(), counts, strict=True)
-    return "".join(f"{count if count > 1 else ''}{LETTERS[state]}" for state, count in runs)
+RUN = re.compile(rf"(\d*)([{WRITTEN}])", re.ASCII)
 
 
-def unrle(text: str, shape: tuple[int, int]) -> NDArray[np.uint8]:
+def rle(states: States, since: States | None = None) -> str:
+    """Return cells' states as run lengths, row by row from the south-west: `12U3FO` is 12 U, 3 F, 1 O.
+
+    Args:
+        states: indices into STATES.
+        since: earlier states of the same shape; cells that still have them are written `=`.
+    """
+    said = (states if since is None else np.where(states == since, np.uint8(KEPT), states)).ravel()
+    starts = np.flatnonzero(np.diff(said, prepend=np.uint8(255)))
+    counts = np.diff(starts, append=said.size).tolist()
+    runs = zip(said[starts].tolist(), counts, strict=True)
+    return "".join(f"{count if count > 1 else ''}{WRITTEN[state]}" for state, count in runs)
+
+
+def unrle(text: str, shape: Cell, since: States | None = None) -> States:
     """Return the states that `rle` wrote for a grid of a shape.
 
     Raises:
-        ValueError: the text is no run-length code, or not of this shape.
+        ValueError: the text is no run-length code, not of this shape, or keeps cells of states not given.
     """
     runs = RUN.findall(text)
-    lengths = [int(count or 1) for count, _ in runs]
-    if "".join(count + letter for count, letter in runs) != text or sum(lengths) != shape[0] * shape[1]:
+    written = "".join(count + letter for count, letter in runs)
+    # A length of more digits than the grid's size has is refused before it is turned into a number.
+    size = shape[0] * shape[1]
+    lengths = [int(count or 1) if len(count) <= len(str(size)) else size + 1 for count, _ in runs]
+    if written != text or sum(lengths) != size or (since is None and WRITTEN[KEPT] in text):
         raise ValueError(f"no run-length code of {shape[0]} x {shape[1]} cells: {text[:40]!r}")
-    states = np.repeat(np.array([LETTERS.index(letter) for _, letter in runs], np.uint8), lengths)
-    return states.reshape(shape)
+    said = np.repeat(np.array([WRITTEN.index(letter) for _, letter in runs], np.uint8), lengths)
+    states = said.reshape(shape)
+    return states if since is None else np.where(states == KEPT, since, states)
 
 
 def ascii_map(
@@ -78,18 +89,10 @@ def block_of(cell: int, starts: Indices) -> int:
     return int(np.searchsorted(starts, cell, "right")) - 1
 
 
-def shrunk(states: NDArray[np.uint8], rows: Indices, cols: Indices) -> NDArray[np.uint8]:
+def shrunk(states: States, rows: Indices, cols: Indices) -> States:
     """Return states in which each block, by its first row and column, shows the one that matters most."""
     ranks = np.argsort(PRIORITY)[states]
     return PRIORITY[np.maximum.reduceat(np.maximum.reduceat(ranks, rows, axis=0), cols, axis=1)]
-
-
-def patches(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> list[tuple[int, int, str]] | None:
-    """Return the cells that differ as (row, column, letter), None where a full map says it in less."""
-    rows, cols = np.nonzero(old != new)
-    if len(rows) > MOST_CHANGED * new.size:
-        return None
-    return [(row, col, LETTERS[new[row, col]]) for row, col in zip(rows.tolist(), cols.tolist(), strict=True)]
 
 
 def symbolic(grid: Grid) -> dict[str, Any]:
@@ -100,7 +103,7 @@ def symbolic(grid: Grid) -> dict[str, Any]:
     return {"objects": objects, "topology": {"waypoints": [], "edges": []}}
 
 
-def described(grid: Grid, states: NDArray[np.uint8], number: int, cells: list[Cell]) -> dict[str, Any]:
+def described(grid: Grid, states: States, number: int, cells: list[Cell]) -> dict[str, Any]:
     """Return one cluster as an object of the symbolic layer, its box x1, y1, x2, y2 in metres."""
     rows, cols = zip(*cells, strict=True)
     (west, south), (east, north) = grid.centre((min(rows), min(cols))), grid.centre((max(rows), max(cols)))
