@@ -34,7 +34,8 @@ def choice(step: Step) -> str:
         return "no legal answer" if thought else "looks around"
     why = f" {thought.why}" if thought.why else ""
     took = f" {thought.seconds * 1000:.0f} ms" if thought.calls else ""
-    return f"{step.decision.action!s:13} [{thought.brain}{why}{took}] “{step.decision.explanation}”"
+    asks = f", planner begins: {thought.escalation}" if thought.escalation else ""
+    return f"{step.decision.action!s:13} [{thought.brain}{why}{took}{asks}] “{step.decision.explanation}”"
 
 
 def proof(step: Step) -> str:
