@@ -11,6 +11,7 @@ from tests.generate import valid
 
 from llmbytecode import Program, Refusal, assemble, write_container
 from llmbytecode.verify import verify
+from llmos.blackbox import Box
 from llmos.inference import open_kernel
 from llmos.kernel.goal import read_goal
 from llmos.mission import drive, make_mind
@@ -69,7 +70,7 @@ def _mission(host: Host, arena: object, seed: int) -> None:
     order = Order(goal="explore", kernel="rule", seed=seed)
     goal = read_goal(order.goal, None, arena.size_m)  # type: ignore[attr-defined]
     kernel = open_kernel("rule")
-    mind = make_mind(order, arena, CUBE, goal, host.robot, kernel)  # type: ignore[arg-type]
+    mind = make_mind(order, arena, CUBE, goal, host.robot, kernel, Box())  # type: ignore[arg-type]
     drive(mind, Report(order, arena, goal), lambda mind, step: None)  # type: ignore[arg-type]
 
 
