@@ -73,9 +73,10 @@ def read_goal(
 ) -> Goal:
     """Return the task that a sentence and the arena set.
 
-    Coordinates in the sentence win, then a thing to find by its colour or shape, then a wish to explore, then words such as "to the goal", which mean the
-    arena's own; then what names a measure ("20 cm") or resembles a skill that ships is a behaviour. All else
-    means the arena's goal, or to explore where it has none. `as_behaviour` takes any sentence as a behaviour;
+    Coordinates in the sentence win, then a thing to find by its colour or shape, then a wish to explore, then
+    words such as "to the goal", which mean the arena's own; then what names a measure ("20 cm") or resembles
+    a skill that ships is a behaviour. All else means the arena's goal, or to explore where it has none.
+    `as_behaviour` takes any sentence as a behaviour;
     `sees` says whether the robot has eyes.
 
     Raises:
