@@ -21,9 +21,9 @@ LAST_CYCLES = 12  # a plan older than this is about another world
 CLOSE_S = 5.0  # longest wait for a model that does not hear that it is cancelled
 
 # What a plan is charged on a simulated clock. Tokens are SmolLM2's, of decisions in real frames.
-CHARACTERS = 2.6  # of a prompt, a token; frames hold many numbers
-SAMPLED, FORCED = 14, 26  # tokens of a decision: chosen, and left no choice about
-SHOWN = 24  # tokens of a decision as an aggregation reads it
+CHARACTERS = 2.7  # of a prompt, a token; frames hold many numbers
+SAMPLED, FORCED = 16, 32  # tokens of a decision: chosen, and left no choice about
+SHOWN = 28  # tokens of a decision as an aggregation reads it
 PARALLEL = 2.0  # times as many tokens a second in parallel sequences as in one
 
 
