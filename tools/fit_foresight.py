@@ -1,7 +1,7 @@
 """Print how often the cells of each kind of guess turn out occupied, for the tables of `world/foresight.py`.
 
-Drives the rule through generated arenas, to the goal and to see it all: `tools/fit_foresight.py 1000 1010` for
-the seeds 1000 to 1009 of each family. Then says how good the tables are that hold now.
+Drives the rule through generated arenas, to the goal and to see it all: `tools/fit_foresight.py 1000 1010` is
+for the seeds 1000 to 1009 of each family. Then says how good the tables are that hold now.
 """
 
 import sys
