@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from llmos.eyes import Tracked
 from llmos.link import Telemetry
 from llmos.manifest import RANGE_CHANNELS, Manifest
 from llmos.planning import costmap
@@ -44,6 +45,7 @@ class Belief:
         self.battery_mv = manifest.battery.full_mv
         self.age_ms = 0
         self.ranges_m: dict[str, float | None] = {}  # the newest by channel, whatever their age
+        self.objects: tuple[Tracked, ...] = ()  # that a camera has seen, the surest first
         self.trail: list[Point] = [start[:2]]
         self._angles = manifest.range_angles
         self._last: tuple[int, Pose] | None = None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from llmbytecode import LLMBytecodeError
 from llmos.brains import Circumstances, Question, Thought
 from llmos.brains.escalation import needs_plan
-from llmos.kernel import blocks
+from llmos.kernel import blocks, seeing
 from llmos.kernel.act import Acted, prove, refused, run_block
 from llmos.kernel.corrections import Corrected, correct
 from llmos.kernel.decision import Decision, InvalidDecision, decision_schema, read_decision
@@ -43,9 +43,12 @@ def cycle(mind: Mind) -> tuple[Step, Ending | None]:
     """Run one cycle; the second value tells how the run ended, where it did."""
     mind.cycle += 1
     step = mind.step = Step(mind.cycle, mind.robot.clock.now(), mind.belief.pose)
+    seeing.see(mind, step)
     if ending := check_goal(mind):
         return step, ending
     check_progress(mind)
+    if seeing.near(mind):
+        return face(mind, step), None
     step.candidates = find_candidates(mind)
     if not step.candidates:
         return look_for_more(mind, step)
@@ -67,7 +70,8 @@ def cycle(mind: Mind) -> tuple[Step, Ending | None]:
 def check_goal(mind: Mind) -> Ending | None:
     """Step 1: tell whether the run is over."""
     goal, settings = mind.goal.place_m, mind.settings
-    if goal and math.dist(goal, mind.belief.pose[:2]) <= settings.tolerance_m - ARRIVED_M:
+    there = goal and math.dist(goal, mind.belief.pose[:2]) <= settings.tolerance_m - ARRIVED_M
+    if seeing.reached(mind) if mind.goal.label else there:
         mind.mode = "goal_reached"
         return "reached"
     if mind.stuck >= GIVE_UP_CYCLES:
@@ -95,11 +99,11 @@ def find_candidates(mind: Mind) -> list[Candidate]:
         mind.cost,
         mind.reach,
         belief.pose,
-        mind.goal.place_m,
+        seeing.aim(mind),
         stuck=mind.stuck >= STUCK_CYCLES,
         blacklist=mind.avoid,
         limit=OFFERED,
-    )
+    ) or seeing.unlooked(mind, OFFERED)
     return shuffled(found, mind) if mind.settings.shuffle else found
 
 
@@ -267,8 +271,10 @@ def predict(mind: Mind) -> None:
 
 
 def costs(mind: Mind) -> NDArray[np.float32]:
-    """Return the cost of each cell, where the settings ask for it with what unseen ones probably hold."""
+    """Return the cost of each cell, with the eyes' caution, and with what unseen ones probably hold."""
     cost = mind.belief.costs()
+    if mind.eyes:
+        cost = mind.eyes.layer.heed(cost, mind.robot.clock.now())
     return mind.foresight.costs(cost) if mind.settings.predict else cost
 
 
@@ -340,11 +346,12 @@ def drive(mind: Mind, step: Step) -> bool:
         return True
     explores = step.decision is not None and step.decision.action.type == "EXPLORE"
     looks = ends_in_unknown or (explores and length(step.path) <= limit)
-    text = blocks.drive_text(
-        belief.pose, cut(way, known), blocks.LOOK if looks else 0.0, step.mode, mind.pace
-    )
+    turn = blocks.LOOK if looks and not mind.goal.label else 0.0  # a thing is looked for with pictures
+    text = blocks.drive_text(belief.pose, cut(way, known), turn, step.mode, mind.pace)
     execute(mind, step, text)
     if looks and step.acted and step.acted.result == "success":
+        if mind.goal.label:
+            look_around(mind, step)
         mind.looked = belief.pose[:2]
     if step.acted and step.acted.result != "success":
         shun_target(mind, step)
@@ -352,19 +359,48 @@ def drive(mind: Mind, step: Step) -> bool:
 
 
 def look(mind: Mind, step: Step, angle: float) -> None:
-    """Turn on the spot to see more."""
-    execute(mind, step, blocks.turn_text(angle, mind.mode, mind.pace))
+    """Turn on the spot to see more; all around where a thing is looked for."""
+    if mind.goal.label and angle == blocks.LOOK:
+        mind.learn(step, look_around(mind, step))
+    else:
+        execute(mind, step, blocks.turn_text(angle, mind.mode, mind.pace))
     mind.looked = mind.belief.pose[:2]
+
+
+def look_around(mind: Mind, step: Step) -> Acted:
+    """Turn all around in steps, with a picture at each, until what is sought is seen."""
+    mind.lookouts.append(mind.belief.pose[:2])
+    acted = Acted("success", "stands")
+    for _ in range(seeing.DIRECTIONS):
+        if mind.sought or acted.result != "success":
+            break
+        acted = attempt(mind, step, blocks.turn_text(2 * math.pi / seeing.DIRECTIONS, mind.mode, mind.pace))
+        seeing.see(mind, step)
+    return acted
+
+
+def face(mind: Mind, step: Step) -> Step:
+    """Turn to what is sought, beside which the robot stands without seeing it."""
+    angle = seeing.turn_to(mind)
+    if angle:
+        execute(mind, step, blocks.turn_text(angle, mind.mode, mind.pace))
+    else:
+        mind.learn(step, Acted("success", f"looks for the {mind.goal.label}"))
+    return step
 
 
 def execute(mind: Mind, step: Step, text: str) -> None:
     """Prove a program, run it and learn from what came of it."""
+    mind.learn(step, attempt(mind, step, text))
+
+
+def attempt(mind: Mind, step: Step, text: str) -> Acted:
+    """Prove a program and run it."""
     try:
         step.block = prove(text, mind.belief.manifest.limits)
     except LLMBytecodeError as error:
-        mind.learn(step, refused(error))
-        return
-    mind.learn(step, run_block(mind.robot, mind.belief, step.block))
+        return refused(error)
+    return run_block(mind.robot, mind.belief, step.block)
 
 
 def shun_target(mind: Mind, step: Step) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from llmos.brains import Brain, Thought
 from llmos.brains.escalation import Track
+from llmos.eyes import Eyes, Seen, Tracked
 from llmos.kernel.act import Acted, Block
 from llmos.kernel.belief import Belief
 from llmos.kernel.blocks import Pace
@@ -59,6 +60,7 @@ class Step:
     note: str = ""  # what was done in place of the decision
     decision: Decision | None = None
     corrected: Corrected = field(default_factory=Corrected)  # what the model said of the map
+    seen: Seen | None = None  # what the newest picture showed
     path: list[Point] = field(default_factory=list)
     block: Block | None = None
     acted: Acted | None = None
@@ -74,6 +76,9 @@ class Mind:
     brain: Brain
     settings: Settings
     pace: Pace
+    eyes: Eyes | None = None
+    sought: Tracked | None = None  # what the goal names, once it is seen
+    lookouts: list[Point] = field(default_factory=list)  # where pictures were taken all around
     cost: NDArray[np.float32] = field(
         default_factory=lambda: np.zeros((0, 0), np.float32)
     )  # of this cycle's map
