@@ -8,6 +8,7 @@ from llmos.brains.confidence import judged, load_trust
 from llmos.brains.escalation import Escalation
 from llmos.brains.instinct import Instinct
 from llmos.brains.planner import Plan, Planner, follow, in_hand, over
+from llmos.brains.points import corrected
 from llmos.brains.question import Question, Thought
 from llmos.brains.reactive import CALM, URGENT, Memory, Rule, react
 from llmos.brains.stand_in import rule_decides
@@ -35,6 +36,7 @@ class Dual:
         arrived: Callable[[Callable[[], bool]], bool] | None = None,
     ) -> None:
         self.vision = kernel.vision
+        self._kernel = kernel
         self._instinct = Instinct(kernel)
         self._trust = load_trust(kernel.name)
         self._planner, self._boundary, self._arrived = planner, boundary, arrived
@@ -54,6 +56,7 @@ class Dual:
         thought = self._decide(question, who)
         if not reason and thought.confidence is not None:
             reason = self._escalate(question, who, thought.confidence)
+        thought = corrected(self._kernel, self._boundary.correction, question, thought)
         self._remember(question, thought)
         return replace(thought, escalation=reason)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from llmos.inference import Answer
-from llmos.kernel.frame import NavigationFrame
+from llmos.kernel.frame import NavigationFrame, Point
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Question:
         images: pictures for a model that sees: the map, then the camera's.
         ranges_m: free way from the robot's edge by range channel, None where there is no reading.
         circumstances: what tells whether to escalate.
+        doubtful: the cell near the robot of which the map is least sure, and what the map says; or None.
         now_ms: the robot's clock.
         deadline_s: wall time for the whole decision.
         seed: fixes every chance of this cycle.
@@ -57,6 +58,7 @@ class Question:
     images: tuple[bytes, ...] = ()
     ranges_m: Mapping[str, float | None] = field(default_factory=dict)
     circumstances: Circumstances = field(default_factory=Circumstances)
+    doubtful: tuple[Point, str] | None = None
     now_ms: int = 0
     deadline_s: float = 10.0
     seed: int = 0

@@ -1,6 +1,7 @@
 """What a sentence asks for: a place to reach, a thing to find, a room to explore, or a behaviour."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from llmos.errors import LlmosError
@@ -36,6 +37,7 @@ class GoalError(LlmosError):
 
 
 FITS = 0.3  # likeness to a skill from which on a sentence asks for a behaviour
+KINDS = ("place", "explore", "behaviour")  # what a model may say that a sentence asks for
 
 
 @dataclass(frozen=True)
@@ -70,14 +72,15 @@ def read_goal(
     *,
     as_behaviour: bool = False,
     sees: bool = False,
+    ask: Callable[[str], str] = lambda text: "",
 ) -> Goal:
     """Return the task that a sentence and the arena set.
 
     Coordinates in the sentence win, then a thing to find by its colour or shape, then a wish to explore, then
     words such as "to the goal", which mean the arena's own; then what names a measure ("20 cm") or resembles
     a skill that ships is a behaviour. All else means the arena's goal, or to explore where it has none.
-    `as_behaviour` takes any sentence as a behaviour;
-    `sees` says whether the robot has eyes.
+    `as_behaviour` takes any sentence as a behaviour; `sees` says whether the robot has eyes; `ask` gives a
+    model's word, one of KINDS, on a sentence of which nothing is certain, or nothing.
 
     Raises:
         GoalError: the sentence is empty, too long, asks for harm, names a place outside the room, a thing
@@ -102,7 +105,10 @@ def read_goal(
     sign = "" if TO_A_PLACE.search(text) else sign_of_behaviour(text)
     if sign:
         return Goal(text, None, sign, behaviour=True)
-    if not MOVES.search(text):
+    said = ask(text)
+    if said in ("explore", "behaviour"):
+        return Goal(text, None, "the model", behaviour=said == "behaviour")
+    if not said and not MOVES.search(text):
         raise GoalError(
             f"nothing of the goal {text[:60]!r} is understood: say in English where to drive, for example "
             "'drive to 1.0, 1.5' or 'go to the goal', or 'explore'"
