@@ -9,8 +9,8 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -201,6 +201,52 @@ def connect(secure: bool, host: str, port: int | None) -> http.client.HTTPConnec
     """Return a connection that is not open yet and gives up when nothing comes."""
     kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
     return kind(host, port, timeout=_SILENT_S)
+
+
+class PictureSource:
+    """Where a run's pictures come from: a camera that is known only while the robot is connected."""
+
+    def __init__(self) -> None:
+        self._take: Callable[[], Picture | None] | None = None
+        self._problem: Callable[[], str] = lambda: "no camera is open"
+
+    @contextmanager
+    def still(self, url: str) -> Iterator[None]:
+        """Ask for each picture when it is wanted, as where time stands still meanwhile."""
+        self._take = lambda: take_picture(url)
+        try:
+            yield
+        finally:
+            self._take = None
+
+    @contextmanager
+    def stream(self, url: str) -> Iterator[None]:
+        """Follow a stream, whose newest picture is always at hand.
+
+        Raises:
+            CameraError: no picture comes in the first seconds.
+        """
+        with Camera(url) as camera:
+            end = time.monotonic() + _SILENT_S
+            while camera.newest() is None and time.monotonic() < end:
+                time.sleep(0.05)
+            if camera.newest() is None:
+                raise CameraError(camera.problem)
+            self._take, self._problem = camera.newest, lambda: camera.problem
+            try:
+                yield
+            finally:
+                self._take = None
+
+    def __call__(self) -> tuple[bytes | None, int, str]:
+        """Return a JPEG, or None; its age in ms; and why there is none."""
+        try:
+            picture = self._take() if self._take else None
+        except CameraError as error:
+            return None, 0, str(error)
+        if picture is None or picture.age_s > _STALLED_S:
+            return None, 0, self._problem()
+        return picture.jpeg, round(1000 * picture.age_s), ""
 
 
 class Camera:

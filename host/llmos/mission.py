@@ -10,8 +10,10 @@ from llmos.blackbox import Box, Recorder
 from llmos.brains.budget import Metered
 from llmos.brains.opening import make_brain, model_of
 from llmos.brains.planner import Rates
+from llmos.camera import PictureSource
 from llmos.connection import connected, scratch_folder
 from llmos.errors import LlmosError
+from llmos.eyes import ColourDetector, Eyes, Shot, words
 from llmos.inference import Kernel, open_kernel
 from llmos.kernel import blocks
 from llmos.kernel.belief import Belief
@@ -20,7 +22,7 @@ from llmos.kernel.cycle import cycle, look
 from llmos.kernel.goal import Goal, read_goal
 from llmos.kernel.mind import Mind, Settings, Step
 from llmos.link import Body
-from llmos.manifest import Manifest, load_manifest
+from llmos.manifest import Manifest, camera_of, load_manifest
 from llmos.report import GOOD, REASONS, Order, Report
 from llmos.runs import certified, cut_short, ended, run_blocks
 from llmos.sim import judge
@@ -32,6 +34,7 @@ from llmos.writing import make_program, usual_way
 Watch = Callable[[Mind, Step], None]
 Tell = Callable[[Report], None]
 Connect = Callable[[], AbstractContextManager[Body]]
+NO_PICTURES = PictureSource()  # of a record, which has its own
 WRITING_S = 120.0  # least time for a behaviour's program
 
 
@@ -52,7 +55,14 @@ def own_kernel(order: Order) -> Iterator[Kernel]:
 
 
 def make_mind(
-    order: Order, arena: Arena, manifest: Manifest, goal: Goal, robot: Body, kernel: Kernel, box: Box
+    order: Order,
+    arena: Arena,
+    manifest: Manifest,
+    goal: Goal,
+    robot: Body,
+    kernel: Kernel,
+    box: Box,
+    pictures: Callable[[], Shot],
 ) -> Mind:
     """Return a fresh mind for an order."""
     start = (arena.start.x, arena.start.y, math.radians(arena.start.heading_deg))
@@ -66,9 +76,10 @@ def make_mind(
         think=order.think,
         show_map=order.show_map,
     )
+    belief = Belief(manifest, start, arena.size_m)
     return Mind(
         robot=robot,
-        belief=Belief(manifest, start, arena.size_m),
+        belief=belief,
         goal=goal,
         brain=make_brain(
             order.kernel,
@@ -79,7 +90,18 @@ def make_mind(
         ),
         settings=settings,
         pace=Pace.of(manifest.limits),
+        eyes=make_eyes(order, manifest, belief, goal, lambda: box.outside("camera", pictures)),
     )
+
+
+def make_eyes(
+    order: Order, manifest: Manifest, belief: Belief, goal: Goal, take: Callable[[], Shot]
+) -> Eyes | None:
+    """Return the eyes that an order asks for."""
+    if not order.camera:
+        return None
+    lens = camera_of(manifest).lens
+    return Eyes(take, ColourDetector(lens), lens, belief.grid, goal.label, order.deadline_s)
 
 
 def run_mission(
@@ -105,15 +127,17 @@ def run_mission(
         manifest = load_manifest(order.robot)
         report = take(order, load_arena(order.arena, radius_m=manifest.radius_m), manifest, box)
         with ExitStack() as stack:
+            pictures = PictureSource()
             mine = Metered(kernel or stack.enter_context(own_kernel(order)), order.budget)
             carry_out(
                 report,
                 manifest,
                 box.kernel(mine),
                 box,
-                lambda: connected(order, manifest, truth),
+                lambda: connected(order, manifest, truth, pictures=pictures),
                 watch,
                 tell,
+                pictures,
             )
         with suppress(TruthError):  # there is none where the board was killed, or had not begun
             report.truth = None if order.port else judge.read_truth(truth)
@@ -127,7 +151,9 @@ def run_mission(
 def take(order: Order, arena: Arena, manifest: Manifest, box: Box) -> Report:
     """Read the order's goal, and begin its report."""
     place = (arena.goal.x, arena.goal.y) if arena.goal else None
-    goal = read_goal(order.goal, place, arena.size_m, as_behaviour=bool(order.way))
+    if order.camera:
+        camera_of(manifest)  # it has one
+    goal = read_goal(order.goal, place, arena.size_m, as_behaviour=bool(order.way), sees=order.camera)
     box.setting(arena, manifest, goal)
     return Report(order, with_goal(arena, goal), goal)
 
@@ -140,6 +166,7 @@ def carry_out(
     connect: Connect,
     watch: Watch = lambda mind, step: None,
     tell: Tell = lambda report: None,
+    pictures: Callable[[], Shot] = NO_PICTURES,
 ) -> None:
     """Do what the report's order asks for; all that comes from outside passes through the box."""
 
@@ -152,9 +179,11 @@ def carry_out(
             behave(report, manifest, kernel, box, connect, tell)
         else:
             with box.connected(connect) as robot:
-                mind = make_mind(report.order, report.arena, manifest, report.goal, robot, kernel, box)
+                mind = make_mind(
+                    report.order, report.arena, manifest, report.goal, robot, kernel, box, pictures
+                )
                 box.driven_by(mind)
-                report.belief, report.foresight = mind.belief, mind.foresight
+                report.belief, report.foresight, report.eyes = mind.belief, mind.foresight, mind.eyes
                 drive(mind, report, done)
     except KeyboardInterrupt:
         report.outcome, report.reason = "stopped", "interrupted; the robot was stopped first"
@@ -207,6 +236,8 @@ def drive(mind: Mind, report: Report, watch: Watch) -> None:
         report.ended = True
         report.outcome = "covered" if ending == "explored" else ending
         report.reason = REASONS[report.outcome]
+        if ending == "unreachable" and mind.goal.label and not mind.sought:
+            report.reason = f"no {mind.goal.label} was seen, and nothing is left to look at"
         if ending == "stuck" and mind.trouble:
             trouble = mind.trouble
             report.reason += f"; at last {trouble.action} was {trouble.result}: {trouble.details}"
@@ -214,6 +245,7 @@ def drive(mind: Mind, report: Report, watch: Watch) -> None:
         report.outcome, report.reason = "failed", str(error)
     finally:
         mind.brain.close()
+        report.goal = mind.goal  # with the place of what was sought
         report.sim_s = mind.robot.clock.now() / 1000
 
 
@@ -229,12 +261,26 @@ def settle_place(report: Report) -> None:
     """Tell whether it got where it was to go, or saw what it was to see."""
     if report.goal.behaviour:
         return
-    if report.goal.place_m is None:
+    if report.goal.label:
+        settle_thing(report)
+    elif report.goal.place_m is None:
         settle_exploration(report)
     elif report.outcome == "reached" and report.truth and report.truth.way:
         off = math.dist(report.truth.way[-1], report.goal.place_m)
         if off > report.arena.criteria.goal_tolerance_m:
             report.outcome, report.reason = "failed", f"it believes to be there, and stands {off:.2f} m away"
+
+
+def settle_thing(report: Report) -> None:
+    """Reached is where the robot truly stands beside a thing that truly is what was sought."""
+    if report.outcome != "reached" or not (report.truth and report.truth.way):
+        return
+    label, here = report.goal.label, report.truth.way[-1]
+    there = [one for one in report.arena.objects if words(label) <= words(one.label)]
+    off = min((math.dist(here, (one.x, one.y)) - one.radius_m for one in there), default=math.inf)
+    if off > report.arena.criteria.goal_tolerance_m:
+        where = f"stands {off:.2f} m away" if there else "there is none"
+        report.outcome, report.reason = "failed", f"it believes to be at a {label}, and {where}"
 
 
 def settle_exploration(report: Report) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from llmos import figures
 from llmos.brains.budget import USUAL_BUDGET, Budget
+from llmos.eyes import Eyes
 from llmos.inference import Answer
 from llmos.kernel.belief import Belief
 from llmos.kernel.goal import Goal
@@ -52,6 +53,8 @@ class Order:
     predict: bool = False
     show_map: bool = False
     clear: bool = False  # release a latched e-stop before driving
+    camera: bool = False  # the robot looks where it goes
+    camera_url: str | None = None  # the stream of a robot at a serial port, where its manifest names none
     port: str | None = None  # a real robot's serial port, on the wall clock; else the virtual one
     faults: tuple[str, ...] = ()
     bits: int = 64
@@ -73,6 +76,7 @@ class Report:
     steps: list[Step] = field(default_factory=list)
     belief: Belief | None = None
     foresight: Foresight | None = None
+    eyes: Eyes | None = None
     draft: Draft | None = None  # a behaviour's program,
     run: Run | None = None  # and what came of it
     truth: judge.Truth | None = None
@@ -104,10 +108,19 @@ class Report:
             "guards": figures.guards(self.steps),
             **figures.coverage_paths(self.arena, self.radius_m, self.belief, self.truth),
             "stops": self.stops(),
-            "goal": {"kind": self.goal.kind, "source": self.goal.source},
+            "goal": {"kind": self.goal.kind, "source": self.goal.source, "label": self.goal.label or None},
+            "eyes": self.seen(),
             "program": self.program(),
             "foresight": self.foresight.summary() if self.foresight else None,
         }
+
+    def seen(self) -> dict[str, Any] | None:
+        """Return what the eyes have seen: pictures, and the things that are believed; None without eyes."""
+        if self.eyes is None or self.belief is None:
+            return None
+        believed = [one for one in self.belief.objects if one.confirmed]
+        things = [{"id": one.id, "label": one.label, "at_m": list(one.pos_m)} for one in believed]
+        return {"pictures": self.eyes.count, "detector": self.eyes.detector.name, "objects": things}
 
     @property
     def radius_m(self) -> float:

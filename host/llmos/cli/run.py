@@ -22,6 +22,7 @@ Example:
   llmos run "drive to the far corner" --arena simple
   llmos run "explore" --arena exploration --kernel rule --json
   llmos run "follow the wall on your left" --arena office
+  llmos run "find the red box" --arena playroom --camera
 """
 A_FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -85,6 +86,8 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
 @options.budget
 @click.option("--predict", is_flag=True, help="Weigh unseen cells by what they probably hold.")
 @click.option("--show-map", is_flag=True, help="Put a map in letters into the prompt, for larger models.")
+@click.option("--camera", is_flag=True, help="Look where it goes, and find things by colour and shape.")
+@click.option("--camera-url", help="With --port: the camera's stream, where the manifest names none.")
 @click.option(
     "--port", help="Drive the robot at this serial port or pyserial URL instead of the virtual one."
 )
@@ -107,9 +110,10 @@ def run(
 ) -> None:
     """Drive towards GOAL, a sentence, on the virtual robot.
 
-    A sentence with coordinates, or words such as "to the goal", names a place; "explore" and the like, a room
-    to see; what names a measure or resembles a skill that ships is a behaviour: its program is made as by
-    `llmos write`, shown, and run. All else means the arena's own goal. The report says which it was.
+    A sentence with coordinates, or words such as "to the goal", names a place; "find the red box", with
+    --camera, a thing; "explore" and the like, a room to see; what names a measure or resembles a skill that
+    ships is a behaviour: its program is made as by `llmos write`, shown, and run. All else means the arena's
+    own goal. The report says which it was.
     """
     for path in filter(None, (picture, order["transcript"])):
         writable(path)

@@ -127,7 +127,7 @@ def look_for_more(mind: Mind, step: Step) -> tuple[Step, Ending | None]:
         mind.avoid.clear()
         mind.stuck += 1
     else:
-        return step, "unreachable" if mind.goal.place_m else "explored"
+        return step, "unreachable" if mind.goal.place_m or mind.goal.label else "explored"
     return step, None
 
 
