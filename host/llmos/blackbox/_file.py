@@ -112,7 +112,8 @@ def find_record(run: str) -> Path:
     path = Path(run).expanduser()
     if path.is_dir():
         return path / NAME
-    return path if path.exists() else find_run(run, NAME) / NAME
+    named = not path.exists() and path.name == run and not path.suffix
+    return find_run(run, NAME) / NAME if named else path
 
 
 def read_record(path: Path) -> Record:

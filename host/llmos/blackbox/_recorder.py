@@ -81,7 +81,7 @@ class Recorder(Box):
     ) -> None:
         """Note what ended the run where it did not end by itself, and close the file."""
         if error is not None:
-            self._writer.write("end", outcome="failed", reason=str(error) or type(error).__name__)
+            self._writer.write("end", outcome="failed", reason=said(error))
         self._writer.close()
 
     def setting(self, arena: "Arena", manifest: "Manifest", goal: "Goal") -> None:
@@ -137,6 +137,11 @@ class Recorder(Box):
 def cut_step(mind: "Mind | None", written: "Step | None") -> "Step | None":
     """Return the step that was under way when the run ended, None where the newest one was done."""
     return mind.step if mind and mind.step is not written else None
+
+
+def said(error: BaseException) -> str:
+    """Return in words what ended a run; of what is no error of ours, its kind, too."""
+    return str(error) if isinstance(error, LlmosError) else f"{type(error).__name__}: {error}"
 
 
 def ending_data(report: "Report") -> dict[str, Any]:

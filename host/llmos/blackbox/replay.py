@@ -10,6 +10,7 @@ from llmos.blackbox._data import Difference, data, first_difference
 from llmos.blackbox._file import Record, RecordError
 from llmos.blackbox._identity import model_files, our_files, version
 from llmos.blackbox._player import Differs, Player, RecordEnds
+from llmos.blackbox._recorder import said
 from llmos.errors import LlmosError
 from llmos.manifest import Manifest, load_manifest
 from llmos.mission import carry_out, own_kernel, take
@@ -128,8 +129,11 @@ def _played(record: Record, order: Order, player: Player) -> bool:
         carry_out(report, manifest, player.next_kernel(), player, lambda: nullcontext(player.body()))
     except RecordEnds:
         return False
-    except LlmosError as error:  # as the run ended before its first cycle
-        end = record.one("end") or {}
-        if end.get("reason") != str(error):
-            player.differs(Difference("end.reason", end.get("reason"), str(error)))
+    except Exception as error:  # as the run itself may have ended
+        reason = (record.one("end") or {}).get("reason")
+        if record.one("ending") is None and reason == said(error):
+            return False
+        if isinstance(error, LlmosError):
+            player.differs(Difference("end.reason", reason, said(error)))
+        raise
     return True

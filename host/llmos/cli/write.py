@@ -21,7 +21,7 @@ Example:
   llmos write "go 40 cm forward" --run
   llmos write "blink blue at every corner of a 30 cm square" --kernel gguf:model.gguf -o s.lasm
 """
-KERNEL_HELP = "Who makes it: smollm2, gguf:PATH, openai:URL, random, replay:FILE."
+KERNEL_HELP = "Who makes it: smollm2, gguf:PATH, openai:URL, random, replay:RUN."
 
 
 @click.command("write", epilog=EPILOG)

@@ -5,7 +5,6 @@ Errors: `LlmosError` <- `InferenceError` <- `DeadlineExpired`.
 
 from ._batch import ask_all
 from ._registry import KERNELS, open_kernel
-from ._replay import Recorder
 from ._schema import conforms, violation
 from ._types import Answer, DeadlineExpired, Inference, InferenceError, Kernel, Request
 
@@ -16,7 +15,6 @@ __all__ = [
     "Inference",
     "InferenceError",
     "Kernel",
-    "Recorder",
     "Request",
     "ask_all",
     "conforms",

@@ -14,7 +14,7 @@ KERNELS: dict[str, tuple[str, str, str]] = {
     "openai": ("llmos.inference._openai", "open_openai", "URL"),
     "rule": ("llmos.inference._rule", "open_rule", ""),
     "random": ("llmos.inference._random", "open_random", ""),
-    "replay": ("llmos.inference._replay", "open_replay", "FILE"),
+    "replay": ("llmos.inference._replay", "open_replay", "RUN"),
 }
 
 

@@ -1,57 +1,28 @@
-"""Answers on file: a recorder around any kernel, and the kernel that gives them again."""
+"""The kernel that gives answers from a file: a run's record, or a few lines written by hand."""
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from ._types import Answer, DeadlineExpired, InferenceError, Kernel, Request
+from llmos.blackbox import find_record, read_record
+from llmos.errors import LlmosError
+
+from ._types import Answer, DeadlineExpired, InferenceError, Request
 
 _FIELDS = {field.name: field.type for field in fields(Answer)}
 _FAILURES = {failure.__name__: failure for failure in (InferenceError, DeadlineExpired)}
 
 
-class Recorder:
-    """Passes requests on to a kernel and writes each answer or failure as a line that `replay:FILE` reads."""
-
-    def __init__(self, kernel: Kernel, path: Path) -> None:
-        self._kernel = kernel
-        self._file = path.open("w", encoding="utf-8")
-
-    @property
-    def name(self) -> str:
-        """The recorded kernel's name."""
-        return self._kernel.name
-
-    @property
-    def vision(self) -> bool:
-        """Whether the recorded kernel sees."""
-        return self._kernel.vision
-
-    def __call__(self, request: Request) -> Answer:
-        """Answer as the recorded kernel does."""
-        try:
-            answer = self._kernel(request)
-        except InferenceError as error:
-            self._write({"error": type(error).__name__, "message": str(error)})
-            raise
-        self._write(asdict(answer))
-        return answer
-
-    def _write(self, record: dict[str, Any]) -> None:
-        self._file.write(json.dumps(record, separators=(",", ":")) + "\n")
-        self._file.flush()  # a killed run keeps what it had
-
-    def close(self) -> None:
-        """Close the file and the kernel."""
-        self._file.close()
-        self._kernel.close()
-
-
-def open_replay(path: str) -> "Replay":
-    """Open a file of recorded answers."""
-    return Replay(Path(path).expanduser())
+def open_replay(run: str) -> "Replay":
+    """Open the record of a run, by its name or path, or a file with an answer's JSON in each line."""
+    try:
+        return Replay(find_record(run))
+    except InferenceError:
+        raise
+    except LlmosError as error:
+        raise InferenceError(f"replay:{run}: {error}") from None
 
 
 class Replay:
@@ -64,8 +35,10 @@ class Replay:
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise InferenceError(f"replay file {path}: {error}; give a file that a recorder wrote") from error
+            raise InferenceError(f"replay file {path}: {error}; give the record of a run") from error
         numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+        if lines and lines[0].startswith('{"kind":"run"'):
+            numbered = [(number, json.dumps(answer)) for number, answer in enumerate(_answers(path), 1)]
         for number, line in numbered[:1]:  # a file of another kind is refused before a robot moves
             self._read(number, line)
         self._records: Iterator[tuple[int, str]] = iter(numbered)
@@ -109,3 +82,9 @@ def _fits(value: Any, field: Any) -> bool:
     if field in (int, bool, str):
         return type(value) is field  # to isinstance, a bool is an int
     return isinstance(value, list) and all(_fits(item, float) for item in value)  # the probabilities
+
+
+def _answers(path: Path) -> Iterator[dict[str, Any]]:
+    """Return a run's answers and failures, in the order in which they came."""
+    for line in read_record(path).all("answer"):
+        yield line["answer"] if "answer" in line else {name: line[name] for name in ("error", "message")}

@@ -1,8 +1,10 @@
-"""What a recorder wrote, a replay gives again."""
+"""What stands in a file, a replay answers."""
 
 import pytest
 
-from llmos.inference import Answer, DeadlineExpired, InferenceError, Recorder, open_kernel
+from llmos.blackbox import Recorder
+from llmos.inference import Answer, DeadlineExpired, InferenceError, open_kernel
+from llmos.report import Order
 
 
 class Late:
@@ -16,7 +18,7 @@ class Late:
         self.answers -= 1
         if self.answers < 0:
             raise DeadlineExpired("too late")
-        return Answer('{"a":"ä"}', 3, 2, 1, 0.5, 1)
+        return Answer('{"a":"ä"}', 3, 2, 1, 0.5, 1, probabilities=(0.25, 0.75))
 
     def close(self):
         """Nothing is held."""
@@ -24,12 +26,12 @@ class Late:
 
 def test_answers_and_failures_come_back_in_order(tmp_path, ask):
     """Text, counts and seconds are the same; a missed deadline is missed again; the end says so."""
-    recorder = Recorder(Late(), tmp_path / "run.jsonl")
-    answer = recorder(ask())
-    with pytest.raises(DeadlineExpired):
-        recorder(ask())
-    recorder.close()
-    replay = open_kernel(f"replay:{tmp_path / 'run.jsonl'}")
+    with Recorder(Order("go", record=tmp_path / "record.jsonl")) as box:
+        kernel = box.kernel(Late())
+        answer = kernel(ask())
+        with pytest.raises(DeadlineExpired):
+            kernel(ask())
+    replay = open_kernel(f"replay:{tmp_path}")
     assert replay(ask()) == answer
     with pytest.raises(DeadlineExpired, match="too late"):
         replay(ask())
@@ -39,9 +41,9 @@ def test_answers_and_failures_come_back_in_order(tmp_path, ask):
 
 def test_a_killed_recording_keeps_what_it_had(tmp_path, ask):
     """Each answer is on file before the next is asked for."""
-    recorder = Recorder(open_kernel("rule"), tmp_path / "run.jsonl")
-    answer = recorder(ask())
-    assert open_kernel(f"replay:{tmp_path / 'run.jsonl'}")(ask()) == answer
+    path = tmp_path / "record.jsonl"
+    answer = Recorder(Order("go", record=path)).kernel(open_kernel("rule"))(ask())
+    assert open_kernel(f"replay:{path}")(ask()) == answer
 
 
 def test_a_text_is_enough(tmp_path, ask):
