@@ -9,13 +9,14 @@ from llmos.planning.astar import (
     nearest_passable,
     reachable_costs,
 )
-from llmos.planning.clearance import costmap
+from llmos.planning.clearance import clearance, costmap
 
 __all__ = [
     "Cell",
     "Path",
     "PlanningError",
     "astar",
+    "clearance",
     "compiled",
     "costmap",
     "nearest_passable",

@@ -31,12 +31,18 @@ def costmap(
     """
     _check(occupancy, radius_cells, clearance_cells, clearance_weight, unknown_cost)
     occupied = occupancy == OCCUPIED
-    distance = 0.5 * np.sqrt(core.clearance_squared(occupied.view(np.uint8)))
+    distance = clearance(occupied)
     cost = np.where(occupancy == UNKNOWN, unknown_cost, 1.0)
     if clearance_cells > 0:
         cost += clearance_weight * np.maximum(0.0, clearance_cells - distance) / clearance_cells
     cost[occupied | (distance < radius_cells)] = np.inf
     return cost.astype(np.float32)
+
+
+def clearance(occupied: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return each cell centre's distance, in cells, to the edge of the nearest set cell or of the grid."""
+    squared: NDArray[np.int32] = core.clearance_squared(np.ascontiguousarray(occupied).view(np.uint8))
+    return 0.5 * np.sqrt(squared)
 
 
 def _check(
