@@ -2,17 +2,19 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
 from ._choices import Choices
 from ._constraint import Constraint, Free, best_constraint
 from ._draft import Draft
+from ._parallel import CANCELLED, Crowd, Growing
 from ._registry import require
 from ._sampling import Sampler
 from ._session import Session
 from ._sound import model_paths, require_sound
+from ._turns import Turns
 from ._types import Answer, InferenceError, Request
 from ._weights import fast_weights, packaged_weights
 
@@ -54,23 +56,59 @@ class LlamaKernel:
         self.vision = session.vision
         self._session = session
         self._constrain = best_constraint(session)
-        self._lock = threading.Lock()  # a context can follow one answer at a time
+        self._turns = Turns()
+        self._crowd = Crowd(session, self._turns)
+        self._batch = threading.Lock()  # one batch at a time; single calls may come between its steps
 
     def close(self) -> None:
-        """Free the model."""
-        with self._lock:
+        """Free the model, once a batch that is under way has ended: cancel it."""
+        with self._batch, self._turns.patient():
+            self._crowd.close()
             self._session.close()
 
     def __call__(self, request: Request) -> Answer:
         """Answer a request; see `Kernel`."""
         started = time.monotonic()
-        with self._lock:
-            return self._answer(request, started)
+        deadline = started + request.deadline_s
+        with self._turns.urgent(deadline):
+            return self._answer(request, started, deadline)
 
-    def _answer(self, request: Request, started: float) -> Answer:
-        prompt = self._prompt(request)
+    def batch(
+        self, requests: Sequence[Request], cancelled: Callable[[], bool] = lambda: False
+    ) -> list[Answer | InferenceError]:
+        """Answer requests together, each with its answer or failure in its place; see `Crowd`.
+
+        Single calls may be made meanwhile, in other threads. Requests with images are answered one by one.
+
+        Args:
+            requests: each with its own constraint, temperature, seed, length and deadline, from now.
+            cancelled: asked before each evaluation; once it says so, what is not yet answered fails.
+        """
+        started = time.monotonic()
+        with self._batch:
+            begun = [self._begun(request, started, cancelled) for request in requests]
+            self._crowd.grow([each for each in begun if isinstance(each, Growing)], cancelled)
+        return [each.outcome() if isinstance(each, Growing) else each for each in begun]
+
+    def _begun(
+        self, request: Request, started: float, cancelled: Callable[[], bool]
+    ) -> "Growing | Answer | InferenceError":
+        """Prepare a request for the crowd, or answer it where the crowd cannot."""
+        try:
+            if cancelled():
+                raise InferenceError(CANCELLED)
+            if request.images:
+                return self(request)
+            prompt = self._prompt(request, [])
+            draft = self._draft(request)
+            return Growing(draft, prompt, request.max_tokens, started, started + request.deadline_s)
+        except InferenceError as error:
+            return error
+
+    def _answer(self, request: Request, started: float, deadline: float) -> Answer:
+        prompt = self._prompt(request, self._seen(request))
         cached = self._session.reuse(prompt)
-        with self._session.until(started + request.deadline_s):
+        with self._session.until(deadline):
             draft = self._draft(request)
             pending = prompt[cached:] + draft.pending
             while not draft.done:
@@ -78,12 +116,15 @@ class LlamaKernel:
                 pending = draft.pending
         return draft.answer(self._session.text, len(prompt), cached, time.monotonic() - started)
 
-    def _prompt(self, request: Request) -> list[int]:
-        if self._session.closed:
-            raise InferenceError(f"{self.name} is closed; open it again")
+    def _seen(self, request: Request) -> list[int]:
+        """Turn the request's pictures into what stands for them in the prompt."""
         if request.images and not self.vision:
             raise InferenceError(f"{self.name} cannot see; ask it without images")
-        seen = self._session.see(request.images)
+        self._check_open()
+        return self._session.see(request.images)
+
+    def _prompt(self, request: Request, seen: Sequence[int]) -> list[int]:
+        self._check_open()
         prompt = self._session.prompt(request.system, request.user, request.turns, seen)
         excess = len(prompt) + request.max_tokens - self._session.context_tokens
         if excess > 0:
@@ -92,6 +133,10 @@ class LlamaKernel:
                 f"{excess} more than the context of {self._session.context_tokens}; shorten the prompt"
             )
         return prompt
+
+    def _check_open(self) -> None:
+        if self._session.closed:
+            raise InferenceError(f"{self.name} is closed; open it again")
 
     def _draft(self, request: Request) -> Draft:
         sampler = Sampler(request.temperature, request.seed)

@@ -2,8 +2,6 @@
 
 import ctypes
 import os
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +13,12 @@ from ._cores import idle_cores, usable_cores
 from ._registry import require
 from ._sampling import Logits
 from ._sound import check_file
+from ._turns import Alarm
 from ._types import DeadlineExpired, InferenceError
 
 CONTEXT_TOKENS = 2048
 
-_ABORTED = 2  # what llama_decode returns when the abort callback said so
+ABORTED = 2  # what llama_decode returns when the abort callback said so
 _CHATML = b"chatml"  # name of a template built into llama.cpp, for files that carry none or an unknown one
 # These stand for the texts while the template is laid out.
 _SYSTEM, _USER, _ASKED, _SAID = "\x01system\x01", "\x01user\x01", "\x01asked\x01", "\x01said\x01"
@@ -38,11 +37,15 @@ class Session:
         check_file(path)
         silence(self.lib)
         self._model = self._load(path)
-        self._expired = ctypes.create_string_buffer(2)  # as a C string: empty until the deadline has passed
+        self._alarm = Alarm()
         self.vocab = self.lib.llama_model_get_vocab(self._model)
         self.vocab_size: int = self.lib.llama_vocab_n_tokens(self.vocab)
         self._threads = threads or usable_cores()
-        self._context = self._new_context(path, context_tokens)
+        try:
+            self._context = self.new_context(context_tokens, self._alarm, context_tokens)
+        except InferenceError as error:
+            self.lib.llama_model_free(self._model)
+            raise InferenceError(f"{path}: {error}") from None
         self._memory = self.lib.llama_get_memory(self._context)
         self.context_tokens: int = self.lib.llama_n_ctx(self._context)
         self._held: list[int] = []  # the tokens in the context's memory, in order
@@ -59,20 +62,25 @@ class Session:
             )
         return model
 
-    def _new_context(self, path: Path, tokens: int) -> Any:
+    def new_context(self, cells: int, alarm: Alarm, step: int, sequences: int = 1) -> Any:
+        """Make a context on the model's weights, or raise `InferenceError`.
+
+        Args:
+            cells: tokens that it can hold, of all sequences together.
+            alarm: what gives an evaluation up.
+            step: most tokens of one evaluation.
+            sequences: how many it can follow at once.
+        """
         params = self.lib.llama_context_default_params()
-        params.n_ctx = params.n_batch = tokens
+        params.n_ctx, params.n_batch, params.n_seq_max = cells, step, sequences
         params.n_threads = params.n_threads_batch = self._threads
+        params.kv_unified = True  # so that sequences can share what they have in common
         params.no_perf = True
         params.flash_attn_type = 0  # off: with it the logits depend on the number of threads
-        # Asked about a thousand times per evaluation: strlen() of the flag is "expired?" without the
-        # interpreter, where an answer in Python would cost time and could swallow a Ctrl-C.
-        params.abort_callback = ctypes.cast(ctypes.CDLL(None).strlen, self.lib.ggml_abort_callback)
-        params.abort_callback_data = ctypes.addressof(self._expired)
+        alarm.attach(self.lib, params)
         context = self.lib.llama_init_from_model(self._model, params)
         if not context:
-            self.lib.llama_model_free(self._model)
-            raise InferenceError(f"{path}: no context of {tokens} tokens could be made ({first_error()})")
+            raise InferenceError(f"no context of {cells} tokens could be made ({first_error()})")
         return context
 
     def close(self) -> None:
@@ -101,10 +109,12 @@ class Session:
         Only the template's own text may contain special tokens; what the robot saw cannot close its turn.
         """
         before, between, middle, onward, after = self._layout
-        if self._head[0] != system or not self._head[1]:
+        said, head = self._head  # another thread may replace it meanwhile
+        if said != system or not head:
             head = self.tokens(before, special=True, first=True) + self.tokens(system)
-            self._head = (system, head + self.tokens(between, special=True))
-        tokens = list(self._head[1])
+            head += self.tokens(between, special=True)
+            self._head = (system, head)
+        tokens = list(head)
         for asked, said in turns:
             tokens += self.tokens(asked) + self.tokens(middle, special=True)
             tokens += self.tokens(said) + self.tokens(onward, special=True)
@@ -186,20 +196,14 @@ class Session:
     @contextmanager
     def until(self, deadline: float) -> Iterator[None]:
         """Abort the evaluation that is under way at a moment of the monotonic clock; use the idle cores."""
-        threads = min(self._threads, idle_cores())
+        threads = self.threads()
         self.lib.llama_set_n_threads(self._context, threads, threads)
-        timer = threading.Timer(deadline - time.monotonic(), self._expire)
-        timer.daemon = True
-        timer.start()
-        try:
+        with self._alarm.at(deadline):
             yield
-        finally:
-            timer.cancel()
-            timer.join()
-            self._expired.value = b""
 
-    def _expire(self) -> None:
-        self._expired.value = b"!"
+    def threads(self) -> int:
+        """Count the threads that an evaluation should run on now."""
+        return min(self._threads, idle_cores())
 
     def evaluate(self, tokens: Sequence[int]) -> Logits:
         """Append tokens to the context and return the logits after the last, or raise `DeadlineExpired`.
@@ -215,7 +219,7 @@ class Session:
         if status != 0:  # what was evaluated before the end stays, so that the next call starts from there
             reached = self.lib.llama_memory_seq_pos_max(self._memory, 0) + 1
             self._keep(held + max(0, reached - start))
-            if status == _ABORTED:
+            if status == ABORTED:
                 raise DeadlineExpired(
                     "the model did not answer within the deadline; allow more or ask the rule"
                 )

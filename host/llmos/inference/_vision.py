@@ -4,6 +4,7 @@ import ctypes
 import hashlib
 import io
 import os
+import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -49,7 +50,6 @@ class SeeingSession(Session):
         """Load both, or raise `InferenceError`."""
         self._mtmd: Any = require("llama_cpp.mtmd_cpp", f"gguf:{path}+{projector}")
         self._pictures: dict[int, _Picture] = {}  # by their number
-        self._interrupt: BaseException | None = None
         super().__init__(path, context_tokens=context_tokens)
         try:
             self._eyes = self._projector(projector)
@@ -81,13 +81,9 @@ class SeeingSession(Session):
             self._mtmd.mtmd_free(self._eyes)
         super().close()
 
-    def _goes_on(self, _tensor: Any, _asked: bool, _data: Any) -> bool:
-        """Tell the projector before and after each step to go on, until the deadline or a Ctrl-C."""
-        try:
-            return self._interrupt is None and not self._expired.value
-        except KeyboardInterrupt as interrupt:  # an exception cannot pass through the library
-            self._interrupt = interrupt
-            return False
+    def _goes_on(self, _tensor: Any, asked: bool, _data: Any) -> bool:
+        """Answer the projector: yes, it shall ask after each of its steps; and after it, whether to go on."""
+        return asked or not self._alarm.rings
 
     def see(self, images: Sequence[bytes]) -> list[int]:
         """Turn PNG or JPEG files into what stands for them in a prompt, or raise `InferenceError`."""
@@ -150,10 +146,7 @@ class SeeingSession(Session):
     def _look(self, number: int, times: int) -> None:
         """Append a picture to the context, so many times."""
         picture = self._pictures[number]
-        self._check_going()
-        if self._mtmd.mtmd_encode_chunk(self._eyes, picture.chunk):
-            raise InferenceError("the projector could not take a picture in")
-        self._check_going()
+        self._encode(picture)
         features = self._mtmd.mtmd_get_output_embd(self._eyes)
         for _ in range(times):
             before = len(self._held)
@@ -166,14 +159,32 @@ class SeeingSession(Session):
             self._held += [number] * picture.tokens
             if status != 0:
                 self._keep(before)
-                self._check_going()
+                self._check_time()
                 raise InferenceError(f"llama.cpp could not evaluate a picture (status {status})")
 
-    def _check_going(self) -> None:
-        interrupt, self._interrupt = self._interrupt, None
-        if interrupt is not None:
-            raise interrupt
-        if self._expired.value:
+    def _encode(self, picture: _Picture) -> None:
+        """Have the projector work a picture out, in a thread of its own: no Ctrl-C hits its callback."""
+        failed: list[int] = []
+        ended = threading.Event()  # a thread's join(), once interrupted, may take it for ended (Python 3.11)
+
+        def work() -> None:
+            failed.append(self._mtmd.mtmd_encode_chunk(self._eyes, picture.chunk))
+            ended.set()
+
+        self._check_time()
+        threading.Thread(target=work, daemon=True).start()
+        try:
+            ended.wait()
+        except BaseException:
+            self._alarm.ring()
+            ended.wait()
+            raise
+        self._check_time()  # what was cut short is no failure of its own
+        if failed != [0]:
+            raise InferenceError("the projector could not take a picture in")
+
+    def _check_time(self) -> None:
+        if self._alarm.rings:
             raise DeadlineExpired("the model did not answer within the deadline; allow more")
 
 
