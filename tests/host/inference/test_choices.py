@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmos.blackbox import Recorder
 from llmos.inference import DeadlineExpired, InferenceError, open_kernel
 from llmos.inference._choices import Choices
 from llmos.inference._sampling import Sampler
-from llmos.report import Order
 
 SETS = [
     ("c1", "c2", "c3", "c4"),  # one shared token, then they part
