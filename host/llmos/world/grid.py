@@ -5,8 +5,8 @@ with one change for thin walls: a wall fills a small part of its cell, and rays 
 speak against it. Evidence for an obstacle therefore outweighs evidence for free ground: two hits in a row win
 against any number of rays before them, and what was hit is lost only to many rays from different places.
 
-What others say of a cell, a model or a camera, is kept apart in `claims`, one layer for each source. A claim
-may make the map more careful; it never frees what a sensor has hit, and it is no sight (`measured`).
+What a model says of a cell is kept apart in `said`. It may make the map more careful; it never frees what a
+sensor has hit, and it is no sight (`measured`).
 """
 
 import math
@@ -36,12 +36,10 @@ WALL_CELLS = 6  # occupied cells in a row that make a wall
 CORRECTION_LEAST = 0.6  # a correction with less confidence is skipped
 CORRECTION_MOST = 0.7  # nor does one touch cells that the sensors are surer of
 
-SILENT = 3  # in a layer of claims: nothing is said of the cell
-CAREFUL: NDArray[np.uint8] = np.array([1, 0, 2], np.uint8)  # how careful UNKNOWN, FREE and OCCUPIED are
-MODEL = "model"  # the layer of the model's corrections
+SILENT = 3  # in `said`: nothing is said of the cell
+CAREFUL: NDArray[np.int8] = np.array([1, 0, 2, -1], np.int8)  # how careful UNKNOWN, FREE, OCCUPIED are
 
 Cell = tuple[int, int]
-Claims = NDArray[np.uint8]
 State = Literal["free", "obstacle", "unknown"]
 
 
@@ -61,7 +59,7 @@ class Grid:
         self.visits: NDArray[np.uint16] = np.zeros(self.shape, np.uint16)
         self.updated_ms: NDArray[np.int32] = np.full(self.shape, -1, np.int32)  # -1: never
         self.known_ms: NDArray[np.int32] = np.full(self.shape, -1, np.int32)  # when it was first measured
-        self.claims: dict[str, Claims] = {MODEL: np.full(self.shape, SILENT, np.uint8)}
+        self.said: NDArray[np.uint8] = np.full(self.shape, SILENT, np.uint8)  # by a model
         self._west, self._south = -cols * cell_m / 2, -rows * cell_m / 2
         self._looked_from = (math.inf, math.inf, math.inf)
         self._stands_on: Cell | None = None
@@ -129,14 +127,14 @@ class Grid:
         self.logodds -= against * crossed
         np.maximum(self.logodds, LEAST, out=self.logodds)
         self.updated_ms[crossed > 0] = now_ms
-        self.claims[MODEL][crossed > 0] = SILENT
+        self.said[crossed > 0] = SILENT
 
     def _hit(self, x: float, y: float, now_ms: int) -> None:
         cell = self.cell(x, y) or self._rim(x, y)
         if cell:
             self.logodds[cell] = min(max(float(self.logodds[cell]), FROM) + HIT, MOST)
             self.updated_ms[cell] = now_ms
-            self.claims[MODEL][cell] = SILENT
+            self.said[cell] = SILENT
 
     def _rim(self, x: float, y: float) -> Cell | None:
         """Return the outermost cell nearest to a point that lies just outside the grid."""
@@ -157,7 +155,7 @@ class Grid:
                 if under and self.logodds[row, col] <= 0:
                     self.logodds[row, col] = LEAST
                     self.updated_ms[row, col] = now_ms
-                    self.claims[MODEL][row, col] = SILENT
+                    self.said[row, col] = SILENT
         if cell != self._stands_on and self.visits[cell] < np.iinfo(np.uint16).max:
             self.visits[cell] += 1
         self._stands_on = cell
@@ -179,10 +177,9 @@ class Grid:
             return "a sensor has hit something there"
         if abs(math.tanh(float(self.logodds[cell]) / 2)) > CORRECTION_MOST:
             return "the sensors are sure of it"
-        said = self.claims[MODEL][cell]
-        if said != SILENT and CAREFUL[word] < CAREFUL[said]:
+        if CAREFUL[word] < CAREFUL[self.said[cell]]:
             return "an earlier, more careful word stands until a sensor looks"
-        self.claims[MODEL][cell] = word
+        self.said[cell] = word
         return None
 
     def measured(self) -> NDArray[np.uint8]:
@@ -193,16 +190,12 @@ class Grid:
     def occupancy(self) -> NDArray[np.uint8]:
         """Return UNKNOWN, FREE or OCCUPIED for each cell by the sensors and by what is said.
 
-        Of a cell that no sensor knows, the most careful claim holds; of free ground, a claim that is more
-        careful; of a measured obstacle, none.
+        Of a cell that no sensor knows, what is said holds; of free ground, what is said more carefully; of a
+        measured obstacle, nothing.
         """
         measured = self.measured()
-        said = np.full(self.shape, SILENT, np.uint8)
-        for layer in self.claims.values():
-            more = (layer != SILENT) & ((said == SILENT) | (CAREFUL[layer % 3] > CAREFUL[said % 3]))
-            said = np.where(more, layer, said)
-        holds = (said != SILENT) & ((measured == UNKNOWN) | (CAREFUL[said % 3] > CAREFUL[measured]))
-        return np.where(holds, said, measured)
+        holds = CAREFUL[self.said] > np.where(measured == UNKNOWN, CAREFUL[SILENT], CAREFUL[measured])
+        return np.where(holds, self.said, measured)
 
     def passable(self) -> NDArray[np.bool_]:
         """Tell of each cell whether a block may drive over it: measured free, and nobody doubts it."""
