@@ -23,8 +23,9 @@ SPECIAL = (
 )
 MERGES = ("t h", "i n", "Ġ t", "e r", "r e", "o n", '" :', '" ,')
 CHATML = (
-    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content']"
-    " + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 
 
@@ -35,24 +36,59 @@ def byte_signs() -> list[str]:
     return [chr(byte if byte in plain else next(others)) for byte in range(256)]
 
 
-def vocabulary(special: tuple[str, ...] = SPECIAL) -> list[str]:
-    """All bytes, a few pairs of them, and the special tokens."""
-    return [*byte_signs(), *(merge.replace(" ", "") for merge in MERGES), *special]
+def bytes_and_merges() -> dict[str, Any]:
+    """A vocabulary as GPT-2's: all bytes, a few pairs of them, and the special tokens."""
+    tokens = [*byte_signs(), *(merge.replace(" ", "") for merge in MERGES), *SPECIAL]
+    return {
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": "qwen2",
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.token_type": [3 if token in SPECIAL else 1 for token in tokens],
+        "tokenizer.ggml.merges": list(MERGES),
+        "tokenizer.ggml.eos_token_id": tokens.index("<|im_end|>"),
+        "tokenizer.ggml.bos_token_id": tokens.index("<|endoftext|>"),
+        "tokenizer.ggml.add_bos_token": False,
+        "tokenizer.chat_template": CHATML,
+    }
+
+
+def pieces() -> dict[str, Any]:
+    """A vocabulary as Llama 2's: pieces with scores, and bytes for the rest; without a chat template."""
+    words = ["▁", *map(chr, range(33, 127)), "▁t", "th", "▁th", "▁the", "in", "on", "er"]
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *words]
+    return {
+        "tokenizer.ggml.model": "llama",
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.scores": [0.0] * 259 + [-float(rank) for rank in range(len(words))],
+        "tokenizer.ggml.token_type": [2, 3, 3, *[6] * 256, *[1] * len(words)],
+        "tokenizer.ggml.bos_token_id": 1,
+        "tokenizer.ggml.eos_token_id": 2,
+    }
+
+
+VOCABULARIES = {"bytes": bytes_and_merges, "pieces": pieces}
 
 
 def write_model(
-    path: Path, *, arch: str = "qwen3vl", seed: int = 0, width: int = WIDTH, **changes: Any
+    path: Path,
+    *,
+    arch: str = "qwen3vl",
+    vocabulary: str = "bytes",
+    seed: int = 0,
+    width: int = WIDTH,
+    **changes: Any,
 ) -> Path:
     """Write a text model; `qwen3vl` can be given a projector, `llama` reads text only.
 
     Args:
         path: where to.
         arch: llama.cpp's name of the architecture.
+        vocabulary: `bytes` or `pieces`.
         seed: fixes the weights.
         width: length of an embedding.
         changes: metadata to write in place of the usual, None to leave it out.
     """
-    tokens = vocabulary()
+    words = VOCABULARIES[vocabulary]()
     writer = GGUFWriter(path, arch)
     sees = arch == "qwen3vl"
     metadata = {
@@ -68,17 +104,9 @@ def write_model(
         if sees
         else None,
         f"{arch}.n_deepstack_layers": DEEP if sees else None,
-        "tokenizer.ggml.model": "gpt2",
-        "tokenizer.ggml.pre": "qwen2",
-        "tokenizer.ggml.tokens": tokens,
-        "tokenizer.ggml.token_type": [3 if token in SPECIAL else 1 for token in tokens],
-        "tokenizer.ggml.merges": list(MERGES),
-        "tokenizer.ggml.eos_token_id": tokens.index("<|im_end|>"),
-        "tokenizer.ggml.bos_token_id": tokens.index("<|endoftext|>"),
-        "tokenizer.ggml.add_bos_token": False,
-        "tokenizer.chat_template": CHATML,
     }
-    return _write(writer, metadata | changes, text_tensors(width, len(tokens), sees=sees), seed)
+    tensors = text_tensors(width, len(words["tokenizer.ggml.tokens"]), sees=sees)
+    return _write(writer, metadata | words | changes, tensors, seed)
 
 
 def text_tensors(width: int, words: int, *, sees: bool) -> Iterator[tuple[str, tuple[int, ...]]]:
