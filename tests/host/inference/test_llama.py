@@ -11,6 +11,7 @@ import pytest
 from llmos.inference import DeadlineExpired, InferenceError, conforms, open_kernel
 from llmos.inference._constraint import Gbnf, best_constraint
 from llmos.inference._sampling import Sampler
+from llmos.inference._session import Session
 from llmos.inference._weights import fast_weights, packaged_weights
 
 
@@ -153,7 +154,7 @@ def test_a_broken_model_file_is_one_line(smollm2, tmp_path):
     for name, data in broken.items():
         (tmp_path / name).write_bytes(data)
         with pytest.raises(InferenceError) as caught:
-            open_kernel(f"gguf:{tmp_path / name}")
+            Session(tmp_path / name)
         assert name in str(caught.value)
         assert "\n" not in str(caught.value)
 
