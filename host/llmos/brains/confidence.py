@@ -3,8 +3,8 @@
 p(c is best) is proportional to (m(c) / b(c))^model * s(c)^score, where m is the model's probability, b how
 probable it finds a candidate at this place of the list on the average (contextual calibration, Zhao et al.
 2021, arXiv 2102.09690), and s the score. The weights are fitted on frames whose best candidate is known, by
-maximum likelihood (a conditional logit, McFadden 1974; without the score it is temperature scaling, Guo et al.
-2017, arXiv 1706.04599). A model that chooses at chance gets the weight 0, and the scores decide.
+maximum likelihood (a conditional logit, McFadden 1974; without the score it is temperature scaling, Guo et
+al. 2017, arXiv 1706.04599). A model that chooses at chance gets the weight 0, and the scores decide.
 """
 
 import math

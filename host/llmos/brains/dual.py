@@ -71,7 +71,7 @@ class Dual:
     def _react(self, question: Question, rules: tuple[Rule, ...]) -> Thought | None:
         """Ask reactive rules."""
         found = react(question, self._memory, rules)
-        return found and Thought(found.text, "reactive", found.rule, found.confidence)
+        return None if found is None else Thought(found.text, "reactive", found.rule, found.confidence)
 
     def _planned(self, question: Question) -> Thought | None:
         """Follow the plan, as far as its votes and the scores together speak for it."""

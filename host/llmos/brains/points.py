@@ -1,4 +1,4 @@
-"""The boundary's small questions: what a sentence asks for, how places are scored, whether a cell is right."""
+"""The boundary's small questions: what a sentence asks for, how places are scored, what a cell is."""
 
 import json
 from dataclasses import replace

@@ -3,8 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from llmos.kernel.decision import CORRECTIONS, Correction
-from llmos.world.grid import Cell, Grid
+from llmos.kernel.frame import Point
+from llmos.world.grid import CORRECTION_MOST, FREE, UNKNOWN, Cell, Grid
+
+NEAR = 5  # cells: a step that fails does so not far from the robot
 
 
 @dataclass(frozen=True)
@@ -44,3 +49,16 @@ def correct(grid: Grid, here: Cell | None, changes: Sequence[Correction]) -> Cor
         else:
             refused.append((change, why))
     return Corrected(tuple(taken), tuple(refused))
+
+
+def doubtful(grid: Grid, here: Cell) -> tuple[Point, str] | None:
+    """Return the cell of which the sensors are least sure, near one, with what they say; None if there is none."""
+    row, col = (max(0, side - NEAR) for side in here)
+    around = np.s_[row : here[0] + NEAR + 1, col : here[1] + NEAR + 1]
+    sure, measured = grid.confidence()[around], grid.measured()[around]
+    open_to_doubt = (measured != UNKNOWN) & (grid.visits[around] == 0) & (sure <= CORRECTION_MOST)
+    if not open_to_doubt.any():
+        return None
+    at = np.unravel_index(int(np.where(open_to_doubt, sure, 2.0).argmin()), sure.shape)
+    place = grid.centre((row + int(at[0]), col + int(at[1])))
+    return place, "free" if measured[at] == FREE else "obstacle"

@@ -13,7 +13,7 @@ from llmos.brains import Circumstances, Question, Thought
 from llmos.brains.escalation import needs_plan
 from llmos.kernel import blocks, seeing
 from llmos.kernel.act import Acted, prove, refused, run_block
-from llmos.kernel.corrections import Corrected, correct
+from llmos.kernel.corrections import Corrected, correct, doubtful
 from llmos.kernel.decision import Decision, InvalidDecision, decision_schema, read_decision
 from llmos.kernel.frame import (
     FrameCandidate,
@@ -30,10 +30,11 @@ from llmos.planning.route import clear_length, cut, length, straighten
 from llmos.world.candidates import Candidate, candidates
 from llmos.world.draw import map_png
 from llmos.world.grid import UNKNOWN
-from llmos.world.serialize import ascii_map, symbolic
+from llmos.world.serialize import ascii_map, ascii_near, ascii_scale, objects, seen_object
 
 Ending = Literal["reached", "explored", "unreachable", "stuck", "failed"]
 OFFERED = 4  # candidates; each costs the model some 28 tokens to read
+DOUBTFUL = 0.5  # confidence of an object below which it is worth a thought
 ARRIVED_M = 0.05  # the goal counts as reached this far inside its tolerance
 WORTH_M = 0.05  # a shorter way is not worth a block
 FULL_BATTERY_SHARE = 100.0
@@ -52,9 +53,9 @@ def cycle(mind: Mind) -> tuple[Step, Ending | None]:
     step.candidates = find_candidates(mind)
     if not step.candidates:
         return look_for_more(mind, step)
-    world, objects = serialize_world(mind)
+    world, layer = serialize_world(mind)
     image = draw_map(mind, step)
-    step.frame = assemble_frame(mind, step, world, objects)
+    step.frame = assemble_frame(mind, step, world, layer)
     step.thought = infer(mind, step, image)
     step.decision = decide(mind, step)
     if step.decision is None:
@@ -103,6 +104,7 @@ def find_candidates(mind: Mind) -> list[Candidate]:
         stuck=mind.stuck >= STUCK_CYCLES,
         blacklist=mind.avoid,
         limit=OFFERED,
+        strategy=mind.strategy,
     ) or seeing.unlooked(mind, OFFERED)
     return shuffled(found, mind) if mind.settings.shuffle else found
 
@@ -133,8 +135,17 @@ def look_for_more(mind: Mind, step: Step) -> tuple[Step, Ending | None]:
 
 def serialize_world(mind: Mind) -> tuple[WorldModel, SymbolicLayer]:
     """Step 4: put the map into a form of bounded size."""
-    grid = mind.belief.grid
-    return mind.maps.world_model(grid, mind.cycle), SymbolicLayer.model_validate(symbolic(grid))
+    grid, belief = mind.belief.grid, mind.belief
+    mind.entered = mind.floor.enter(grid, belief.pose[:2])
+    layer = SymbolicLayer(
+        objects=[
+            *(seen_object(one) for one in belief.objects if one.confirmed and not one.lost),
+            *objects(grid),
+        ],
+        topology=mind.floor.layer(grid, mind.cost),
+        room=mind.floor.line(),
+    )
+    return mind.maps.world_model(grid, mind.cycle), layer
 
 
 def draw_map(mind: Mind, step: Step) -> tuple[bytes, ...]:
@@ -144,7 +155,7 @@ def draw_map(mind: Mind, step: Step) -> tuple[bytes, ...]:
     return (map_png(mind.belief.grid, mind.belief.pose, step.candidates, mind.goal.place_m),)
 
 
-def assemble_frame(mind: Mind, step: Step, world: WorldModel, objects: SymbolicLayer) -> NavigationFrame:
+def assemble_frame(mind: Mind, step: Step, world: WorldModel, layer: SymbolicLayer) -> NavigationFrame:
     """Step 6: put together what the model may know."""
     x, y, heading = mind.belief.pose
     battery = mind.belief.manifest.battery
@@ -169,11 +180,12 @@ def assemble_frame(mind: Mind, step: Step, world: WorldModel, objects: SymbolicL
         goal=mind.goal.text,
         goal_m=mind.goal.place_m,
         world_model=world,
-        symbolic_layer=objects,
+        symbolic_layer=layer,
         candidates=options,
         last_step=mind.last,
         state=state,
         history=list(mind.history),
+        foresight=mind.foresight.line(step.candidates) if mind.settings.predict else "",
     )
 
 
@@ -188,6 +200,7 @@ def infer(mind: Mind, step: Step, images: tuple[bytes, ...]) -> Thought:
         images=images,
         ranges_m=free_way(mind),
         circumstances=circumstances(mind, step),
+        doubtful=doubtful(mind.belief.grid, mind.here),
         now_ms=mind.robot.clock.now(),
         deadline_s=mind.settings.deadline_s,
         seed=mind.settings.seed * 100_003 + mind.cycle,
@@ -207,6 +220,8 @@ def circumstances(mind: Mind, step: Step) -> Circumstances:
         visits=visits,
         known=float(known[reachable].mean()) if reachable.any() else 0.0,
         frontiers=sum(one.type == "frontier" for one in step.candidates),
+        doubtful=tuple(one.label for one in mind.belief.objects if one.confidence < DOUBTFUL),
+        new_room=mind.entered,
         needs_plan=needs_plan(mind.goal.text),
         asked=mind.settings.think and mind.cycle == 1,
     )
@@ -225,8 +240,10 @@ def correctable(mind: Mind) -> Point | None:
 
 
 def map_text(mind: Mind) -> str:
-    """Return the map in letters, two by two cells each."""
-    return ascii_map(mind.belief.grid, mind.belief.pose, mind.goal.place_m, [], 2)
+    """Return the whole map in letters, and the robot's surroundings in finer ones."""
+    grid, pose, goal = mind.belief.grid, mind.belief.pose, mind.goal.place_m
+    whole = ascii_map(grid, pose, goal, [], ascii_scale(grid.shape))
+    return f"map\n{whole}\nnear\n{ascii_near(grid, pose, goal, [])}"
 
 
 def frame_of(step: Step) -> NavigationFrame:

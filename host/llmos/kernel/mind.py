@@ -19,8 +19,9 @@ from llmos.kernel.frame import HistoryEntry, LastStep, Mode, NavigationFrame, Po
 from llmos.kernel.goal import Goal
 from llmos.kernel.maps import MapSender
 from llmos.link import Body
-from llmos.world.candidates import Candidate
+from llmos.world.candidates import STRATEGIES, Candidate, Strategy
 from llmos.world.foresight import Foresight
+from llmos.world.rooms import Floor
 
 HISTORY = 5
 STUCK_M = 0.05  # less progress than this in a cycle counts towards being stuck
@@ -76,6 +77,7 @@ class Mind:
     brain: Brain
     settings: Settings
     pace: Pace
+    strategy: Strategy = STRATEGIES["balanced"]  # how candidates are scored
     eyes: Eyes | None = None
     sought: Tracked | None = None  # what the goal names, once it is seen
     lookouts: list[Point] = field(default_factory=list)  # where pictures were taken all around
@@ -96,6 +98,8 @@ class Mind:
     last: LastStep | None = None
     trouble: LastStep | None = None  # the last step that got nowhere
     maps: MapSender = field(default_factory=MapSender)
+    floor: Floor = field(default_factory=Floor)  # the rooms
+    entered: bool = False  # a room, for the first time, in this cycle
     history: deque[HistoryEntry] = field(default_factory=lambda: deque(maxlen=HISTORY))
     avoid: dict[tuple[int, int], int] = field(
         default_factory=dict
