@@ -52,7 +52,7 @@ def correct(grid: Grid, here: Cell | None, changes: Sequence[Correction]) -> Cor
 
 
 def doubtful(grid: Grid, here: Cell) -> tuple[Point, str] | None:
-    """Return the cell of which the sensors are least sure, near one, with what they say; None if there is none."""
+    """Return the least sure measured cell near the robot, and what it is; None where the sensors are sure."""
     row, col = (max(0, side - NEAR) for side in here)
     around = np.s_[row : here[0] + NEAR + 1, col : here[1] + NEAR + 1]
     sure, measured = grid.confidence()[around], grid.measured()[around]
