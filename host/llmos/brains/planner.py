@@ -3,7 +3,6 @@
 import json
 import math
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from llmos.brains import rsa
@@ -11,7 +10,7 @@ from llmos.brains.question import Question
 from llmos.errors import LlmosError
 from llmos.inference import Kernel, Request
 from llmos.kernel.decision import decision_schema
-from llmos.kernel.frame import FrameCandidate, NavigationFrame, Point
+from llmos.kernel.frame import NavigationFrame, Point, one_line
 from llmos.kernel.prompt import system_prompt
 
 DEADLINE_S = 60.0  # wall time for a plan
@@ -152,7 +151,9 @@ class Planner:
 
     def _think(self, work: _Work, request: Request) -> None:
         try:
-            work.outcome = rsa.run(self._kernel, request, self.preset, cancelled=work.cancelled.is_set)
+            work.outcome = rsa.run(
+                self._kernel, request, self.preset, rsa.PLACES, cancelled=work.cancelled.is_set
+            )
         except LlmosError as error:
             work.failure = str(error)
 
@@ -182,16 +183,17 @@ class Planner:
 
     def _plan(self, work: _Work, ready_ms: int) -> Plan | None:
         outcome, frame = work.outcome, work.question.frame
-        chosen = _named(frame.candidates, outcome.text) if outcome else None
-        if outcome is None or chosen is None:
-            self.failure = self.failure or "the plan names no candidate of its frame"
+        if outcome is None:
             return None
-        votes = _votes(outcome, frame.candidates)
+        places = {one.id: one.pos_m for one in frame.candidates}
+        if outcome.answer not in places:
+            self.failure = f"the plan {one_line(outcome.text)!r} names no candidate of its frame"
+            return None
         return Plan(
             decision=outcome.text,
-            place_m=chosen.pos_m,
-            votes=votes,
-            share=votes[chosen.id],
+            place_m=places[outcome.answer],
+            votes={name: share for name, share in outcome.shares.items() if name in places},
+            share=outcome.shares[outcome.answer],
             reason=work.reason,
             cycle=frame.cycle,
             started_ms=work.started_ms,
@@ -224,28 +226,10 @@ def nominal_ms(preset: rsa.Preset, request: Request, rates: Rates) -> int:
     are read, the others written, `PARALLEL` times as fast as in one sequence. No early end is counted on.
     """
     prompt = (len(request.system) + len(request.user)) / CHARACTERS
-    aggregated = preset.t * (
-        len(system_prompt("aggregate")) / CHARACTERS + preset.n * preset.k * SHOWN if preset.t else 0
-    )
-    read = prompt + aggregated + preset.calls * FORCED
+    shown = len(system_prompt("aggregate")) / CHARACTERS + preset.n * preset.k * SHOWN
+    read = prompt + preset.t * shown + preset.calls * FORCED
     written = preset.calls * SAMPLED / PARALLEL
     return math.ceil(1000 * (read / rates.prefill_per_s + written / rates.decode_per_s))
-
-
-def _named(candidates: Sequence[FrameCandidate], decision: str) -> FrameCandidate | None:
-    """Return the candidate that a decision names."""
-    name = rsa.target(decision)
-    return next((one for one in candidates if one.id == name), None)
-
-
-def _votes(outcome: rsa.Outcome, candidates: Sequence[FrameCandidate]) -> dict[str, float]:
-    """Return each candidate's share of the last population, largest first."""
-    parts = {one.id: 0.0 for one in candidates}
-    for answer, share in outcome.shares.items():
-        name = answer.rpartition(" ")[2]
-        if name in parts:
-            parts[name] += share
-    return {name: share for name, share in sorted(parts.items(), key=lambda item: -item[1]) if share}
 
 
 def in_hand(plan: Plan, frame: NavigationFrame) -> str | None:

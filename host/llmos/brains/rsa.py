@@ -143,10 +143,10 @@ def summary(text: str) -> str:
         return text
 
 
-def target(text: str) -> str | None:
-    """Return the id of the candidate that a decision names."""
+def target(text: str) -> str:
+    """Return the id of the candidate that a decision names; empty where it names none."""
     name = _action(text).get("target_id")
-    return name if isinstance(name, str) else None
+    return name if isinstance(name, str) else ""
 
 
 def _action(text: str) -> dict[str, object]:
@@ -158,6 +158,7 @@ def _action(text: str) -> dict[str, object]:
 
 
 DECISIONS = Reading(decided, summary)
+PLACES = Reading(target, summary)  # where to go is all that counts
 
 
 @dataclass

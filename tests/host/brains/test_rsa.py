@@ -231,7 +231,7 @@ def test_equal_decisions_have_equal_actions() -> None:
     assert rsa.decided(one) == rsa.decided(other) == "EXPLORE c2"
     assert rsa.decided('{"action":{"type":"ROTATE_TO","yaw_deg":90}}') == "ROTATE_TO 90"
     assert rsa.summary(one) == "EXPLORE c2, else STOP: near"
-    assert [rsa.target(text) for text in (one, "", "[]", '{"action":3}')] == ["c2", None, None, None]
+    assert [rsa.target(text) for text in (one, "", "[]", '{"action":3}')] == ["c2", "", "", ""]
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 12, 40])
