@@ -17,6 +17,8 @@ from llmos.mission import carry_out, own_kernel, take
 from llmos.report import Order
 from llmos.sim.arena import Arena, load_arena
 
+CUT, INTERRUPTED = "the record was cut off there", "the run was interrupted there"
+REFUSED = "the run ended there, refused or by an error"
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -25,13 +27,13 @@ class Outcome(NamedTuple):
 
     Args:
         counts: how many steps, blocks and answers were the same.
-        whole: whether the record goes on to the run's own end.
+        cut: why the record does not go on to the run's own end; empty where it does.
         step: the cycle in which something differs, None before the first.
         difference: what differs first, None where nothing does.
     """
 
     counts: dict[str, int]
-    whole: bool
+    cut: str = ""
     step: int | None = None
     difference: Difference | None = None
 
@@ -104,16 +106,15 @@ def replay(record: Record, *, ask: bool = False) -> Outcome:
         InferenceError: with `ask`, the model cannot be opened.
     """
     if record.one("setting") is None:  # it was refused before it began
-        return Outcome({"steps": 0, "blocks": 0, "answers": 0}, whole=False)
+        return Outcome({"steps": 0, "blocks": 0, "answers": 0}, REFUSED)
     order = order_of(record)
     with ExitStack() as stack:
         asked = stack.enter_context(own_kernel(order)) if ask else None
         player = Player(record, asked)
         try:
-            whole = _played(record, order, player)
-            return Outcome(player.counts, whole)
+            return Outcome(player.counts, _played(record, order, player))
         except Differs as error:
-            return Outcome(player.counts, whole=False, step=error.step, difference=error.difference)
+            return Outcome(player.counts, step=error.step, difference=error.difference)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise RecordError(
                 f"record {record.path}: a line is not as its kind has it ({type(error).__name__}: {error}); "
@@ -121,19 +122,19 @@ def replay(record: Record, *, ask: bool = False) -> Outcome:
             ) from error
 
 
-def _played(record: Record, order: Order, player: Player) -> bool:
-    """Run the mind to the end of the record; return whether that is the run's own."""
+def _played(record: Record, order: Order, player: Player) -> str:
+    """Run the mind to the end of the record; return why that is not the run's own, empty where it is."""
     arena, manifest = _setting(record, "arena", Arena), _setting(record, "manifest", Manifest)
     try:
         report = take(order, arena, manifest, player)
         carry_out(report, manifest, player.next_kernel(), player, lambda: nullcontext(player.body()))
     except RecordEnds:
-        return False
+        return CUT if record.one("ending") is None else INTERRUPTED
     except Exception as error:  # as the run itself may have ended
         reason = (record.one("end") or {}).get("reason")
         if record.one("ending") is None and reason == said(error):
-            return False
+            return REFUSED
         if isinstance(error, LlmosError):
             player.differs(Difference("end.reason", reason, said(error)))
         raise
-    return True
+    return ""

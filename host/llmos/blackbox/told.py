@@ -16,7 +16,7 @@ from llmos.show import bounds
 from llmos.text import plain
 from llmos.world.candidates import Candidate
 from llmos.world.grid import Grid
-from llmos.world.serialize import ascii_map, unrle
+from llmos.world.serialize import States, ascii_map
 
 BAR = 30  # signs of a probability of one
 WIDTH = 100
@@ -41,7 +41,7 @@ def row(moment: Moment) -> str:
     """Return a step in one line."""
     told = brief(moment)
     if not moment.step:
-        return "  - (cut off before the step was done)"
+        return f"{moment.cycle:3d} (cut off before the step was done)"
     x, y, heading = told["pose"]
     who = " ".join(filter(None, (told["brain"], told["why"], sure(told["confidence"]))))
     up = f" ↑{told['escalation']}" if told["escalation"] else ""
@@ -63,7 +63,7 @@ def sure(confidence: float | None) -> str:
 def step_text(moment: Moment) -> str:
     """Return a step with everything that led to it and came of it."""
     parts = [
-        ("what the frame said", frame_lines(moment.step)),
+        ("what the frame said", frame_lines(moment) if moment.step else ()),
         ("candidates", candidate_lines(moment.step)),
         ("who decided", brain_lines(moment)),
         ("prompt, as the model read it", prompt_lines(moment)),
@@ -81,9 +81,9 @@ def step_text(moment: Moment) -> str:
     return "\n".join(map(plain, lines))
 
 
-def frame_lines(step: Part) -> Iterator[str]:
+def frame_lines(moment: Moment) -> Iterator[str]:
     """Tell the frame, with its map."""
-    frame = step.get("frame")
+    frame = moment.step.get("frame")
     if not frame:
         yield "none: there was nothing to decide"
         return
@@ -99,32 +99,32 @@ def frame_lines(step: Part) -> Iterator[str]:
     world = frame["world_model"]
     shares = (f"{world[f'{state}_pct']} % {state}" for state in ("free", "occupied", "unknown"))
     yield f"map: {', '.join(shares)}"
-    yield from map_lines(frame)
+    yield from map_lines(frame, moment.states)
 
 
 class _Drawn(Grid):
     """A map that is known by its states alone."""
 
-    def __init__(self, world: Part) -> None:
-        rows, cols = world["shape"]
-        super().__init__((cols * world["cell_m"], rows * world["cell_m"]), world["cell_m"])
-        self._states = unrle(world["rle"], (rows, cols))
+    def __init__(self, states: States, cell_m: float) -> None:
+        rows, cols = states.shape
+        super().__init__((cols * cell_m, rows * cell_m), cell_m)
+        self._states = states
 
-    def states(self):  # type: ignore[no-untyped-def]
+    def states(self) -> States:
         """Return the states."""
         return self._states
 
 
-def map_lines(frame: Part) -> list[str]:
-    """Draw the frame's map, where it holds one."""
-    world, state = frame["world_model"], frame["state"]
-    if not world.get("rle"):
+def map_lines(frame: Part, states: States | None) -> list[str]:
+    """Draw the frame's map, where it is known."""
+    state = frame["state"]
+    if states is None:
         return []
     x, y = state["position_m"]
     options = [candidate_of(one) for one in frame["candidates"]]
     goal = tuple(frame["goal_m"]) if frame.get("goal_m") else None
     pose = (x, y, math.radians(state["yaw_deg"]))
-    return ascii_map(_Drawn(world), pose, goal, options, 2).split("\n")
+    return ascii_map(_Drawn(states, frame["world_model"]["cell_m"]), pose, goal, options, 2).split("\n")
 
 
 def candidate_of(one: Part) -> Candidate:
@@ -169,13 +169,18 @@ def brain_lines(moment: Moment) -> Iterator[str]:
 def prompt_lines(moment: Moment) -> Iterator[str]:
     """Tell what the model read and what it answered."""
     prompt = (moment.step.get("thought") or {}).get("prompt", "")
-    yield from prompt.split("\n") if prompt else ()
+    shown = ""
     for request, answer in moment.asked:
-        if not moment.step or request["user"] == prompt:
-            yield from () if prompt else request["user"].split("\n")
-            yield from [f"one of {', '.join(request['choices'])}"] if "choices" in request else ()
-            yield f"→ {answer_text(answer)}"
+        if moment.step and request["user"] != prompt:
+            continue
+        if request["user"] != shown:
             yield f"(behind a system prompt of {len(request['system'])} characters)"
+            yield from request["user"].split("\n")
+            yield from [f"(one of {', '.join(request['choices'])})"] if "choices" in request else ()
+        yield f"→ {answer_text(answer)}"
+        shown = request["user"]
+    if prompt and not shown:
+        yield from prompt.split("\n")
 
 
 def answer_text(line: Line | None) -> str:
@@ -275,7 +280,7 @@ def behaviour(record: Record) -> Iterator[str]:
     if line is None:
         return
     program = line["program"]
-    whole = Moment({}, record.lines)
+    whole = Moment(lines=record.lines)
     yield f"wish: {program['wish']}" + (f"; chosen: {program['chosen']}" if program["chosen"] else "")
     for request, answer in whole.asked:
         yield "asked:"

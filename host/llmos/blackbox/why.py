@@ -4,10 +4,15 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from pydantic import ValidationError
+
 from llmos.blackbox._columns import NEVER, unpacked
 from llmos.blackbox._data import undata
 from llmos.blackbox._file import Line, Record, RecordError
+from llmos.kernel.frame import WorldModel
+from llmos.kernel.maps import MapLost, MapReader
 from llmos.link import Telemetry
+from llmos.world.serialize import States
 
 Part = dict[str, Any]
 
@@ -17,23 +22,22 @@ class Moment:
     """A step with what its record says around it.
 
     Args:
+        cycle: its number.
         step: as it was derived; empty where the run was killed in its middle.
         lines: what came from outside since the step before.
         before: the robot's telemetry at its beginning.
+        states: the frame's map, None where there is none.
         done: whether it came to its end.
         told: what the next frame was told of it, None where there was none.
     """
 
-    step: Part
+    cycle: int = 0
+    step: Part = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     before: Telemetry = NEVER
+    states: States | None = None
     done: bool = True
     told: Part | None = None
-
-    @property
-    def cycle(self) -> int | None:
-        """The step's number."""
-        return self.step.get("cycle")
 
     @property
     def telemetry(self) -> list[Telemetry]:
@@ -61,13 +65,15 @@ class Moment:
 
 def moments(record: Record) -> list[Moment]:
     """Return the steps of a run in their order; the last may have been cut off."""
-    found, moment = list[Moment](), Moment({})
+    found, moment, maps = list[Moment](), Moment(), MapReader()
     for line in record.lines:
         cut = line["kind"] == "ending" and line.get("cut")
         if line["kind"] == "step" or cut:
             moment.step, moment.done = cut or line["step"], not cut
+            moment.cycle = moment.step["cycle"]
+            moment.states = _map(maps, moment)
             found.append(moment)
-            moment = Moment({}, before=(moment.telemetry or [moment.before])[-1])
+            moment = Moment(moment.cycle + 1, before=(moment.telemetry or [moment.before])[-1])
         else:
             moment.lines.append(line)
     if record.one("ending") is None and any(line["kind"] in ("ask", "block") for line in moment.lines):
@@ -78,6 +84,15 @@ def moments(record: Record) -> list[Moment]:
     return found
 
 
+def _map(maps: MapReader, moment: Moment) -> States | None:
+    """Return the map of a moment's frame, which may tell no more than what has changed since the last."""
+    frame = moment.step.get("frame")
+    try:
+        return maps.read(WorldModel.model_validate(frame["world_model"]), moment.cycle) if frame else None
+    except (MapLost, ValidationError):
+        return None
+
+
 def moment_of(record: Record, step: int) -> Moment:
     """Return the step of a number.
 
@@ -85,11 +100,10 @@ def moment_of(record: Record, step: int) -> Moment:
         RecordError: the run has none of this number.
     """
     found = moments(record)
-    known = [moment.cycle for moment in found if moment.cycle is not None]
     for moment in found:
         if moment.cycle == step:
             return moment
-    has = f"it has steps {known[0]} to {known[-1]}" if known else "it has no steps"
+    has = f"it has steps {found[0].cycle} to {found[-1].cycle}" if found else "it has no steps"
     raise RecordError(f"record {record.path}: there is no step {step}; {has}")
 
 

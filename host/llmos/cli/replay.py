@@ -47,7 +47,7 @@ def as_data(found: Outcome, changed: list[str]) -> dict[str, Any]:
     return {
         "identical": found.difference is None,
         **found.counts,
-        "whole": found.whole,
+        "cut": found.cut,
         "changed": changed,
         "step": found.step,
         "difference": difference,
@@ -58,7 +58,7 @@ def told(found: Outcome) -> str:
     """Return a replay's outcome in words."""
     counts = ", ".join(f"{count} {name}" for name, count in found.counts.items())
     if found.difference is None:
-        return f"identical: {counts}" + ("" if found.whole else "; the record was cut off there")
+        return f"identical: {counts}" + (f"; {found.cut}" if found.cut else "")
     field, recorded, now = found.difference
     where = "before the first step" if found.step is None else f"step {found.step}"
     texts = [value if isinstance(value, str) else json.dumps(value) for value in (recorded, now)]
