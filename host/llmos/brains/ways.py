@@ -69,7 +69,8 @@ def judged(kernel: Kernel, request: Request, found: Outcome, generations: int, r
     """Take the sample that the model itself, asked about each, most surely calls the best.
 
     Each different answer is judged once, yes or no, by the probability of yes where the kernel tells it. Of
-    those that seem as good the more frequent one wins.
+    those that seem as good the more frequent one wins. (The likeliest of the samples would take one call, but
+    that is the single pass once more: what it would say is nearly always among them.)
     """
     left = generations - found.generations
     if len(found.shares) == 1 or left < len(found.shares):
