@@ -11,8 +11,9 @@ from llmos.inference import Answer
 from llmos.kernel.belief import Belief
 from llmos.kernel.mind import Step
 from llmos.runs import REFLEX
-from llmos.sim import explore, judge
+from llmos.sim import judge
 from llmos.sim.arena import Arena
+from llmos.sim.explore import reference_m
 
 SHARES = (90, 99)  # percent of the visible free area
 
@@ -88,5 +89,5 @@ def ratio(path_m: float | None, arena: Arena, radius_m: float) -> float | None:
     """Return the way to 90 % over the reference's (`llmos.sim.explore`); None where the task is a place."""
     if path_m is None or arena.goal is not None:
         return None
-    reference = explore.reference_m(arena, radius_m, SHARES[0] / 100)
+    reference = reference_m(arena, radius_m, SHARES[0] / 100)
     return round(path_m / reference, 3) if reference else None

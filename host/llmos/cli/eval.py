@@ -1,116 +1,117 @@
-"""`llmos eval`: arenas by kernels by seeds, or behaviours by kernels by ways by seeds."""
+"""`llmos eval`: what each kind of evaluation measures, resumed where it was stopped."""
 
 import json
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
 from llmos import evaluation
 from llmos.cli import options
-from llmos.report import GOOD
-from llmos.text import plain
+from llmos.evaluation import KINDS, Kind, Row
 
 EXAMPLE = """\b
 Example:
-  llmos eval --arenas all --kernels rule,random --seeds 5 --jobs 2
+  llmos eval --arenas all,generated:100 --kernels rule,random,smollm2,dual --seeds 5 --jobs 2
+  llmos eval --arenas maze --kernels smollm2 --variants plain,shuffle,shuffle+map
   llmos eval --writing --kernels random,smollm2 --ways write,choose
 """
-# What each kind of evaluation takes, and its value where nothing is said.
-MISSIONS = {"arenas": "all", "kernels": "rule,random", "seeds": 5, "deadline": 10.0, "shuffle": False}
-WRITING = {
-    "behaviours": "all", "kernels": "random,smollm2", "ways": "write,choose", "seeds": 1, "deadline": 120.0,
-}  # fmt: skip
+# What the kinds take, each with its type and help; a kind names those that it takes, and their usual values.
+OPTIONS: dict[str, tuple[Any, str]] = {
+    "arenas": (
+        str,
+        "By commas: names or paths, `all` for those that ship, `generated:100`, `generated:100@5000`.",
+    ),
+    "kernels": (str, "Kernels as in `llmos run`, by commas."),
+    "variants": (str, "Plain, shuffle, predict and map, by commas; several at once as shuffle+map."),
+    "ways": (str, "Of write, choose and choose3, by commas."),
+    "behaviours": (str, "Names, by commas."),
+    "seeds": (click.IntRange(1), "How often each is done, from seed 0."),
+    "deadline": (options.SECONDS, "Seconds for a decision or a program."),
+}
+USUAL, *OTHERS = KINDS.values()
 
 
-def usual(name: str) -> str:
-    """Return an option's usual values, for its help."""
-    values = [str(kind[name]) for kind in (MISSIONS, WRITING) if name in kind]
-    return f" [default: {'; with --writing '.join(values)}]"
+def kind_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command a flag for each kind but the first, and all options."""
+    for name, (type_, text) in reversed(OPTIONS.items()):
+        values = {kind.name: kind.options[name] for kind in KINDS.values() if name in kind.options}
+        usual = "; ".join(
+            f"{value}" if kind == USUAL.name else f"--{kind}: {value}" for kind, value in values.items()
+        )
+        command = click.option(f"--{name}", type=type_, help=f"{text} [{usual}]")(command)
+    for kind in reversed(OTHERS):
+        command = click.option(
+            f"--{kind.name}", "kinds", flag_value=kind.name, multiple=True, help=kind.help
+        )(command)
+    return command
 
 
-@click.command(epilog=EXAMPLE)
-@click.option("--writing", is_flag=True, help="Have programs made for behaviours, run them and judge them.")
-@click.option("--arenas", help="Names or paths, by commas; `all` for those that ship." + usual("arenas"))
-@click.option("--kernels", help="Kernels as in `llmos run`, by commas." + usual("kernels"))
-@click.option("--ways", help="With --writing: of write, choose and choose3." + usual("ways"))
-@click.option("--behaviours", help="With --writing: names, by commas." + usual("behaviours"))
-@click.option(
-    "--seeds", type=click.IntRange(1), help="Missions per arena, programs per behaviour." + usual("seeds")
+@click.command(
+    epilog=EXAMPLE, help=f"{USUAL.help} Each figure is printed and written, with one page of HTML."
 )
+@kind_options
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 64), help="Tasks at a time.")
 @click.option(
-    "--deadline", type=options.SECONDS, help="Seconds for a decision or a program." + usual("deadline")
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the results; the same command goes on where it was stopped. [default: by the options]",
 )
-@click.option("--shuffle", is_flag=True, default=None, help="Offer the candidates in random order.")
 @options.as_json
 @click.pass_context
-def evaluate(context: click.Context, /, writing: bool, jobs: int, as_json: bool, **given: Any) -> None:
-    """Run every arena with every kernel and every seed, and print what came of it.
+def evaluate(
+    context: click.Context,
+    /,
+    kinds: tuple[str, ...],
+    jobs: int,
+    out: Path | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Run an evaluation of one kind; its docstring is the kinds' help."""
+    kind, chosen = settled(kinds, given)
+    plan = kind.plan(**chosen)
+    folder = out or evaluation.usual_folder(kind, chosen)
+    began = time.monotonic()
 
-    With --writing, have every kernel make a program for every behaviour in every way, run it in the
-    behaviour's arena, and judge it; the programs that ship beside the behaviours are judged, too.
-    """
-    chosen = settings(writing, given)
-    if not writing:
-        context.exit(missions(jobs, as_json, **chosen))
-    programs(jobs, as_json, **chosen)
+    def watch(row: Row, done: int, count: int, before: int) -> None:
+        left = (time.monotonic() - began) / (done - before) * (count - done)
+        click.echo(f"{done:{len(str(count))}}/{count}, {span(left)} left  {kind.line(row)}", err=True)
+
+    try:
+        rows = evaluation.run(kind, plan, jobs, folder, watch)
+    except KeyboardInterrupt:
+        click.echo(f"stopped; the same command goes on from what {folder} holds", err=True)
+        raise
+    facts = evaluation.write(kind, rows, chosen, folder)
+    click.echo(json.dumps(facts) if as_json else told(kind, facts))
+    context.exit(0 if kind.good(rows) else 1)
 
 
-def settings(writing: bool, given: dict[str, Any]) -> dict[str, Any]:
-    """Return what was given, completed; refuse what the kind of evaluation has no use for."""
-    known = WRITING if writing else MISSIONS
+def settled(kinds: tuple[str, ...], given: dict[str, Any]) -> tuple[Kind, dict[str, Any]]:
+    """Return the kind that was asked for, and its options completed; refuse what it has no use for."""
+    if len(set(kinds)) > 1:
+        raise click.UsageError(f"--{kinds[0]} and --{kinds[1]} are two evaluations: ask for one of them")
+    kind = KINDS[kinds[0]] if kinds else USUAL
     said = {name: value for name, value in given.items() if value is not None}
     for name in said:
-        if name not in known:
-            raise click.UsageError(f"--{name} goes {'without' if writing else 'only with'} --writing")
-    return {**known, **said}
+        if name not in kind.options:
+            users = [f"--{one.name}" for one in OTHERS if name in one.options]
+            raise click.UsageError(f"--{name} goes only with {' or '.join(users)}" if users and not kinds
+                                   else f"--{name} goes without --{kind.name}")  # fmt: skip
+    return kind, {**kind.options, **said}
 
 
-def missions(
-    jobs: int, as_json: bool, *, arenas: str, kernels: str, seeds: int, deadline: float, shuffle: bool
-) -> int:
-    """Run missions, and return the exit code: 0 where all did what they should and nothing was hit."""
-    places = evaluation.arenas_of(arenas)
-    plan = evaluation.Missions(places, tuple(kernels.split(",")), seeds, deadline, shuffle)
-    rows = evaluation.evaluate(list(plan.tasks()), evaluation.one_mission, jobs, tell)
-    table = evaluation.mission_table(rows)
-    tell_all(as_json, evaluation.as_text(table, ("success", "valid")), runs=rows, table=table)
-    return 0 if all(row["outcome"] in GOOD and row["collisions"] == 0 for row in rows) else 1
+def span(seconds: float) -> str:
+    """Return a time for people."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def programs(
-    jobs: int, as_json: bool, *, behaviours: str, kernels: str, ways: str, seeds: int, deadline: float
-) -> None:
-    """Have programs made, run and judged; a low score is no failure."""
-    names = () if behaviours == "all" else tuple(behaviours.split(","))
-    plan = evaluation.Programs(tuple(kernels.split(",")), tuple(ways.split(",")), names, seeds, deadline)
-    rows = evaluation.evaluate(list(plan.tasks()), evaluation.one_program, jobs, tell_program)
-    table, right = evaluation.program_table(rows), evaluation.right_table(rows)
-    shares = ("well_formed", "accepted_first", "accepted", "right_share")
-    text = f"{evaluation.as_text(table, shares)}\n\n{evaluation.as_text(right)}"
-    tell_all(as_json, text, runs=rows, table=table, right=right)
-
-
-def tell_all(as_json: bool, text: str, **facts: Any) -> None:
-    """Print what came of an evaluation."""
-    click.echo(json.dumps(facts) if as_json else text)
-
-
-def tell(row: evaluation.Row) -> None:
-    """Print one mission's line as progress."""
-    click.echo(
-        f"{row['kernel']:8} {row['arena']:16} seed {row['seed']}: {row['outcome']:11} "
-        f"{row['cycles']:3d} cycles {row['path_m']:6.2f} m {row['collisions']} collisions, "
-        f"{row['sim_s']:.0f} s in {row['wall_s']:.1f} s",
-        err=True,
-    )
-
-
-def tell_program(row: evaluation.Row) -> None:
-    """Print one program's line as progress."""
-    verdict = "right" if row["right"] else "; ".join(row["faults"])
-    click.echo(
-        f"{row['kernel']:9} {row['way']:7} {row['behaviour']:20} seed {row['seed']}: {plain(verdict):.120} "
-        f"({row['attempts']} attempts, {row['seconds']:.1f} s)",
-        err=True,
-    )
+def told(kind: Kind, facts: dict[str, Any]) -> str:
+    """Return the tables, and where all of it lies."""
+    tables = [name for name, value in facts.items() if isinstance(value, list) and value]
+    texts = [evaluation.as_text(facts[name], kind.shares, kind.columns.get(name, ())) for name in tables]
+    shown = "report.html" if kind.page else "table.json"
+    return "\n\n".join([*texts, f"{Path(facts['folder']) / shown}"])

@@ -1,18 +1,42 @@
-"""Arenas by kernels by seeds: every mission run, every figure counted."""
+"""Arenas by kernels by variants by seeds: every mission run, every figure counted."""
 
-import statistics
-from collections.abc import Iterable, Iterator
+import math
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
+from llmos import figures
+from llmos.brains.opening import model_of
 from llmos.errors import LlmosError
 from llmos.mission import run_mission
-from llmos.report import GOOD, Order
+from llmos.report import GOOD, Order, Report
+from llmos.sim import generate
 from llmos.sim.arena import list_arenas, load_arena
 
+from ._figures import mission_tables
 from ._jobs import EvaluationError, Row, kept_open
+from ._kind import Kind, names
+from ._page import page
 
 GOAL = "go where the arena says"
+VARIANTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "shuffle": {"shuffle": True},
+    "predict": {"predict": True},
+    "map": {"show_map": True},
+}
+GENERATED = re.compile(r"generated:([1-9]\d{0,4})(?:@(0|[1-9]\d{0,16}))?(:explore)?")
+WAY_M = 0.02  # how far a kept way may be off the true one
+
+
+@dataclass(frozen=True)
+class Mission:
+    """One mission of an evaluation: an order, and the name of the switches in it."""
+
+    order: Order
+    variant: str
 
 
 @dataclass(frozen=True)
@@ -22,80 +46,152 @@ class Missions:
     arenas: tuple[str, ...]
     kernels: tuple[str, ...]
     seeds: int
+    variants: tuple[str, ...] = ("plain",)
     deadline_s: float = 10.0
-    shuffle: bool = False
 
-    def tasks(self) -> Iterator[Order]:
-        """Return an order for each mission, kernels outermost so that a model is loaded once."""
-        for kernel, arena, seed in product(self.kernels, self.arenas, range(self.seeds)):
-            yield Order(
-                goal=GOAL,
-                arena=arena,
-                kernel=kernel,
-                seed=seed,
-                deadline_s=self.deadline_s,
-                shuffle=self.shuffle,
-            )
+    def tasks(self) -> Iterator[Mission]:
+        """Return each mission, kernels outermost so that a model is loaded once."""
+        for kernel, variant, arena, seed in product(
+            self.kernels, self.variants, self.arenas, range(self.seeds)
+        ):
+            switches = {name: on for part in variant.split("+") for name, on in VARIANTS[part].items()}
+            order = Order(
+                goal=GOAL, arena=arena, kernel=kernel, seed=seed, deadline_s=self.deadline_s, **switches
+            )  # fmt: skip
+            yield Mission(order, variant)
 
 
-def arenas_of(names: str) -> tuple[str, ...]:
-    """Return the arenas that a comma-separated list names; `all` stands for each that ships with a task.
+def plan(*, arenas: str, kernels: str, variants: str, seeds: int, deadline: float) -> Missions:
+    """Return the missions that the options ask for; raises as `arenas_of` and `variants_of` do."""
+    return Missions(arenas_of(arenas), names(kernels), seeds, variants_of(variants), deadline)
+
+
+def arenas_of(text: str) -> tuple[str, ...]:
+    """Return the arenas that a comma-separated list names.
+
+    `all` stands for each that ships with a task, `generated:100` for a hundred of the families in turn from
+    seed 0, `generated:100@5000` for such from seed 5000, with `:explore` behind it for exploring them.
 
     Raises:
         ArenaError: one of them is wrong; said before the first mission.
         EvaluationError: one of them sets no task.
     """
-    tasks = [name for name in list_arenas() if load_arena(name).task]
-    arenas = [name for part in names.split(",") for name in (tasks if part == "all" else [part])]
+    arenas = [name for part in names(text) for name in _arenas(part)]
     for name in arenas:
         if not load_arena(name).task:
             raise EvaluationError(
                 f"arena {name!r} sets no task: give it a goal or criteria.min_coverage, or name another"
             )
-    return tuple(arenas)
+    return tuple(dict.fromkeys(arenas))
 
 
-def one_mission(order: Order) -> Row:
-    """Run one mission and return its summary; one that could not begin ends the evaluation."""
+def _arenas(part: str) -> list[str]:
+    made = GENERATED.fullmatch(part)
+    if made:
+        return generate.names(int(made[1]), int(made[2] or 0), bool(made[3]))
+    if part.startswith("generated"):
+        raise EvaluationError(
+            f"arenas {part!r}: write generated:100, generated:100@5000 or generated:100:explore"
+        )
+    return [name for name in list_arenas() if load_arena(name).task] if part == "all" else [part]
+
+
+def variants_of(text: str) -> tuple[str, ...]:
+    """Return the variants that a comma-separated list names, each one or several joined by `+`.
+
+    Raises:
+        EvaluationError: one of them is unknown.
+    """
+    found = names(text)
+    for part in (part for variant in found for part in variant.split("+")):
+        if part not in VARIANTS:
+            raise EvaluationError(
+                f"variant {part!r}: unknown; name {', '.join(VARIANTS)}, or two as shuffle+map"
+            )
+    return found
+
+
+def one_mission(mission: Mission) -> Row:
+    """Run one mission and return its figures; one that could not begin ends the evaluation."""
+    order = mission.order
     try:
-        kernel = None if order.kernel.startswith("replay:") else kept_open(order.kernel)
+        kernel = None if order.kernel.startswith("replay:") else kept_open(model_of(order.kernel))
         report = run_mission(order, kernel=kernel)
     except LlmosError as error:
         raise EvaluationError(f"{order.kernel} in {order.arena}, seed {order.seed}: {error}") from None
     if report.interrupted:
         raise KeyboardInterrupt
-    return report.summary()
+    return row_of(report, mission)
 
 
-def mission_table(rows: Iterable[Row]) -> list[Row]:
-    """Sum the missions up by kernel and arena, and by kernel over all arenas."""
-    rows = list(rows)
-    kernels = list(dict.fromkeys(row["kernel"] for row in rows))
-    arenas = list(dict.fromkeys(row["arena"] for row in rows))
-    lines = []
-    for kernel in kernels:
-        mine = [row for row in rows if row["kernel"] == kernel]
-        lines += [_line(kernel, arena, [row for row in mine if row["arena"] == arena]) for arena in arenas]
-        lines.append(_line(kernel, "all", mine))
-    return lines
-
-
-def _line(kernel: str, arena: str, rows: list[Row]) -> Row:
-    """Sum up missions of one kernel."""
-    calls = sum(row["llm"]["calls"] for row in rows)
-    spls = [row["spl"] for row in rows if row["spl"] is not None]
+def row_of(report: Report, mission: Mission) -> Row:
+    """Return a mission's figures; `way` is the true way in whole centimetres, simplified."""
+    summary = report.summary()
+    path90 = figures.ratio(summary["path90_m"], report.arena, report.radius_m)
+    way = simplified(report.truth.way if report.truth else [], WAY_M)
     return {
-        "kernel": kernel,
-        "arena": arena,
-        "runs": len(rows),
-        "success": sum(row["outcome"] in GOOD for row in rows) / len(rows),
-        "collisions": sum(row["collisions"] or 0 for row in rows),
-        "spl": round(statistics.mean(spls), 3) if spls else None,
-        "coverage": round(statistics.mean(row["coverage"] for row in rows), 3),
-        "cycles": round(statistics.mean(row["cycles"] for row in rows), 1),
-        "path_m": round(statistics.mean(row["path_m"] for row in rows), 2),
-        "valid": sum(row["llm"]["valid"] for row in rows) / calls if calls else 1.0,
-        "p50_ms": round(statistics.median(row["llm"]["p50_ms"] for row in rows), 1),
-        "refused": sum(row["blocks"]["refused"] for row in rows),
-        "speedup": round(sum(row["sim_s"] for row in rows) / sum(row["wall_s"] for row in rows), 1),
+        "variant": mission.variant,
+        "place": mission.order.arena,
+        **summary,
+        "good": report.outcome in GOOD,
+        "path90_ref": path90,
+        "way": [[round(100 * x), round(100 * y)] for x, y in way],
     }
+
+
+def simplified(way: list[tuple[float, float]], off_m: float) -> list[tuple[float, float]]:
+    """Return a polyline without the points that it passes within `off_m` anyway (Douglas & Peucker 1973)."""
+    kept, todo = {0, len(way) - 1}, [(0, len(way) - 1)]
+    while todo:
+        first, last = todo.pop()
+        if last - first < 2:
+            continue
+        offs = [(_off(way[at], way[first], way[last]), at) for at in range(first + 1, last)]
+        worst, at = max(offs)
+        if worst > off_m:
+            kept.add(at)
+            todo += [(first, at), (at, last)]
+    return [way[at] for at in sorted(kept) if way]
+
+
+def _off(point: tuple[float, float], a: tuple[float, float], b: tuple[float, float]) -> float:
+    ex, ey = b[0] - a[0], b[1] - a[1]
+    square = ex * ex + ey * ey
+    along = ((point[0] - a[0]) * ex + (point[1] - a[1]) * ey) / square if square else 0.0
+    along = min(1.0, max(0.0, along))
+    return math.dist(point, (a[0] + along * ex, a[1] + along * ey))
+
+
+def line(row: Row) -> str:
+    """Return one mission's line of progress."""
+    who = row["kernel"] if row["variant"] == "plain" else f"{row['kernel']} {row['variant']}"
+    return (
+        f"{who:14} {row['arena']:16} seed {row['seed']}: {row['outcome']:11} "
+        f"{row['cycles']:3d} cycles {row['path_m']:6.2f} m {row['collisions']} collisions, "
+        f"{row['sim_s']:.0f} s in {row['wall_s']:.1f} s"
+    )
+
+
+MISSIONS = Kind(
+    name="missions",
+    help="Run every arena with every kernel, variant and seed.",
+    options={"arenas": "all", "kernels": "rule,random", "variants": "plain", "seeds": 5, "deadline": 10.0},
+    plan=plan,
+    one=one_mission,
+    line=line,
+    tables=mission_tables,
+    columns={
+        "table": (
+            "kernel", "variant", "arenas", "runs", "success", "collisions", "spl", "coverage", "path_m",
+            "path90_m", "path90_ref", "cycles", "per_s", "p50_ms", "p95_ms", "tokens_in", "tokens_out",
+            "brains", "escalations", "refused", "guards", "valid",
+        ),
+        "pairs": (
+            "first", "second", "missions", "d_success", "d_success_low", "d_success_high", "d_success_p",
+            "d_spl", "d_spl_low", "d_spl_high", "d_spl_p", "d_path_m",
+        ),
+    },
+    shares=("success", "success_low", "success_high", "coverage", "valid"),
+    page=page,
+    good=lambda rows: all(row["good"] and row["collisions"] == 0 for row in rows),
+)  # fmt: skip

@@ -11,10 +11,12 @@ from llmos.behaviours import load_behaviours
 from llmos.errors import LlmosError
 from llmos.inference import DeadlineExpired
 from llmos.manifest import load_manifest
+from llmos.text import plain
 from llmos.trial import try_block
 from llmos.writing import WAYS, Draft, make_program
 
 from ._jobs import EvaluationError, Row, kept_open
+from ._kind import Kind, Tables, names
 
 REFERENCE = "reference"  # in a kernel's place: the program that ships beside a behaviour
 NO_WAY = "-"
@@ -156,3 +158,39 @@ def right_table(rows: Iterable[Row]) -> list[Row]:
         line = lines.setdefault(row["behaviour"], {"behaviour": row["behaviour"]})
         line[maker] = line.get(maker, 0) + row["right"]
     return list(lines.values())
+
+
+def plan(*, behaviours: str, kernels: str, ways: str, seeds: int, deadline: float) -> Programs:
+    """Return the programs that the options ask for; raises as `Programs` does."""
+    some = () if behaviours == "all" else names(behaviours)
+    return Programs(names(kernels), names(ways), some, seeds, deadline)
+
+
+def line(row: Row) -> str:
+    """Return one program's line of progress."""
+    verdict = "right" if row["right"] else "; ".join(row["faults"])
+    return (
+        f"{row['kernel']:9} {row['way']:7} {row['behaviour']:20} seed {row['seed']}: {plain(verdict):.120} "
+        f"({row['attempts']} attempts, {row['seconds']:.1f} s)"
+    )
+
+
+def tables(rows: list[Row]) -> Tables:
+    """Return the sums by kernel and way, and what was right by behaviour."""
+    return {"table": program_table(rows), "right": right_table(rows)}
+
+
+WRITING = Kind(
+    name="writing",
+    help="Have every kernel make a program for every behaviour in every way, run it in the behaviour's arena "
+    "and judge it; the programs that ship beside the behaviours are judged, too.",
+    options={
+        "behaviours": "all", "kernels": "random,smollm2", "ways": "write,choose", "seeds": 1,
+        "deadline": 120.0,
+    },
+    plan=plan,
+    one=one_program,
+    line=line,
+    tables=tables,
+    shares=("well_formed", "accepted_first", "accepted", "right_share"),
+)  # fmt: skip
