@@ -30,7 +30,7 @@ from llmos.planning.route import clear_length, cut, length, straighten
 from llmos.world.candidates import Candidate, candidates
 from llmos.world.draw import map_png
 from llmos.world.grid import UNKNOWN
-from llmos.world.serialize import ascii_map, ascii_near, ascii_scale, objects, seen_object
+from llmos.world.serialize import MOST_OBJECTS, ascii_map, ascii_near, ascii_scale, objects, seen_object
 
 Ending = Literal["reached", "explored", "unreachable", "stuck", "failed"]
 OFFERED = 4  # candidates; each costs the model some 28 tokens to read
@@ -137,11 +137,9 @@ def serialize_world(mind: Mind) -> tuple[WorldModel, SymbolicLayer]:
     """Step 4: put the map into a form of bounded size."""
     grid, belief = mind.belief.grid, mind.belief
     mind.entered = mind.floor.enter(grid, belief.pose[:2])
+    seen = [seen_object(one) for one in belief.objects if one.confirmed and not one.lost]
     layer = SymbolicLayer(
-        objects=[
-            *(seen_object(one) for one in belief.objects if one.confirmed and not one.lost),
-            *objects(grid),
-        ],
+        objects=[*seen[:MOST_OBJECTS], *objects(grid)],
         topology=mind.floor.layer(grid, mind.cost),
         room=mind.floor.line(),
     )

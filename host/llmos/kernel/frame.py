@@ -1,7 +1,7 @@
 """The navigation frame: what the kernel tells the model, every cycle."""
 
 from bisect import bisect_right
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +12,9 @@ Point = tuple[Metres, Metres]
 Cells = Annotated[int, Field(ge=1, le=4096)]
 Mode = Literal["idle", "navigating", "exploring", "avoiding_obstacle", "recovering", "goal_reached"]
 StepResult = Literal["success", "blocked", "timeout", "collision", "invalid", "refused"]
+
+OLD_MS = 1000  # range readings of this age are worth a word
+SAID_STEPS, SAID_OBJECTS = 3, 4
 
 # What the instinct reads in place of numbers, each of which would cost a token a digit. The scores' steps are
 # finer below a half, where frontiers differ from each other.
@@ -93,10 +96,15 @@ class WorldModel(Part):
 
 
 class SymbolicLayer(Part):
-    """Objects and topology."""
+    """Objects and topology; `room` says in a line where the robot is among the rooms.
 
-    objects: list[dict[str, object]] = []
-    topology: dict[str, list[dict[str, object]]] = {"waypoints": [], "edges": []}
+    An object has id, type, bbox_m and label; one of type `object` was seen by the camera, and has pos_m,
+    confidence and age_ms besides.
+    """
+
+    objects: list[dict[str, Any]] = []
+    topology: dict[str, list[dict[str, Any]]] = {"waypoints": [], "edges": []}
+    room: str = ""
 
 
 class NavigationFrame(Part):
@@ -111,20 +119,29 @@ class NavigationFrame(Part):
     last_step: LastStep | None
     state: FrameState
     history: list[HistoryEntry]
+    foresight: str = ""  # what probably lies beyond the candidates
 
-    def text(self, with_map: str = "") -> str:
-        """Return the frame as the model reads it: what changes least comes first."""
+    def text(self, maps: str = "") -> str:
+        """Return the frame as the model reads it: what changes least comes first.
+
+        With maps, for a model that can use them, it also gets the rooms and the last cycles. The text's size
+        has a bound, in bytes and so in tokens, that depends on the maps and the number of candidates alone.
+        """
+        state, last = self.state, self.last_step
         lines = [f"goal: {one_line(self.goal)}" + (f" at {place(self.goal_m)}" if self.goal_m else "")]
-        if with_map:
-            lines.append(with_map)
-        state = self.state
+        if maps:
+            lines += [one_line(self.symbolic_layer.room), maps, said_before(self.history)]
+        lines.append(said_objects(self.symbolic_layer.objects))
         stuck = f" stuck {state.stuck_counter}" if state.is_stuck else ""
-        lines.append(f"robot {place(state.position_m)} facing {state.yaw_deg:.0f} {state.mode}{stuck}")
-        if self.last_step:
-            last = self.last_step
-            lines.append(f"last: {last.action} {last.result} {one_line(last.details, 400)}".rstrip())
+        aged = f" ranges {state.sensor_age_ms / 1000:.0f}s old" if state.sensor_age_ms >= OLD_MS else ""
+        lines.append(f"robot {place(state.position_m)} facing {state.yaw_deg:.0f} {state.mode}{stuck}{aged}")
+        if last:
+            lines.append(
+                f"last: {one_line(last.action, 60)} {last.result} {one_line(last.details, 240)}".rstrip()
+            )
+        lines.append(one_line(self.foresight))
         lines += [candidate_line(candidate) for candidate in self.candidates]
-        return "\n".join(lines)
+        return "\n".join(line for line in lines if line)
 
     def short(self) -> str:
         """Return the candidates in words, for one pass of a model that answers with an id.
@@ -145,6 +162,21 @@ def one_line(text: str, limit: int = 120) -> str:
     So it cannot pose as another part of the frame, and takes no more tokens than that in any writing.
     """
     return " ".join(plain(text).split()).encode()[:limit].decode(errors="ignore").rstrip()
+
+
+def said_before(history: list[HistoryEntry]) -> str:
+    """Return what became of the last cycles, the newest last; the very last one has a line of its own."""
+    steps = [
+        f"{one_line(one.action, 40)} {one_line(one.result, 20)}" for one in history[-SAID_STEPS - 1 : -1]
+    ]
+    return f"before: {', '.join(steps)}" if steps else ""
+
+
+def said_objects(objects: list[dict[str, Any]]) -> str:
+    """Return what the camera has seen, with places and ages."""
+    seen = [one for one in objects if one["type"] == "object"][:SAID_OBJECTS]
+    said = [f"{one_line(one['label'], 24)} {place(one['pos_m'])} {one['age_ms'] // 1000}s" for one in seen]
+    return f"seen: {', '.join(said)}" if said else ""
 
 
 def candidate_words(candidate: FrameCandidate) -> str:
@@ -169,4 +201,5 @@ def place(point: Point) -> str:
 def candidate_line(candidate: FrameCandidate) -> str:
     """Return one candidate as the model reads it."""
     where = f"{candidate.id} {candidate.type} {place(candidate.pos_m)}"
-    return f"{where} score {candidate.score:.2f} path {candidate.path_m:.1f}m {candidate.note}".rstrip()
+    note = one_line(candidate.note, 40)
+    return f"{where} score {candidate.score:.2f} path {candidate.path_m:.1f}m {note}".rstrip()

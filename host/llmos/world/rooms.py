@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmos.planning import clearance, reachable_costs
+from llmos.world.components import NOWHERE, Labels, Mask, components
 from llmos.world.grid import FREE, OCCUPIED, UNKNOWN, Cell, Grid
 
 DOOR_M = 0.85  # a wider passage divides nothing
@@ -26,12 +27,11 @@ STEP_M = 0.05  # by which growing goes from wide to narrow ground
 MOST_ROOMS = 16  # of a topology; a frame is bounded
 ON_M = 0.2  # a place this near to a room's ground is in it
 MOVES_BELOW = 0.9  # a room's waypoint stays while it has at least this part of the most clearance
+SAID = 4  # doorways in a line
 REDRAWN = 20  # cells; with less change the rooms are taken to be as they were
 
 Point = tuple[float, float]
-Mask = NDArray[np.bool_]
-Labels = NDArray[np.int32]
-NOWHERE = np.iinfo(np.int32).max  # while labels are sought: none yet
+Topology = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,44 @@ class Floor:
     """Follows the rooms of a growing map; a room keeps its number as long as most of it stays itself."""
 
     plan: FloorPlan | None = None
+    room: int | None = None  # that the robot is in
+    visited: set[int] = field(default_factory=set)
     _seen: NDArray[np.uint8] | None = field(default=None, repr=False)
     _numbered: int = 0
+    _topology: Topology = field(default_factory=lambda: topology_of([], []))
+
+    def layer(self, grid: Grid, cost: NDArray[np.float32]) -> Topology:
+        """Return the waypoints and edges of the map, for a footprint's cost of entering each cell."""
+        before = self.plan
+        plan = self.update(grid)
+        if plan is not before:
+            self._topology = topology(plan, grid, cost)
+        return self._topology
+
+    def enter(self, grid: Grid, place: Point) -> bool:
+        """Note which room the robot is in; tell whether it is new to it. The first room of all is not new."""
+        self.room = self.update(grid).room_of(grid, place)
+        if self.room is None or self.room in self.visited:
+            return False
+        self.visited.add(self.room)
+        return len(self.visited) > 1
+
+    def line(self) -> str:
+        """Say where the robot is and what leads out: `room 2 of 3, doorways to 1 at 1.2,0.4 blocked`."""
+        if self.plan is None or self.room is None or len(self.plan.rooms) < 2:
+            return ""
+        doors = {one.id: one for one in self.plan.doorways}
+        ways = sorted(
+            (one["cost"], one["to"], one["state"])
+            for one in self._topology["edges"]
+            if one["from"] == f"r{self.room}"
+        )
+        parts = []
+        for _, name, state in ways[:SAID]:
+            (x, y), beyond = doors[name].pos_m, sum(doors[name].rooms) - self.room
+            parts.append(f"to {beyond} at {x:.1f},{y:.1f}" + ("" if state == "clear" else f" {state}"))
+        leads = f", doorways {', '.join(parts)}" if parts else ""
+        return f"room {self.room} of {len(self.plan.rooms)}{leads}"
 
     def update(self, grid: Grid) -> FloorPlan:
         """Return the rooms; they are sought again only where enough of the map has changed."""
@@ -128,40 +164,6 @@ def walls(occupied: Mask, cell_m: float) -> Mask:
     found = np.zeros_like(occupied)
     found[occupied] = (np.hypot(*sides) * cell_m >= WALL_M)[index]
     return found
-
-
-def components(mask: Mask) -> Labels:
-    """Return for each set cell the lowest flat index of those that hang together with it, else NOWHERE.
-
-    Cells hang together over sides and corners. Each row's runs of set cells are joined with those that they
-    touch in the next row (union-find, as in Rosenfeld & Pfaltz 1966, on runs in place of cells).
-    """
-    begins = mask.copy()
-    begins[:, 1:] &= ~mask[:, :-1]
-    run = (begins.ravel().cumsum() - 1).reshape(mask.shape)
-    first = np.flatnonzero(begins)
-    root = list(range(first.size))
-
-    def root_of(one: int) -> int:
-        while root[one] != one:
-            root[one] = one = root[root[one]]
-        return one
-
-    pairs = []
-    for below, above in (
-        (np.s_[:-1], np.s_[1:]),
-        (np.s_[:-1, 1:], np.s_[1:, :-1]),
-        (np.s_[:-1, :-1], np.s_[1:, 1:]),
-    ):
-        both = mask[below] & mask[above]
-        pairs.append(run[below][both] * first.size + run[above][both])
-    for pair in np.unique(np.concatenate(pairs)).tolist():
-        one, other = sorted((root_of(pair // first.size), root_of(pair % first.size)))
-        root[other] = one
-    roots = first[[root_of(one) for one in range(first.size)]]
-    labels = np.full(mask.shape, NOWHERE, np.int32)
-    labels[mask] = roots[run[mask]]
-    return labels
 
 
 def least_around(labels: Labels, axis: int) -> Labels:
@@ -295,7 +297,7 @@ def rounded(point: Point) -> Point:
     return round(point[0], 2) + 0.0, round(point[1], 2) + 0.0
 
 
-def topology(plan: FloorPlan, grid: Grid, cost: NDArray[np.float32]) -> dict[str, list[dict[str, Any]]]:
+def topology(plan: FloorPlan, grid: Grid, cost: NDArray[np.float32]) -> Topology:
     """Return waypoints, rooms' and doorways', and for each doorway an edge to each of its two rooms.
 
     An edge's cost is that of the best way, in metres over open ground; its state is `clear` where the
@@ -318,6 +320,11 @@ def topology(plan: FloorPlan, grid: Grid, cost: NDArray[np.float32]) -> dict[str
         guessed = reachable_costs(np.where(inside, cost, np.float32(np.inf)), room.cell)
         seen = reachable_costs(np.where(inside & ~unknown, cost, np.float32(np.inf)), room.cell)
         edges += [edge(grid, room, door, float(seen[door.cell]), float(guessed[door.cell])) for door in doors]
+    return topology_of(waypoints, edges)
+
+
+def topology_of(waypoints: list[dict[str, Any]], edges: list[dict[str, Any]]) -> Topology:
+    """Return the topology in the frame's form."""
     return {"waypoints": waypoints, "edges": edges}
 
 

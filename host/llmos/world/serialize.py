@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llmos.eyes.tracker import Tracked
 from llmos.world.candidates import Candidate
+from llmos.world.components import clusters
 from llmos.world.grid import OCCUPIED, STATES, Cell, Grid
 
 LETTERS = "UFOWEPCX"  # one for each of STATES
@@ -18,6 +20,10 @@ SIGNS = "?.o#:+$x"  # the same in the map of characters
 PRIORITY = np.array([0, 1, 4, 5, 7, 6, 2, 3], np.uint8)  # states, the least important first
 ARROWS = ">^<v"  # the robot, by quarter turns counter-clockwise from east
 MOST_OBJECTS = 16
+MAP_SIDE = 25  # characters of the map of the whole room, at most
+NEAR_CELLS = 15  # the side of the map of the robot's surroundings
+Pose = tuple[float, float, float]
+Point = tuple[float, float]
 Indices = NDArray[np.intp]
 States = NDArray[np.uint8]
 
@@ -58,8 +64,8 @@ def unrle(text: str, shape: Cell, since: States | None = None) -> States:
 
 def ascii_map(
     grid: Grid,
-    pose: tuple[float, float, float],
-    goal: tuple[float, float] | None,
+    pose: Pose,
+    goal: Point | None,
     candidates: Sequence[Candidate],
     scale: int = 2,
 ) -> str:
@@ -70,12 +76,44 @@ def ascii_map(
     """
     rows, cols = (blocks(side, math.ceil(side / scale)) for side in grid.shape)
     signs = np.array(list(SIGNS))[shrunk(grid.states(), rows, cols)]
-    marks = [(one.pos_m, one.id.lstrip("c")[:1]) for one in reversed(candidates)]
-    marks += [(goal, "G")] if goal else []
-    marks += [(pose[:2], ARROWS[round(pose[2] / (math.pi / 2)) % 4])]
-    for place, sign in marks:
-        if cell := grid.cell(*place):
-            signs[block_of(cell[0], rows), block_of(cell[1], cols)] = sign
+    for cell, sign in marks(grid, pose, goal, candidates):
+        signs[block_of(cell[0], rows), block_of(cell[1], cols)] = sign
+    return written(signs)
+
+
+def ascii_near(grid: Grid, pose: Pose, goal: Point | None, candidates: Sequence[Candidate]) -> str:
+    """Return NEAR_CELLS x NEAR_CELLS cells around the robot, a character each; `?` beyond the grid, too."""
+    half = NEAR_CELLS // 2
+    middle = grid.cell(*pose[:2])
+    if middle is None:
+        return ""
+    row, col = middle
+    padded = np.pad(grid.states(), half, constant_values=STATES.index("unknown"))
+    signs = np.array(list(SIGNS))[padded[row : row + NEAR_CELLS, col : col + NEAR_CELLS]]
+    for cell, sign in marks(grid, pose, goal, candidates):
+        r, c = cell[0] - row + half, cell[1] - col + half
+        if 0 <= r < NEAR_CELLS and 0 <= c < NEAR_CELLS:
+            signs[r, c] = sign
+    return written(signs)
+
+
+def ascii_scale(shape: Cell) -> int:
+    """Return the least scale of a map that has at most MAP_SIDE characters a side."""
+    return math.ceil(max(shape) / MAP_SIDE)
+
+
+def marks(
+    grid: Grid, pose: Pose, goal: Point | None, candidates: Sequence[Candidate]
+) -> list[tuple[Cell, str]]:
+    """Return the cells that hold something to show, with its sign, what matters most last."""
+    found = [(one.pos_m, one.id.lstrip("c")[:1]) for one in reversed(candidates)]
+    found += [(goal, "G")] if goal else []
+    found += [(pose[:2], ARROWS[round(pose[2] / (math.pi / 2)) % 4])]
+    return [(cell, sign) for place, sign in found if (cell := grid.cell(*place))]
+
+
+def written(signs: NDArray[np.str_]) -> str:
+    """Return rows of characters from the south as lines, north first."""
     return "\n".join("".join(row) for row in signs[::-1])
 
 
@@ -95,12 +133,25 @@ def shrunk(states: States, rows: Indices, cols: Indices) -> States:
     return PRIORITY[np.maximum.reduceat(np.maximum.reduceat(ranks, rows, axis=0), cols, axis=1)]
 
 
-def symbolic(grid: Grid) -> dict[str, Any]:
-    """Return the symbolic layer: the largest clusters of occupied cells; the topology has no entries yet."""
+def objects(grid: Grid) -> list[dict[str, Any]]:
+    """Return the largest clusters of occupied cells as objects of the symbolic layer."""
     states = grid.states()
     groups = sorted(clusters(grid.occupancy() == OCCUPIED), key=lambda cells: (-len(cells), cells))
-    objects = [described(grid, states, n, cells) for n, cells in enumerate(groups[:MOST_OBJECTS], 1)]
-    return {"objects": objects, "topology": {"waypoints": [], "edges": []}}
+    return [described(grid, states, n, cells) for n, cells in enumerate(groups[:MOST_OBJECTS], 1)]
+
+
+def seen_object(thing: Tracked) -> dict[str, Any]:
+    """Return a thing that the camera follows as an object of the symbolic layer."""
+    (x, y), half = thing.pos_m, thing.width_m / 2
+    return {
+        "id": thing.id,
+        "type": "object",
+        "bbox_m": [round(edge, 2) + 0.0 for edge in (x - half, y - half, x + half, y + half)],
+        "label": thing.label,
+        "pos_m": (round(x, 2) + 0.0, round(y, 2) + 0.0),
+        "confidence": round(thing.confidence, 2),
+        "age_ms": thing.age_ms,
+    }
 
 
 def described(grid: Grid, states: States, number: int, cells: list[Cell]) -> dict[str, Any]:
@@ -111,24 +162,3 @@ def described(grid: Grid, states: States, number: int, cells: list[Cell]) -> dic
     kind = STATES[max(int(states[cell]) for cell in cells)]
     box = [round(edge, 2) + 0.0 for edge in (west - half, south - half, east + half, north + half)]
     return {"id": f"o{number}", "type": kind, "bbox_m": box, "label": f"{kind}, {len(cells)} cells"}
-
-
-def clusters(mask: NDArray[np.bool_]) -> list[list[Cell]]:
-    """Return the set cells in groups that touch over sides or corners, each sorted."""
-    left = set(zip(*(axis.tolist() for axis in np.nonzero(mask)), strict=True))
-    found = []
-    for first in sorted(left):
-        if first in left:
-            found.append(sorted(grown(first, left)))
-    return found
-
-
-def grown(first: Cell, left: set[Cell]) -> list[Cell]:
-    """Take a cell and all that hang together with it out of a set."""
-    left.discard(first)
-    group = [first]
-    for row, col in group:
-        near = [(row + i, col + j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (row + i, col + j) in left]
-        left.difference_update(near)
-        group += near
-    return group

@@ -6,15 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmos.world.candidates import Candidate
-from llmos.world.grid import OCCUPIED, STATES, Grid
+from llmos.world.grid import STATES, Grid
 from llmos.world.serialize import (
     LETTERS,
+    MAP_SIDE,
     MOST_OBJECTS,
+    NEAR_CELLS,
+    SIGNS,
     ascii_map,
+    ascii_near,
+    ascii_scale,
     blocks,
-    clusters,
+    objects,
     rle,
-    symbolic,
     unrle,
 )
 
@@ -78,6 +82,29 @@ def test_any_scale_fits_any_grid(scale, width, height):
     assert {len(line) for line in lines} == {-(-grid.shape[1] // scale)}
 
 
+@given(st.floats(0.1, 40.0), st.floats(0.1, 40.0))
+def test_the_map_of_any_room_is_bounded(width, height):
+    grid = Grid((width, height))
+    lines = ascii_map(grid, (0.0, 0.0, 0.0), None, [], ascii_scale(grid.shape)).splitlines()
+    assert max(len(lines), *(len(line) for line in lines)) <= MAP_SIDE
+
+
+@given(st.integers(0, 10**6), st.floats(-0.99, 0.99), st.floats(-0.74, 0.74))
+def test_the_surroundings_are_a_cell_a_character_with_the_robot_in_the_middle(seed, x, y):
+    grid = random_grid(seed)
+    lines = ascii_near(grid, (x, y, 0.0), None, []).splitlines()[::-1]
+    half = NEAR_CELLS // 2
+    assert [len(line) for line in lines] == [NEAR_CELLS] * NEAR_CELLS
+    assert lines[half][half] == ">"
+    row, col = grid.cell(x, y)
+    for r, line in enumerate(lines):
+        for c, sign in enumerate(line):
+            cell = (row + r - half, col + c - half)
+            inside = 0 <= cell[0] < grid.shape[0] and 0 <= cell[1] < grid.shape[1]
+            expected = SIGNS[grid.states()[cell]] if inside else "?"
+            assert sign == expected or (r, c) == (half, half)
+
+
 def test_an_obstacle_shows_through_a_block_of_free_ground():
     grid = Grid((1.0, 1.0))
     grid.logodds[:] = -2.9
@@ -93,22 +120,10 @@ def test_blocks_share_the_cells_evenly(side, count):
     assert sizes.max() - sizes.min() <= 1
 
 
-@given(st.integers(0, 10**6))
-def test_clusters_hold_each_cell_once_and_do_not_touch(seed):
-    mask = random_grid(seed).occupancy() == OCCUPIED
-    groups = clusters(mask)
-    cells = [cell for group in groups for cell in group]
-    assert sorted(cells) == list(zip(*(axis.tolist() for axis in np.nonzero(mask)), strict=True))
-    owner = {cell: number for number, group in enumerate(groups) for cell in group}
-    for row, col in cells:
-        near = {owner.get((row + i, col + j), owner[row, col]) for i in (-1, 0, 1) for j in (-1, 0, 1)}
-        assert near == {owner[row, col]}
-
-
 def test_objects_have_boxes_in_metres():
     grid = Grid()
     grid.logodds[25:27, 30:33] = 4.0
-    assert symbolic(grid)["objects"] == [
+    assert objects(grid) == [
         {"id": "o1", "type": "obstacle", "bbox_m": [0.5, 0.0, 0.8, 0.2], "label": "obstacle, 6 cells"}
     ]
 
@@ -116,4 +131,4 @@ def test_objects_have_boxes_in_metres():
 def test_objects_are_bounded():
     grid = Grid()
     grid.logodds[::2, ::2] = 4.0
-    assert len(symbolic(grid)["objects"]) == MOST_OBJECTS
+    assert len(objects(grid)) == MOST_OBJECTS
