@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 
 from llmbytecode import Outcome
 from llmos.blackbox import Box, Recorder
@@ -13,7 +13,8 @@ from llmos.brains.planner import Rates
 from llmos.camera import PictureSource
 from llmos.connection import connected, scratch_folder
 from llmos.errors import LlmosError
-from llmos.eyes import ColourDetector, Eyes, Shot, words
+from llmos.eyes import Eyes, Shot, words
+from llmos.eyes.vlm import COLOUR, make_detector, open_kernel_that_sees
 from llmos.inference import Kernel, open_kernel
 from llmos.kernel import blocks
 from llmos.kernel.belief import Belief
@@ -54,6 +55,21 @@ def own_kernel(order: Order) -> Iterator[Kernel]:
         kernel.close()
 
 
+@contextmanager
+def own_eyes(order: Order) -> Iterator[Kernel | None]:
+    """Open the model that looks at the camera's pictures, where the order names one."""
+    if not sees_by_model(order):
+        yield None
+        return
+    with closing(open_kernel_that_sees(order.eyes)) as sight:
+        yield sight
+
+
+def sees_by_model(order: Order) -> bool:
+    """Whether a model looks at the camera's pictures."""
+    return order.camera and order.eyes != COLOUR
+
+
 def make_mind(
     order: Order,
     arena: Arena,
@@ -63,8 +79,9 @@ def make_mind(
     kernel: Kernel,
     box: Box,
     pictures: Callable[[], Shot],
+    sight: Kernel | None = None,
 ) -> Mind:
-    """Return a fresh mind for an order."""
+    """Return a fresh mind for an order; `sight` is the model that looks at the pictures, where one does."""
     start = (arena.start.x, arena.start.y, math.radians(arena.start.heading_deg))
     settings = Settings(
         tolerance_m=arena.criteria.goal_tolerance_m,
@@ -90,18 +107,23 @@ def make_mind(
         ),
         settings=settings,
         pace=Pace.of(manifest.limits),
-        eyes=make_eyes(order, manifest, belief, goal, lambda: box.outside("camera", pictures)),
+        eyes=make_eyes(order, manifest, belief, goal, lambda: box.outside("camera", pictures), sight),
     )
 
 
 def make_eyes(
-    order: Order, manifest: Manifest, belief: Belief, goal: Goal, take: Callable[[], Shot]
+    order: Order,
+    manifest: Manifest,
+    belief: Belief,
+    goal: Goal,
+    take: Callable[[], Shot],
+    sight: Kernel | None,
 ) -> Eyes | None:
     """Return the eyes that an order asks for."""
     if not order.camera:
         return None
     lens = camera_of(manifest).lens
-    return Eyes(take, ColourDetector(lens), lens, belief.grid, goal.label, order.deadline_s)
+    return Eyes(take, make_detector(lens, sight), lens, belief.grid, goal.label, order.deadline_s)
 
 
 def run_mission(
@@ -129,6 +151,7 @@ def run_mission(
         with ExitStack() as stack:
             pictures = PictureSource()
             mine = Metered(kernel or stack.enter_context(own_kernel(order)), order.budget)
+            sight = stack.enter_context(own_eyes(order))
             carry_out(
                 report,
                 manifest,
@@ -138,6 +161,7 @@ def run_mission(
                 watch,
                 tell,
                 pictures,
+                sight and box.kernel(Metered(sight, mine.purse)),
             )
         with suppress(TruthError):  # there is none where the board was killed, or had not begun
             report.truth = None if order.port else judge.read_truth(truth)
@@ -167,6 +191,7 @@ def carry_out(
     watch: Watch = lambda mind, step: None,
     tell: Tell = lambda report: None,
     pictures: Callable[[], Shot] = NO_PICTURES,
+    sight: Kernel | None = None,
 ) -> None:
     """Do what the report's order asks for; all that comes from outside passes through the box."""
 
@@ -180,7 +205,7 @@ def carry_out(
         else:
             with box.connected(connect) as robot:
                 mind = make_mind(
-                    report.order, report.arena, manifest, report.goal, robot, kernel, box, pictures
+                    report.order, report.arena, manifest, report.goal, robot, kernel, box, pictures, sight
                 )
                 box.driven_by(mind)
                 report.belief, report.foresight, report.eyes = mind.belief, mind.foresight, mind.eyes

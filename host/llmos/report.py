@@ -8,6 +8,7 @@ from typing import Any
 from llmos import figures
 from llmos.brains.budget import USUAL_BUDGET, Budget
 from llmos.eyes import Eyes
+from llmos.eyes.vlm import COLOUR
 from llmos.inference import Answer
 from llmos.kernel.belief import Belief
 from llmos.kernel.goal import Goal
@@ -54,6 +55,7 @@ class Order:
     show_map: bool = False
     clear: bool = False  # release a latched e-stop before driving
     camera: bool = False  # the robot looks where it goes
+    eyes: str = COLOUR  # who looks at the pictures: the classical detector, or a kernel that sees
     camera_url: str | None = None  # the stream of a robot at a serial port, where its manifest names none
     port: str | None = None  # a real robot's serial port, on the wall clock; else the virtual one
     faults: tuple[str, ...] = ()

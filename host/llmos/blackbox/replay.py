@@ -13,7 +13,7 @@ from llmos.blackbox._player import Differs, Player, RecordEnds
 from llmos.blackbox._recorder import said
 from llmos.errors import LlmosError
 from llmos.manifest import Manifest, load_manifest
-from llmos.mission import carry_out, own_kernel, take
+from llmos.mission import carry_out, own_kernel, sees_by_model, take
 from llmos.report import Order
 from llmos.sim.arena import Arena, load_arena
 
@@ -127,7 +127,9 @@ def _played(record: Record, order: Order, player: Player) -> str:
     arena, manifest = _setting(record, "arena", Arena), _setting(record, "manifest", Manifest)
     try:
         report = take(order, arena, manifest, player)
-        carry_out(report, manifest, player.next_kernel(), player, lambda: nullcontext(player.body()))
+        kernel = player.next_kernel()
+        sight = player.next_kernel() if sees_by_model(order) else None
+        carry_out(report, manifest, kernel, player, lambda: nullcontext(player.body()), sight=sight)
     except RecordEnds:
         return CUT if record.one("ending") is None else INTERRUPTED
     except Exception as error:  # as the run itself may have ended

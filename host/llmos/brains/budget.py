@@ -27,20 +27,50 @@ class Budget:
 
 
 USUAL_BUDGET = Budget()
+PICTURE = 4096  # tokens of a picture at most; the largest that Qwen-VL makes of one
+
+
+class Purse:
+    """What is left of a budget; shared by threads, and by all kernels of a run.
+
+    A request is let through only if the most that it can cost is left: a token is a byte of text at least,
+    and a picture no more than `PICTURE` tokens. So the limits on calls and tokens are never passed, and that
+    on seconds by no more than a kernel's own lateness, as no deadline is longer than what is left.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        self.left = budget
+        self.spent = ""  # which limit was met, in words
+        self._lock = threading.Lock()
+
+    def reserve(self, request: Request) -> tuple[Request, int]:
+        """Take a call and its most tokens out of the budget; return the request as it may be asked."""
+        texts = [request.system, request.user, *(text for turn in request.turns for text in turn)]
+        most = sum(len(text.encode()) for text in texts) + request.max_tokens + PICTURE * len(request.images)
+        with self._lock:
+            left = self.left
+            wanted = {"calls": left.calls < 1, "tokens": left.tokens < most, "seconds": left.seconds <= 0}
+            self.spent = self.spent or next((name for name, over in wanted.items() if over), "")
+            if any(wanted.values()):
+                raise BudgetSpent(f"the run's budget of {self.spent} for models is spent: allow more")
+            self.left = replace(left, calls=left.calls - 1, tokens=left.tokens - most)
+            return replace(request, deadline_s=min(request.deadline_s, left.seconds)), most
+
+    def charge(self, held: int, answer: Answer | None) -> None:
+        """Give back what was held too much; a failure keeps its tokens, as nobody knows what it used."""
+        with self._lock:
+            if answer:
+                back = max(0, held - answer.tokens_in - answer.tokens_out)
+                seconds = self.left.seconds - answer.seconds
+                self.left = replace(self.left, tokens=self.left.tokens + back, seconds=seconds)
 
 
 class Metered:
-    """A kernel that refuses once the budget is spent; shared by threads.
+    """A kernel that refuses once the budget is spent."""
 
-    A request is let through only if the most that it can cost is left: a token is a byte of text at least. So
-    the limits on calls and tokens are never passed, and that on seconds by no more than a kernel's own
-    lateness, as no deadline is longer than what is left.
-    """
-
-    def __init__(self, kernel: Kernel, budget: Budget) -> None:
-        self._kernel, self._left = kernel, budget
-        self._lock = threading.Lock()
-        self.spent = ""  # which limit was met, in words
+    def __init__(self, kernel: Kernel, budget: Budget | Purse) -> None:
+        self._kernel = kernel
+        self.purse = budget if isinstance(budget, Purse) else Purse(budget)
 
     @property
     def name(self) -> str:
@@ -55,12 +85,22 @@ class Metered:
     @property
     def left(self) -> Budget:
         """What is left."""
-        return self._left
+        return self.purse.left
+
+    @property
+    def spent(self) -> str:
+        """Which limit was met, in words; empty where none."""
+        return self.purse.spent
 
     def __call__(self, request: Request) -> Answer:
         """Answer within what is left, or raise `BudgetSpent`."""
-        allowed, held = self._reserve(request)
-        return self._settle(held, lambda: self._kernel(allowed))
+        allowed, held = self.purse.reserve(request)
+        answer = None
+        try:
+            answer = self._kernel(allowed)
+        finally:
+            self.purse.charge(held, answer)
+        return answer
 
     def batch(
         self, requests: Sequence[Request], cancelled: Callable[[], bool] = lambda: False
@@ -70,44 +110,15 @@ class Metered:
         allowed: list[tuple[Request, int]] = []
         for request in requests:
             try:
-                allowed.append(self._reserve(request))
+                allowed.append(self.purse.reserve(request))
                 results.append(None)
             except BudgetSpent as refusal:
                 results.append(refusal)
         answers = ask_all(self._kernel, [request for request, _ in allowed], cancelled)
         for (_, held), answer in zip(allowed, answers, strict=True):
-            self._charge(held, answer if isinstance(answer, Answer) else None)
+            self.purse.charge(held, answer if isinstance(answer, Answer) else None)
         rest = iter(answers)
         return [next(rest) if result is None else result for result in results]
 
     def close(self) -> None:
         """The kernel stays open; who opened it closes it."""
-
-    def _reserve(self, request: Request) -> tuple[Request, int]:
-        """Take a call and its most tokens out of the budget; return the request as it may be asked."""
-        texts = [request.system, request.user, *(text for turn in request.turns for text in turn)]
-        most = sum(len(text.encode()) for text in texts) + request.max_tokens
-        with self._lock:
-            left = self._left
-            wanted = {"calls": left.calls < 1, "tokens": left.tokens < most, "seconds": left.seconds <= 0}
-            self.spent = self.spent or next((name for name, over in wanted.items() if over), "")
-            if any(wanted.values()):
-                raise BudgetSpent(f"the run's budget of {self.spent} for models is spent: allow more")
-            self._left = replace(left, calls=left.calls - 1, tokens=left.tokens - most)
-            return replace(request, deadline_s=min(request.deadline_s, left.seconds)), most
-
-    def _settle(self, held: int, ask: Callable[[], Answer]) -> Answer:
-        answer = None
-        try:
-            answer = ask()
-        finally:
-            self._charge(held, answer)
-        return answer
-
-    def _charge(self, held: int, answer: Answer | None) -> None:
-        """Give back what was held too much; a failure keeps its tokens, as nobody knows what it used."""
-        with self._lock:
-            if answer:
-                back = max(0, held - answer.tokens_in - answer.tokens_out)
-                seconds = self._left.seconds - answer.seconds
-                self._left = replace(self._left, tokens=self._left.tokens + back, seconds=seconds)

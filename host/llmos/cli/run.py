@@ -11,6 +11,7 @@ from llmos.blackbox import NAME
 from llmos.brains.budget import Budget
 from llmos.brains.rsa import PRESETS
 from llmos.cli import options
+from llmos.eyes.vlm import COLOUR
 from llmos.mission import run_mission
 from llmos.report import GOOD, Order, Report
 from llmos.show import Screen, closing, program_text
@@ -86,7 +87,13 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
 @options.budget
 @click.option("--predict", is_flag=True, help="Weigh unseen cells by what they probably hold.")
 @click.option("--show-map", is_flag=True, help="Put a map in letters into the prompt, for larger models.")
-@click.option("--camera", is_flag=True, help="Look where it goes, and find things by colour and shape.")
+@click.option("--camera", is_flag=True, help="Look where it goes, and find things.")
+@click.option(
+    "--eyes",
+    default=COLOUR,
+    show_default=True,
+    help="With --camera: who looks, colour and shape or a model: gguf:MODEL.gguf+PROJECTOR.gguf, openai:URL.",
+)
 @click.option("--camera-url", help="With --port: the camera's stream, where the manifest names none.")
 @click.option(
     "--port", help="Drive the robot at this serial port or pyserial URL instead of the virtual one."
