@@ -43,6 +43,7 @@ GAP_PX, GAP_SHARE = (
     3,
     0.12,
 )  # a thing stands on the ground where so little lies between, rows or of its height
+NEAREST_PART = 85  # percentile of the ends of the ground below a thing: a corner stands before its sides
 BALL_FILL = 0.70, 0.86  # a disc fills 0.785 of its box
 BALL_ASPECT = 0.8, 1.25
 TALL = 1.12  # a cylinder is higher than wide, a box is not
@@ -113,9 +114,9 @@ class ColourDetector:
         """Return what a patch is; None where it does not stand on the ground."""
         width, height = self._lens.size
         high = patch.bottom - patch.top
-        gap = float(np.median(ground[patch.left : patch.right])) - patch.bottom
+        gap = float(np.percentile(ground[patch.left : patch.right], NEAREST_PART)) - patch.bottom
         cut = patch.left <= 1 or patch.right >= width - 1 or patch.bottom >= height - 1 or patch.top <= 0
-        if abs(gap) > max(GAP_PX, GAP_SHARE * high) and patch.bottom < height - 1:
+        if gap > max(GAP_PX, GAP_SHARE * high) and patch.bottom < height - 1:
             return None
         shape = "" if cut else shape_of(patch)
         near_m, width_m = self._ball(patch) if shape == "ball" else self._upright(patch)

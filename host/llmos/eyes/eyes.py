@@ -115,7 +115,7 @@ class Eyes:
         width, height = self.lens.size
         bearing = self.lens.direction((left + right) / 2 * width, (top + bottom) / 2 * height)[0] + pose[2]
         near = detection.estimated_depth_cm / 100
-        cut = left <= RIM or right >= 1 - RIM or bottom >= 1 - RIM
+        cut = left <= RIM or right >= 1 - RIM or bottom >= 1 - RIM or top <= RIM
         wide = 0.0 if cut else (detection.estimated_width_cm or 0.0) / 100
         if detection.depth_method == "floor_position":
             error = max(0.03, PIXELS_OFF * near * near / (self.lens.height_m * self.lens.focal_px))
@@ -126,7 +126,7 @@ class Eyes:
             label=detection.label,
             pos_m=(pose[0] + away * math.cos(bearing), pose[1] + away * math.sin(bearing)),
             confidence=detection.confidence,
-            error_m=3 * error + 0.1 if cut else error,
+            error_m=(3 * error + 0.1 if cut else error) / detection.confidence,
             width_m=wide,
             bearing=bearing,
         )

@@ -102,11 +102,16 @@ class Tracker:
             _update(match, sighting, now_ms)
         for track in left:
             if visible(track.pos_m, track.width_m):
-                track.missed += 1
-                track.confidence *= MISSED
+                _miss(track)
         self._tracks = [track for track in self._tracks if track.missed < FORGET]
         self._tracks.sort(key=lambda track: (track.missed, -track.confidence))
         del self._tracks[MOST:]
+
+    def miss(self, id_: str) -> None:
+        """Count one more picture that should have shown a thing."""
+        for track in self._tracks:
+            if track.id == id_:
+                _miss(track)
 
     def _begin(self, sighting: Sighting, now_ms: int) -> _Track:
         self._count += 1
@@ -130,6 +135,11 @@ class Tracker:
             for track in self._tracks
         ]
         return tuple(sorted(found, key=lambda one: (-one.confidence, int(one.id[1:]))))
+
+
+def _miss(track: _Track) -> None:
+    track.missed += 1
+    track.confidence *= MISSED
 
 
 def _apart(track: _Track, sighting: Sighting) -> float:

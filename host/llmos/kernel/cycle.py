@@ -400,7 +400,8 @@ def face(mind: Mind, step: Step) -> Step:
     if angle:
         execute(mind, step, blocks.turn_text(angle, mind.mode, mind.pace))
     else:
-        mind.learn(step, Acted("success", f"looks for the {mind.goal.label}"))
+        seeing.miss(mind)
+        mind.learn(step, Acted("success", f"does not see the {mind.goal.label} where it should be"))
     return step
 
 

@@ -87,6 +87,12 @@ def turn_to(mind: Mind) -> float:
     return turn if abs(turn) > FACING else 0.0
 
 
+def miss(mind: Mind) -> None:
+    """Count against what is sought that it is not seen by a robot that stands before it."""
+    if mind.eyes and mind.sought:
+        mind.eyes.tracker.miss(mind.sought.id)
+
+
 def aim(mind: Mind) -> Point | None:
     """Return where to drive: the goal's place, or the nearest cell from which a thing is reached."""
     thing, grid = mind.sought, mind.belief.grid
