@@ -182,6 +182,8 @@ def test_a_word_never_frees_what_a_sensor_has_hit() -> None:
     for state in ("free", "unknown"):
         assert grid.correct(1.05, 0.05, state, 0.9) == "a sensor has hit something there"
     assert grid.occupancy()[25, 35] == OCCUPIED
+    grid.said[:] = FREE  # however it may have come there
+    assert grid.occupancy()[25, 35] == OCCUPIED
 
 
 def test_corrections_are_refused() -> None:
