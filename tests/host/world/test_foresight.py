@@ -7,6 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmos.kernel.belief import Belief
+from llmos.kernel.cycle import costs
+from llmos.kernel.mind import Mind, Settings
+from llmos.manifest import load_manifest
 from llmos.world.candidates import Candidate
 from llmos.world.foresight import (
     EXPECTED,
@@ -194,3 +198,14 @@ def test_it_beats_the_constant_in_a_room_that_is_seen_bit_by_bit(room, noise) ->
     result = foresight.summary()
     assert result["cells"] > 100
     assert result["brier"] < result["base_brier"]
+
+
+@pytest.mark.parametrize("predict", [False, True])
+def test_guesses_change_what_ways_cost_only_where_that_is_asked_for(predict) -> None:
+    """And never where a block may drive."""
+    belief = Belief(load_manifest("cube"), (0.0, 0.0, 0.0), (3.0, 3.0))
+    belief.grid.logodds[10, 5:12] = 4.0
+    mind = Mind(None, belief, None, None, Settings(predict=predict), None)
+    mind.foresight.observe(belief.grid.measured())
+    assert (costs(mind) == belief.costs()).all() != predict
+    assert (belief.grid.passable() == (belief.grid.measured() == FREE)).all()
