@@ -130,16 +130,16 @@ class NavigationFrame(Part):
         state, last = self.state, self.last_step
         lines = [f"goal: {one_line(self.goal)}" + (f" at {place(self.goal_m)}" if self.goal_m else "")]
         if maps:
-            lines += [one_line(self.symbolic_layer.room), maps, said_before(self.history)]
+            lines += [one_line(self.symbolic_layer.room, 80), maps, said_before(self.history)]
         lines.append(said_objects(self.symbolic_layer.objects))
         stuck = f" stuck {state.stuck_counter}" if state.is_stuck else ""
         aged = f" ranges {state.sensor_age_ms / 1000:.0f}s old" if state.sensor_age_ms >= OLD_MS else ""
         lines.append(f"robot {place(state.position_m)} facing {state.yaw_deg:.0f} {state.mode}{stuck}{aged}")
         if last:
             lines.append(
-                f"last: {one_line(last.action, 60)} {last.result} {one_line(last.details, 240)}".rstrip()
+                f"last: {one_line(last.action, 40)} {last.result} {one_line(last.details, 140)}".rstrip()
             )
-        lines.append(one_line(self.foresight))
+        lines.append(one_line(self.foresight, 100))
         lines += [candidate_line(candidate) for candidate in self.candidates]
         return "\n".join(line for line in lines if line)
 
@@ -167,7 +167,7 @@ def one_line(text: str, limit: int = 120) -> str:
 def said_before(history: list[HistoryEntry]) -> str:
     """Return what became of the last cycles, the newest last; the very last one has a line of its own."""
     steps = [
-        f"{one_line(one.action, 40)} {one_line(one.result, 20)}" for one in history[-SAID_STEPS - 1 : -1]
+        f"{one_line(one.action, 24)} {one_line(one.result, 12)}" for one in history[-SAID_STEPS - 1 : -1]
     ]
     return f"before: {', '.join(steps)}" if steps else ""
 
@@ -201,5 +201,5 @@ def place(point: Point) -> str:
 def candidate_line(candidate: FrameCandidate) -> str:
     """Return one candidate as the model reads it."""
     where = f"{candidate.id} {candidate.type} {place(candidate.pos_m)}"
-    note = one_line(candidate.note, 40)
+    note = one_line(candidate.note, 24)
     return f"{where} score {candidate.score:.2f} path {candidate.path_m:.1f}m {note}".rstrip()

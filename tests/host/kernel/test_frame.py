@@ -21,7 +21,7 @@ from llmos.kernel.prompt import system_prompt
 from llmos.world.grid import Grid
 from llmos.world.serialize import ascii_map, ascii_near, ascii_scale
 
-TEXT_TOKENS, MAPS_TOKENS, SHORT_TOKENS = 700, 1000, 35
+TEXT_TOKENS, RICH_TOKENS, MAPS_TOKENS, SHORT_TOKENS, ANSWER_TOKENS = 840, 1050, 560, 35, 96
 
 WORLD = WorldModel(cell_m=0.1, shape=(1, 1), free_pct=0, occupied_pct=0, unknown_pct=100, rle="U")
 KINDS = ("subgoal", "frontier", "recovery", "waypoint")
@@ -71,7 +71,7 @@ def maps(size, place, seed):
     return f"map\n{whole}\nnear\n{ascii_near(grid, pose, (0.0, 0.0), [])}"
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     st.lists(st.builds(candidate, st.integers(1, 4), st.sampled_from(KINDS), st.floats(0, 1),
              st.floats(0, 99), texts, st.tuples(metres, metres)), max_size=4),
@@ -82,7 +82,19 @@ def test_the_text_is_bounded_in_tokens(session, candidates, goal, details, label
     history = [HistoryEntry(cycle=n, action=said, result="blocked") for n in range(1, many + 1)]
     whole = frame(candidates, goal, last, history, [seen(label)] * many, room, said)
     assert len(session.tokens(whole.text())) <= TEXT_TOKENS
+    assert len(session.tokens(whole.text("x"))) <= RICH_TOKENS
     assert len(whole.text().splitlines()) <= 5 + len(candidates)
+
+
+def test_the_longest_text_there_can_be_is_bounded(session):
+    """Digits are a token each, so this is as many tokens as bytes."""
+    long = "1" * 900
+    offered = [candidate(n, "recovery", 0.98, 99.9, long, (-99.9, -99.9)) for n in range(1, 5)]
+    history = [HistoryEntry(cycle=n, action=long, result=long) for n in range(1, 9)]
+    last = LastStep(action=long, result="collision", details=long)
+    whole = frame(offered, long, last, history, [seen(long, 99_000_000)] * 9, long, long)
+    assert len(session.tokens(whole.text())) <= TEXT_TOKENS
+    assert len(session.tokens(whole.text("x"))) <= RICH_TOKENS
 
 
 @pytest.mark.parametrize("size", [(0.3, 0.3), (5.0, 5.0), (20.0, 20.0), (20.0, 3.0)])
@@ -93,7 +105,7 @@ def test_maps_are_bounded_in_tokens_whatever_the_room(session, size):
 
 def test_the_longest_frame_fits_the_model_s_context(session):
     system = len(session.prompt(system_prompt(), ""))
-    assert system + TEXT_TOKENS + MAPS_TOKENS <= CONTEXT_TOKENS
+    assert system + RICH_TOKENS + MAPS_TOKENS + ANSWER_TOKENS <= CONTEXT_TOKENS
 
 
 @settings(max_examples=30)
