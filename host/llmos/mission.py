@@ -177,7 +177,14 @@ def take(order: Order, arena: Arena, manifest: Manifest, box: Box) -> Report:
     place = (arena.goal.x, arena.goal.y) if arena.goal else None
     if order.camera:
         camera_of(manifest)  # it has one
-    goal = read_goal(order.goal, place, arena.size_m, as_behaviour=bool(order.way), sees=order.camera)
+    goal = read_goal(
+        order.goal,
+        place,
+        arena.size_m,
+        as_behaviour=bool(order.way),
+        sees=order.camera,
+        any_name=sees_by_model(order),
+    )
     box.setting(arena, manifest, goal)
     return Report(order, with_goal(arena, goal), goal)
 

@@ -68,7 +68,7 @@ class Patch(NamedTuple):
 class ColourDetector:
     """Finds coloured boxes, balls and cylinders; see the module."""
 
-    name = "colours"
+    name = "colour"
 
     def __init__(self, lens: Lens) -> None:
         self._lens = lens

@@ -18,6 +18,8 @@ _STOP = re.compile(
     r"[.,;:!?()]|\b(?:and|or|then|next|near|beside|behind|by|in|on|at|of|with|without|from|to|not|but)\b",
     re.I,
 )
+_EMPTY = {"the", "a", "an", "some", "any", "that", "my", "your", "something", "anything", "thing", "way"}
+MOST_NAMED = 4  # words of a label that a sentence gives
 MOST_TEXT = 500  # characters of a sentence that are looked at
 
 
@@ -26,10 +28,11 @@ def words(label: str) -> frozenset[str]:
     return frozenset(SAME.get(word, word) for word in _WORD.findall(label.lower())[:MOST_WORDS])
 
 
-def sought(sentence: str) -> str:
+def sought(sentence: str, any_name: bool = False) -> str:
     """Return the label of the thing that a sentence asks to find or to go to, such as `red box`.
 
-    Empty where it names no colour and no shape that the eyes know; all its other words are ignored.
+    Empty where it names no colour and no shape that the eyes know; its other words are ignored. With
+    `any_name`, for eyes that know more words, what it asks to find may have any name, such as `exit sign`.
     """
     text = sentence[:MOST_TEXT]
     match = _SEARCH.search(text) or _GO.search(text)
@@ -39,6 +42,8 @@ def sought(sentence: str) -> str:
     named = [SAME.get(word, word) for word in _WORD.findall(rest.lower())]
     colour = next((word for word in named if word in COLOURS), "")
     shape = next((word for word in named if word in SHAPES), "")
+    if any_name and _SEARCH.search(text):
+        return " ".join([word for word in named if word not in _EMPTY][:MOST_NAMED])
     return f"{colour} {shape}".strip()
 
 

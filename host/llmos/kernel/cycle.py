@@ -147,10 +147,11 @@ def serialize_world(mind: Mind) -> tuple[WorldModel, SymbolicLayer]:
 
 
 def draw_map(mind: Mind, step: Step) -> tuple[bytes, ...]:
-    """Step 5: draw the map for a kernel that can see."""
+    """Step 5: draw the map for a kernel that can see, and put what the camera shows beside it."""
     if not mind.brain.vision:
         return ()
-    return (map_png(mind.belief.grid, mind.belief.pose, step.candidates, mind.goal.place_m),)
+    picture = (mind.eyes.picture,) if mind.eyes and mind.eyes.picture else ()
+    return (map_png(mind.belief.grid, mind.belief.pose, step.candidates, mind.goal.place_m), *picture)
 
 
 def assemble_frame(mind: Mind, step: Step, world: WorldModel, layer: SymbolicLayer) -> NavigationFrame:

@@ -96,7 +96,7 @@ def read_goal(
             room = f"{size_m[0]:g} x {size_m[1]:g} m"
             raise GoalError(f"the goal {place} lies outside the room of {room}: name a place inside")
         return Goal(text, place, "the sentence's coordinates")
-    label = thing_of(text, sees)
+    label = thing_of(text, sees, any_name)
     if label:
         return Goal(text, None, "the thing it names", label=label)
     explores = EXPLORE.search(text)
@@ -139,13 +139,13 @@ def sober(text: str) -> str:
     return text
 
 
-def thing_of(text: str, sees: bool) -> str:
+def thing_of(text: str, sees: bool, any_name: bool) -> str:
     """Return the label of the thing that a sentence asks to find or to go to; empty where it asks for none.
 
     Raises:
         GoalError: there are no eyes to find it with, or these do not know what is to be found.
     """
-    label = sought(text)
+    label = sought(text, any_name)
     if label and not sees:
         raise GoalError(f"to find a {label} the robot needs eyes: add --camera")
     if not label and sees and searches(text) and not TO_A_PLACE.search(text):
