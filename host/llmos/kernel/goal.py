@@ -72,6 +72,7 @@ def read_goal(
     *,
     as_behaviour: bool = False,
     sees: bool = False,
+    any_name: bool = False,
     ask: Callable[[str], str] = lambda text: "",
 ) -> Goal:
     """Return the task that a sentence and the arena set.
@@ -79,8 +80,9 @@ def read_goal(
     Coordinates in the sentence win, then a thing to find by its colour or shape, then a wish to explore, then
     words such as "to the goal", which mean the arena's own; then what names a measure ("20 cm") or resembles
     a skill that ships is a behaviour. All else means the arena's goal, or to explore where it has none.
-    `as_behaviour` takes any sentence as a behaviour; `sees` says whether the robot has eyes; `ask` gives a
-    model's word, one of KINDS, on a sentence of which nothing is certain, or nothing.
+    `as_behaviour` takes any sentence as a behaviour; `sees` says whether the robot has eyes, `any_name`
+    whether these know things by any name; `ask` gives a model's word, one of KINDS, on a sentence of which
+    nothing is certain, or nothing.
 
     Raises:
         GoalError: the sentence is empty, too long, asks for harm, names a place outside the room, a thing
