@@ -218,14 +218,12 @@ class Foresight:
         return box_total(np.where(self.unknown, 1 - self.probable(), 0), VIEW_CELLS)
 
     def line(self, candidates: Sequence[Candidate]) -> str:
-        """Say in one short line what the frontiers probably lead to; empty where there is nothing to say."""
+        """Say what the frontiers probably lead to: of four, in at most 100 letters; empty without a frontier."""
         frontiers = [one for one in candidates if one.type == "frontier"] if self.kind.size else []
         if not frontiers:
             return ""
         cells = self.opens()
-        return "ahead: " + ", ".join(
-            f"{one.id} likely {outlook(float(cells[one.cell]))}" for one in frontiers
-        )
+        return "likely ahead: " + ", ".join(f"{c.id} {outlook(float(cells[c.cell]))}" for c in frontiers)
 
     def summary(self) -> dict[str, Any]:
         """Return how good the guesses were: cells seen of which one was made, and Brier scores.
