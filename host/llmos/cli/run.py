@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from llmos.blackbox import NAME
+from llmos.blackbox import NAME, find_record
 from llmos.brains.budget import Budget
 from llmos.brains.rsa import PRESETS
 from llmos.cli import options
@@ -124,6 +124,9 @@ def run(
     """
     for path in filter(None, (picture, order["transcript"])):
         writable(path)
+    head, replayed, name = order["kernel"].partition("replay:")
+    if replayed:  # before this run becomes the last one
+        order["kernel"] = f"{head}replay:{find_record(name)}"
     folder = new_run_folder(re.sub(r"[^\w-]+", "-", Path(order["arena"]).stem))
     budget = Budget(max_calls, max_tokens, max_seconds)
     wanted = Order(bits=int(bits), deadline_s=deadline, budget=budget, record=folder / NAME, **order)

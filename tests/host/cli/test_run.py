@@ -83,14 +83,14 @@ def test_the_same_seed_gives_the_same_transcript(tmp_path: Path) -> None:
 
 
 def test_a_recorded_run_is_replayed_to_the_byte(tmp_path: Path) -> None:
-    """The recorded answers of a random kernel drive the same way again."""
-    answers, first, second = tmp_path / "answers.jsonl", tmp_path / "first", tmp_path / "second"
-    llmos(
-        "run", "go", "--kernel", "random", "--record", str(answers), "--transcript", str(first), home=tmp_path
-    )
-    llmos("run", "go", "--kernel", f"replay:{answers}", "--transcript", str(second), home=tmp_path)
+    """The recorded answers of a random kernel drive the same way again; the record of that replays."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    llmos("run", "go", "--kernel", "random", "--transcript", str(first), home=tmp_path)
+    llmos("run", "go", "--kernel", "replay:last", "--transcript", str(second), home=tmp_path)
     assert len(first.read_bytes()) > 10_000
     assert first.read_bytes() == second.read_bytes()
+    replayed = llmos("replay", "last", home=tmp_path)
+    assert (replayed.returncode, "identical: " in replayed.stdout) == (0, True), replayed.stderr
 
 
 @pytest.mark.parametrize(("words", "part", "code"), [
@@ -211,7 +211,7 @@ def test_ctrl_c_stops_the_robot_and_leaves_nothing_behind(tmp_path: Path) -> Non
 
 
 def test_eval_prints_a_table_and_its_sums(tmp_path: Path) -> None:
-    """The evaluation has a line per kernel and arena and one over all of them."""
+    """The evaluation has a line per kernel and arena and one over all of them; the rows are in its folder."""
     ended = llmos(
         "eval",
         "--arenas",
@@ -226,10 +226,10 @@ def test_eval_prints_a_table_and_its_sums(tmp_path: Path) -> None:
         home=tmp_path,
     )
     result = json.loads(ended.stdout)
-    assert [(row["arena"], row["runs"], row["success"], row["collisions"]) for row in result["table"]] == [
+    assert [(row["arenas"], row["runs"], row["success"], row["collisions"]) for row in result["table"]] == [
         ("simple", 2, 1.0, 0), ("all", 2, 1.0, 0),
     ]  # fmt: skip
-    assert [row["seed"] for row in result["runs"]] == [0, 1]
+    assert result["runs"] == len((Path(result["folder"]) / "runs.jsonl").read_text().splitlines()) == 2
 
 
 def test_a_folder_of_the_same_name_is_not_taken_for_the_package(tmp_path: Path) -> None:
