@@ -35,11 +35,12 @@ last second of telemetry, and at worst the last line is torn. Where no line can 
 """
 
 from ._box import Box
-from ._file import NAME, Record, RecordError, find_record, read_record
+from ._file import MALFORMED, NAME, Record, RecordError, find_record, malformed, read_record
 from ._player import Differs, Player, RecordEnds
 from ._recorder import Recorder
 
 __all__ = [
+    "MALFORMED",
     "NAME",
     "Box",
     "Differs",
@@ -49,5 +50,6 @@ __all__ = [
     "RecordError",
     "Recorder",
     "find_record",
+    "malformed",
     "read_record",
 ]

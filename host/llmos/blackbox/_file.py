@@ -14,6 +14,8 @@ from llmos.state import find_run
 VERSION = 1
 NAME = "record.jsonl"
 LONG = 80  # characters; a longer text is written once, and named by its digest wherever it comes again
+# what reading a line of wrong form raises
+MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 DIGITS = 16  # of a digest, in hexadecimal
 
 
@@ -114,6 +116,14 @@ def find_record(run: str) -> Path:
         return path / NAME
     named = not path.exists() and path.name == run and not path.suffix
     return find_run(run, NAME) / NAME if named else path
+
+
+def malformed(record: Record, error: BaseException) -> RecordError:
+    """Return the error by which a line of wrong form is told."""
+    return RecordError(
+        f"record {record.path}: a line is not as its kind has it ({type(error).__name__}: {error}); "
+        "was it made by another version?"
+    )
 
 
 def read_record(path: Path) -> Record:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from llmos.blackbox._data import Difference, data, first_difference
-from llmos.blackbox._file import Record, RecordError
+from llmos.blackbox._file import MALFORMED, Record, RecordError, malformed
 from llmos.blackbox._identity import model_files, our_files, version
 from llmos.blackbox._player import Differs, Player, RecordEnds
 from llmos.blackbox._recorder import said
@@ -114,12 +114,11 @@ def replay(record: Record, *, ask: bool = False) -> Outcome:
         try:
             return Outcome(player.counts, _played(record, order, player))
         except Differs as error:
+            if isinstance(error.__context__, MALFORMED):  # raised on the way out from it
+                raise malformed(record, error.__context__) from error
             return Outcome(player.counts, step=error.step, difference=error.difference)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise RecordError(
-                f"record {record.path}: a line is not as its kind has it ({type(error).__name__}: {error}); "
-                "was it made by another version?"
-            ) from error
+        except MALFORMED as error:
+            raise malformed(record, error) from error
 
 
 def _played(record: Record, order: Order, player: Player) -> str:

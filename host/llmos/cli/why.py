@@ -4,7 +4,7 @@ import json
 
 import click
 
-from llmos.blackbox import RecordError, find_record, read_record
+from llmos.blackbox import MALFORMED, find_record, malformed, read_record
 from llmos.blackbox.told import run_text, step_text
 from llmos.blackbox.why import moment_data, moment_of, run_data
 from llmos.cli import options
@@ -35,8 +35,5 @@ def why(run: str, step: int | None, as_json: bool) -> None:
         else:
             moment = moment_of(record, step)
             click.echo(json.dumps(moment_data(moment)) if as_json else step_text(moment))
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise RecordError(
-            f"record {record.path}: a line is not as its kind has it ({type(error).__name__}: {error}); "
-            "was it made by another version?"
-        ) from error
+    except MALFORMED as error:
+        raise malformed(record, error) from error

@@ -1,0 +1,41 @@
+"""Recorded runs on the virtual robot."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmos.blackbox import NAME, Record, read_record
+from llmos.mission import run_mission
+from llmos.report import Order
+
+NEAR = "drive to -1.1, -1.5"  # in the arena `simple`: a look round, and one or two blocks
+
+
+def record_of(folder: Path, **given: Any) -> Record:
+    """Run a mission with a record, and read it; what is no field of an order goes to the run."""
+    run = {name: given.pop(name) for name in ("kernel_open", "watch") if name in given}
+    order = Order(**{"goal": NEAR, "kernel": "rule", "record": folder / NAME} | given)
+    run_mission(order, **{name.removesuffix("_open"): value for name, value in run.items()})
+    return read_record(folder / NAME)
+
+
+@pytest.fixture(scope="session")
+def drive(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    """A drive by the rule, with a candidate to choose among others."""
+    return record_of(tmp_path_factory.mktemp("drive"), goal="drive", max_cycles=2)
+
+
+@pytest.fixture
+def edited(drive: Record, tmp_path: Path) -> Callable[[str, Callable[[dict[str, Any]], object]], Record]:
+    """Return the drive's record with its last line of a kind changed."""
+
+    def edit(kind: str, change: Callable[[dict[str, Any]], object]) -> Record:
+        lines = [json.loads(line) for line in drive.path.read_bytes().splitlines()]
+        change(next(line for line in reversed(lines) if line["kind"] == kind))
+        (tmp_path / NAME).write_text("".join(json.dumps(line) + "\n" for line in lines))
+        return read_record(tmp_path / NAME)
+
+    return edit
