@@ -89,14 +89,14 @@ class Floor:
     visited: set[int] = field(default_factory=set)
     _seen: NDArray[np.uint8] | None = field(default=None, repr=False)
     _numbered: int = 0
+    _routed: FloorPlan | None = field(default=None, repr=False)  # whose topology is held
     _topology: Topology = field(default_factory=lambda: topology_of([], []))
 
     def layer(self, grid: Grid, cost: NDArray[np.float32]) -> Topology:
         """Return the waypoints and edges of the map, for a footprint's cost of entering each cell."""
-        before = self.plan
         plan = self.update(grid)
-        if plan is not before:
-            self._topology = topology(plan, grid, cost)
+        if plan is not self._routed:
+            self._topology, self._routed = topology(plan, grid, cost), plan
         return self._topology
 
     def enter(self, grid: Grid, place: Point) -> bool:
@@ -270,10 +270,10 @@ def described(grid: Grid, labels: Labels, room: NDArray[np.float64], before: Flo
 
 
 def doorways(grid: Grid, labels: Labels, room: NDArray[np.float64]) -> list[Doorway]:
-    """Return a doorway for each group of touching cells of two rooms: its widest place."""
+    """Return a doorway for each group of touching cells of two rooms: the middle of where it is narrow."""
     pairs: dict[tuple[int, int], list[Cell]] = {}
     for a, b in contacts(labels):
-        pairs.setdefault(ordered(int(labels[a]), int(labels[b])), []).append(a if room[a] >= room[b] else b)
+        pairs.setdefault(ordered(int(labels[a]), int(labels[b])), []).append(a if room[a] <= room[b] else b)
     found = []
     for (low, high), cells in sorted(pairs.items()):
         for number, group in enumerate(together(sorted(set(cells))), 1):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmos.planning import astar, costmap, nearest_passable, reachable_costs
-from llmos.world.candidates import SPACING_M, candidates
+from llmos.world.candidates import SPACING_M, STRATEGIES, candidates
 from llmos.world.grid import FREE, OCCUPIED, UNKNOWN, Grid
 
 RADIUS_CELLS = 0.95
@@ -192,3 +192,20 @@ def test_a_larger_room_works_the_same():
     found, *_ = listed(grid)
     assert found
     assert (grid.occupancy() == OCCUPIED).sum() == 0
+
+
+def test_the_strategy_decides_between_near_and_much():
+    """To the west unknown ground begins near and is little; to the east it is far and wide."""
+    grid = Grid((6.0, 2.0))
+    grid.logodds[:] = 4.0
+    grid.logodds[5:15, 24:45] = -2.9
+    grid.logodds[6:13, 18:24] = 0.0
+    grid.logodds[:, 45:] = 0.0
+    cost = costmap(grid.occupancy(), RADIUS_CELLS)
+    reach = reachable_costs(cost, grid.cell(0.05, 0.05))
+    best = {
+        name: candidates(grid, cost, reach, HERE, None, False, {}, strategy=strategy)[0].pos_m[0]
+        for name, strategy in STRATEGIES.items()
+    }
+    assert best["direct"] < 0 < best["sweep"]
+    assert candidates(grid, cost, reach, HERE, None, False, {})[0].pos_m[0] == best["balanced"]
