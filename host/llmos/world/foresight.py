@@ -4,6 +4,9 @@ Nothing of it enters the grid: a guess is neither free nor occupied, and no bloc
 names the cells of which it has something to say, at a level; P(occupied) at a level is how often such cells
 turned out occupied in drives through generated arenas (`tools/fit_foresight.py`). The first guess made of a
 cell stands until the cell is measured; then its error is (p - outcome) squared (Brier 1950).
+
+The guesses are better than any constant, but made no way shorter (`llmos eval --variants plain,predict`), so
+ways are planned with them, and the model told, only where `--predict` asks for it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -218,7 +221,7 @@ class Foresight:
         return box_total(np.where(self.unknown, 1 - self.probable(), 0), VIEW_CELLS)
 
     def line(self, candidates: Sequence[Candidate]) -> str:
-        """Say what the frontiers probably lead to: of four, in at most 100 letters; empty without a frontier."""
+        """Say what the frontiers probably lead to, of four in at most 100 letters; empty without one."""
         frontiers = [one for one in candidates if one.type == "frontier"] if self.kind.size else []
         if not frontiers:
             return ""
