@@ -8,8 +8,7 @@ import os
 import time
 from pathlib import Path
 
-_LOOKS = 4
-_LOOK_S = 0.001
+_LOOKS_S = (0.00025, 0.0005, 0.001, 0.002)  # pauses between looks
 
 
 def usable_cores() -> int:
@@ -36,10 +35,10 @@ def idle_cores() -> int:
     What has just done its part, as the board that handed the turn to us, is given a moment to go to sleep.
     """
     cores, others = os.cpu_count() or 1, _running()
-    for _ in range(_LOOKS):
+    for pause_s in _LOOKS_S:
         if not others:
             break
-        time.sleep(_LOOK_S)
+        time.sleep(pause_s)
         others = min(others, _running())
     return max(1, cores - others)
 
