@@ -17,6 +17,7 @@ Example:
   llmos eval --arenas all,generated:100 --kernels rule,random,smollm2,dual --seeds 5 --jobs 2
   llmos eval --arenas maze --kernels smollm2 --variants plain,shuffle,shuffle+map
   llmos eval --writing --kernels random,smollm2 --ways write,choose
+  llmos eval --choices --arenas generated:30 --ways score,pass,instinct,majority,rsa
 """
 # What the kinds take, each with its type and help; a kind names those that it takes, and their usual values.
 OPTIONS: dict[str, tuple[Any, str]] = {
@@ -26,8 +27,13 @@ OPTIONS: dict[str, tuple[Any, str]] = {
     ),
     "kernels": (str, "Kernels as in `llmos run`, by commas."),
     "variants": (str, "Plain, shuffle, predict and map, by commas; several at once as shuffle+map."),
-    "ways": (str, "Of write, choose and choose3, by commas."),
+    "ways": (
+        str,
+        "By commas, of write, choose and choose3; with --choices of first, score, pass, unbiased, instinct, "
+        "decision, best_of, majority, refinement and rsa.",
+    ),
     "behaviours": (str, "Names, by commas."),
+    "frames": (click.IntRange(1), "Most frames of each arena."),
     "seeds": (click.IntRange(1), "How often each is done, from seed 0."),
     "deadline": (options.SECONDS, "Seconds for a decision or a program."),
 }

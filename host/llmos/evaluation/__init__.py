@@ -1,10 +1,11 @@
-"""Evaluations: missions by arenas, kernels and seeds; programs by behaviours, kernels, ways and seeds.
+"""Evaluations: missions by arenas, kernels and seeds; programs by behaviours and ways; choices by frames.
 
 A kind of evaluation is one entry of `KINDS`; the first one is what `llmos eval` does without a flag.
 
 Errors: `LlmosError` <- `EvaluationError`.
 """
 
+from ._choices import CHOICES
 from ._figures import mission_table, pair_table
 from ._jobs import EvaluationError, Row, evaluate
 from ._journal import Journal
@@ -15,7 +16,7 @@ from ._results import run, usual_folder, write
 from ._table import as_csv, as_text
 from ._writing import WRITING, Programs, Wanted, one_program, program_table, right_table
 
-KINDS = {kind.name: kind for kind in (MISSIONS, WRITING)}
+KINDS = {kind.name: kind for kind in (MISSIONS, WRITING, CHOICES)}
 
 __all__ = [
     "KINDS",
