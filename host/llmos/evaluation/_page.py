@@ -107,11 +107,12 @@ def pairs(table: Sequence[Row]) -> str:
         cells = {key: str(row[key]) for key in ("first", "second", "missions")}
         for key, times in (("success", 100), ("spl", 1), ("path_m", 1)):
             digits = 1 if times > 1 else 2
-            low, high = row[f"d_{key}_low"], row[f"d_{key}_high"]
-            cells[key] = "–" if row[f"d_{key}"] is None else (
-                f"{times * row[f'd_{key}']:+.{digits}f} ({times * low:+.{digits}f} to {times * high:+.{digits}f}) "
-                f"[{row[f'{key}_more']}:{row[f'{key}_less']}, p {row[f'd_{key}_p']:.3f}]"
-            )  # fmt: skip
+            if row[f"d_{key}"] is None:
+                cells[key] = "–"
+                continue
+            mean, low, high = (times * row[f"d_{key}{end}"] for end in ("", "_low", "_high"))
+            signs = f"[{row[f'{key}_more']}:{row[f'{key}_less']}, p {row[f'd_{key}_p']:.3f}]"
+            cells[key] = f"{mean:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f}) {signs}"
         lines.append(("part", cells))
     return grid(head, lines)
 

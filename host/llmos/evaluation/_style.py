@@ -52,7 +52,7 @@ dd { display: flex; gap: 4px }
 .floor { fill: var(--back) }
 .wall { stroke: var(--ink); stroke-width: 5; fill: none }
 .disc { fill: var(--soft) }
-.way { stroke: var(--way); stroke-width: 7; fill: none }
+.way { stroke-linejoin: round; stroke: var(--way); stroke-width: 7; fill: none }
 .start { fill: none; stroke: var(--way); stroke-width: 6 }
 .goal { stroke: var(--goal); stroke-width: 7; fill: none }
 """.strip()

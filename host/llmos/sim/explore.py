@@ -108,14 +108,21 @@ class Survey:
     def leg(self, here: Cell, there: Cell) -> tuple[float, Seen]:
         """The way from one place to another in cells, and what is seen on it."""
         if (here, there) not in self._legs:
-            found = astar(self.cost, here, there)
-            cells = [(int(row), int(column)) for row, column in found.cells] if found else [here]
-            passed = {self.block[row // BLOCK, column // BLOCK] for row, column in cells} | {here, there}
-            seen = functools.reduce(np.logical_or, (self.sees[one] for one in sorted(passed)))
+            cells = self.cells(here, there)
             length = sum(math.dist(a, b) for a, b in pairwise(cells))
-            self._legs[here, there] = length, seen
-            self._legs[there, here] = length, seen
+            seen = functools.reduce(np.logical_or, (self.sees[one] for one in self.passed(cells)))
+            self._legs[here, there] = self._legs[there, here] = length, seen
         return self._legs[here, there]
+
+    def cells(self, here: Cell, there: Cell) -> list[Cell]:
+        """The cells of the way from one place to another."""
+        found = astar(self.cost, here, there)
+        return [(int(row), int(column)) for row, column in found.cells] if found else [here]
+
+    def passed(self, cells: list[Cell]) -> list[Cell]:
+        """The places that stand for what is seen on a way, in its order."""
+        blocks = (self.block[row // BLOCK, column // BLOCK] for row, column in cells)
+        return list(dict.fromkeys([cells[0], *blocks, cells[-1]]))
 
     def way_cells(self, order: list[Cell]) -> float:
         """The way in cells to the place where enough has been seen; infinite where that never is."""
@@ -141,12 +148,18 @@ class Survey:
             best, length = found, self.way_cells(found)
 
     def way_m(self, order: list[Cell]) -> float:
-        """The way in metres with each leg pulled taut, to the end of the last leg that is needed."""
+        """The way in metres with each leg pulled taut, to the place of the last leg where enough is seen."""
         seen, way = self.sees[order[0]].copy(), 0.0
         for here, there in pairwise(order):
             if self.worth[seen].sum() >= self.wanted:
                 break
             a, b = ((float(self.where.xs[c]), float(self.where.ys[r])) for r, c in (here, there))
-            way += sum(math.dist(p, q) for p, q in pairwise(route(self.arena, self.radius_m, a, b)))
-            seen |= self.leg(here, there)[1]
+            length = sum(math.dist(p, q) for p, q in pairwise(route(self.arena, self.radius_m, a, b)))
+            places = self.passed(self.cells(here, there))
+            for number, place in enumerate(places):
+                seen |= self.sees[place]
+                if self.worth[seen].sum() >= self.wanted:
+                    length *= number / (len(places) - 1)
+                    break
+            way += length
         return way

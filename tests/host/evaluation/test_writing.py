@@ -31,7 +31,7 @@ def test_the_references_are_right_and_chance_is_not() -> None:
     assert found["right"] == [
         {"behaviour": name, "reference": 1, "random write": 0, "random choose": 1} for name in FEW.split(",")
     ]
-    assert len(found["runs"]) == 6
+    assert found["runs"] == 6
 
 
 def test_smollm2_chooses_what_words_have_settled() -> None:
@@ -74,7 +74,8 @@ def test_the_figures_add_up() -> None:
         (["--ways", "write"], "--ways goes only with --writing"),
         (["--behaviours", "square_30"], "--behaviours goes only with --writing"),
         (["--writing", "--arenas", "simple"], "--arenas goes without --writing"),
-        (["--writing", "--shuffle"], "--shuffle goes without --writing"),
+        (["--writing", "--variants", "shuffle"], "--variants goes without --writing"),
+        (["--seeds", "0"], "0 is not in the range"),
     ],
 )
 def test_options_that_make_no_sense_together_are_refused(words: list[str], said: str) -> None:
