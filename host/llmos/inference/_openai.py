@@ -7,18 +7,23 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, build_opener
 from urllib.request import Request as HttpRequest
-from urllib.request import urlopen
+
+from llmos.text import plain
 
 from ._logprobs import shares
 from ._schema import checked_json
 from ._types import Answer, DeadlineExpired, InferenceError, Request, Schema
 
 _LONGEST_REPLY = 1 << 20  # bytes; an answer is a few hundred
+_JPEG = b"\xff\xd8"  # how one begins
+_NO_PICTURES = (400, 404, 415, 422, 500, 501)  # what servers say to pictures that they cannot take
 
 
 def open_openai(url: str) -> "OpenAIKernel":
@@ -129,11 +134,23 @@ class OpenAIKernel:
 
     def _posted(self, body: dict[str, Any], form: dict[str, Any], deadline: float) -> Any:
         try:
-            return self._exchange("/chat/completions", body | form, deadline)
+            return self._patient("/chat/completions", body | form, deadline)
         except HTTPError as error:
             refused = form and _refuses_format(error)
             failure = _FormatRefused if refused else InferenceError
-            raise failure(f"{self.name}: {_http_reason(error)}") from error
+            pictures = "; it may take no pictures" if _shows(body) and error.code in _NO_PICTURES else ""
+            raise failure(f"{self.name}: {_http_reason(error)}{pictures}") from error
+
+    def _patient(self, path: str, body: dict[str, Any], deadline: float) -> Any:
+        """Exchange; where the server asks for patience (Retry-After, RFC 9110), once more if there is time."""
+        try:
+            return self._exchange(path, body, deadline)
+        except HTTPError as error:
+            pause_s = _asked_pause_s(error)
+            if pause_s is None or time.monotonic() + pause_s >= deadline:
+                raise
+        time.sleep(pause_s)
+        return self._exchange(path, body, deadline)
 
     def _first_model(self) -> str:
         """Name the server's first model."""
@@ -151,8 +168,8 @@ class OpenAIKernel:
         request = HttpRequest(self._base + path, data)  # noqa: S310  # http or https: see open_openai
         request.add_header("Content-Type", "application/json")
         key = os.environ.get("OPENAI_API_KEY")
-        if key:  # never passed on where the server redirects to another
-            request.add_unredirected_header("Authorization", f"Bearer {key}")
+        if key:
+            request.add_header("Authorization", f"Bearer {key}")
         reply = self._bounded(request, deadline)
         try:
             return json.loads(reply)
@@ -178,6 +195,16 @@ class OpenAIKernel:
         raise InferenceError(f"{self.name} cannot be reached ({why}); is the server running?") from result
 
 
+class _StaysHere(HTTPRedirectHandler):
+    """Follows no redirection: a question would arrive without its text, and the key at another server."""
+
+    def redirect_request(self, *_arguments: Any) -> None:
+        """Leave the reply as it is, an error."""
+
+
+_OPENER = build_opener(_StaysHere)
+
+
 def _fetch(request: HttpRequest, deadline: float, done: "queue.SimpleQueue[bytes | Exception]") -> None:
     """Put the reply's bytes, or what went wrong, into the queue."""
     try:
@@ -188,7 +215,7 @@ def _fetch(request: HttpRequest, deadline: float, done: "queue.SimpleQueue[bytes
 
 def _reply(request: HttpRequest, deadline: float) -> bytes:
     try:
-        with urlopen(request, timeout=max(deadline - time.monotonic(), 0.001)) as reply:  # noqa: S310
+        with _OPENER.open(request, timeout=max(deadline - time.monotonic(), 0.001)) as reply:
             return b"".join(_pieces(reply, deadline))
     except HTTPError as error:
         error.detail = error.read(2000)  # type: ignore[attr-defined]
@@ -218,9 +245,25 @@ def _detail(error: HTTPError) -> str:
 
 
 def _http_reason(error: HTTPError) -> str:
-    detail = _detail(error)
     remedy = "; set OPENAI_API_KEY" if error.code in (401, 403) else ""
-    return f"HTTP {error.code} {error.reason}: {' '.join(detail.split())[:200]}{remedy}"
+    if error.code in range(300, 400):
+        remedy = f"; it sends to {error.headers.get('Location', '')[:200]!r}: name that server"
+    elif _asked_pause_s(error) is not None:
+        remedy = f"; it asks for {_asked_pause_s(error):g} s of patience"
+    return " ".join(plain(f"HTTP {error.code} {error.reason}: {_detail(error)[:200]}{remedy}").split())
+
+
+def _asked_pause_s(error: HTTPError) -> float | None:
+    """Read after how many seconds a server that is busy wants to be asked again; None where it says none."""
+    if error.code not in (429, 503):
+        return None
+    said = (error.headers.get("Retry-After") or "").strip()
+    if said.isascii() and said.isdigit():
+        return float(said[:9])
+    try:  # a date
+        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
 
 
 def _body(request: Request, model: str) -> dict[str, Any]:
@@ -246,9 +289,18 @@ def _turns(request: Request) -> Iterator[dict[str, str]]:
 def _user_content(request: Request) -> Any:
     if not request.images:
         return request.user
-    urls = ("data:image/png;base64," + base64.b64encode(image).decode() for image in request.images)
-    images = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    images = [{"type": "image_url", "image_url": {"url": _data_url(image)}} for image in request.images]
     return [*images, {"type": "text", "text": request.user}]
+
+
+def _data_url(image: bytes) -> str:
+    kind = "jpeg" if image.startswith(_JPEG) else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+
+
+def _shows(body: dict[str, Any]) -> bool:
+    """Whether a question has pictures."""
+    return not isinstance(body["messages"][-1]["content"], str)
 
 
 def _json_schema(schema: Schema) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 import math
 import re
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -86,9 +87,10 @@ class Scripted(BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append((body, dict(self.headers)))
-        self._send(*self.server.script.pop(0))
+        status, reply, *headers = self.server.script.pop(0)
+        self._send(status, reply, **(headers[0] if headers else {}))
 
-    def _send(self, status, reply):
+    def _send(self, status, reply, **headers):
         if status == 0:  # one byte at a time, without an end
             self.send_response(200)
             self.end_headers()
@@ -97,6 +99,8 @@ class Scripted(BaseHTTPRequestHandler):
             return
         data = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
@@ -193,6 +197,64 @@ def test_a_bad_reply_is_one_line(scripted, ask, status, reply, message):
     assert "\n" not in str(caught.value)
 
 
+PNG, JPEG = b"\x89PNG\r\n", b"\xff\xd8\xff\xe0"
+
+
+def test_each_picture_is_sent_as_what_it_is(scripted, ask):
+    """In their order, before the text."""
+    scripted.script = [(200, said("red"))]
+    open_kernel(scripted.url)(ask(schema=None, user="U", images=(PNG, JPEG)))
+    *pictures, text = scripted.asked[0][0]["messages"][-1]["content"]
+    urls = [picture["image_url"]["url"] for picture in pictures]
+    assert urls == ["data:image/png;base64,iVBORw0K", "data:image/jpeg;base64,/9j/4A=="]
+    assert text == {"type": "text", "text": "U"}
+
+
+def test_a_server_that_takes_no_pictures_is_told_apart(scripted, ask):
+    """Its own reason, and what it may mean; the same refusal of a text says nothing of pictures."""
+    refusal = (400, {"error": "image input is not supported"})
+    scripted.script = [refusal] * 6
+    kernel = open_kernel(scripted.url)
+    with pytest.raises(InferenceError, match=r"image input is not supported.*it may take no pictures"):
+        kernel(ask(schema=COLOUR, images=(PNG,)))
+    with pytest.raises(InferenceError) as caught:
+        kernel(ask(schema=COLOUR))
+    assert "pictures" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("patience", ["0", "Thu, 01 Jan 1970 00:00:00 GMT"])
+def test_a_server_that_asks_for_patience_is_asked_once_more(scripted, ask, status, patience):
+    """By seconds or by a date; then its second refusal is told."""
+    busy = (status, b"slow down", {"Retry_After": patience})
+    scripted.script = [busy, (200, said('{"a":"red"}')), busy, busy]
+    kernel = open_kernel(scripted.url)
+    assert kernel(ask(schema=COLOUR)).text == '{"a":"red"}'
+    with pytest.raises(InferenceError, match=f"HTTP {status} .*: slow down; it asks for 0 s of patience"):
+        kernel(ask(schema=COLOUR))
+    assert len(scripted.asked) == 4
+
+
+@pytest.mark.parametrize("patience", ["3600", "Fri, 01 Jan 2999 00:00:00 GMT", "soon", "-1", "9" * 400, ""])
+def test_a_pause_longer_than_the_deadline_is_not_made(scripted, ask, patience):
+    """Nor one that cannot be understood: the refusal is told at once."""
+    scripted.script = [(429, b"too many", {"Retry_After": patience})]
+    with pytest.raises(InferenceError, match="HTTP 429 Too Many Requests: too many"):
+        open_kernel(scripted.url)(ask(schema=COLOUR, deadline_s=30))
+    assert len(scripted.asked) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirection_is_told_and_not_followed(scripted, ask, monkeypatch, status):
+    """A question would arrive without its text, and the key at another server."""
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    scripted.script = [(status, b"", {"Location": f"{scripted.url[7:]}/elsewhere\x1b[31m"})]
+    with pytest.raises(InferenceError, match=f"HTTP {status} .*elsewhere.*: name that server") as caught:
+        open_kernel(scripted.url)(ask(schema=COLOUR))
+    assert str(caught.value).isprintable()
+    assert len(scripted.asked) == 1
+
+
 def test_a_reply_in_drops_misses_the_deadline(scripted, ask):
     """The deadline bounds the whole call, not each read."""
     scripted.script = [(0, None)]
@@ -229,7 +291,8 @@ def test_another_refusal_loses_no_form(scripted, ask):
 @pytest.mark.parametrize(
     "reply", [b"lalala\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", b""]
 )
-def test_what_is_no_http_is_told_at_once(ask, reply):
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_what_is_no_http_is_told_at_once(ask, reply, reset):
     """Not at the deadline, and with no traceback from the thread that asked."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -238,6 +301,8 @@ def test_what_is_no_http_is_told_at_once(ask, reply):
             with connection:
                 connection.recv(65536)
                 connection.sendall(reply)
+                if reset:  # closing without waiting for what was sent
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
         threading.Thread(target=answer, daemon=True).start()
         kernel = open_kernel(f"openai:http://127.0.0.1:{listener.getsockname()[1]}#any")
