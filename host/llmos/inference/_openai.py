@@ -142,7 +142,7 @@ class OpenAIKernel:
             raise failure(f"{self.name}: {_http_reason(error)}{pictures}") from error
 
     def _patient(self, path: str, body: dict[str, Any], deadline: float) -> Any:
-        """Exchange; where the server asks for patience (Retry-After, RFC 9110), once more if there is time."""
+        """Exchange; where the server asks for patience (RFC 9110, Retry-After), once more if time allows."""
         try:
             return self._exchange(path, body, deadline)
         except HTTPError as error:
