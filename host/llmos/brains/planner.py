@@ -13,7 +13,7 @@ from llmos.kernel.decision import decision_schema
 from llmos.kernel.frame import NavigationFrame, Point, one_line
 from llmos.kernel.prompt import system_prompt
 
-DEADLINE_S = 60.0  # wall time for a plan
+DEADLINE_S = 120.0  # wall time for a plan; long, as a plan that is cut short cannot be repeated
 NEAR_M = 0.5  # a candidate so near to a plan's place stands for it: candidates lie at least so far apart
 REACHED_M = 0.2
 LAST_CYCLES = 12  # a plan older than this is about another world
