@@ -7,9 +7,11 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 
 from llmbytecode import Outcome
 from llmos.blackbox import Box, Recorder
+from llmos.brains.boundary import load_boundary
 from llmos.brains.budget import Metered
 from llmos.brains.opening import make_brain, model_of
 from llmos.brains.planner import Rates
+from llmos.brains.points import kind_of_goal, strategy_of
 from llmos.camera import PictureSource
 from llmos.connection import connected, scratch_folder
 from llmos.errors import LlmosError
@@ -20,7 +22,7 @@ from llmos.kernel import blocks
 from llmos.kernel.belief import Belief
 from llmos.kernel.blocks import Pace
 from llmos.kernel.cycle import cycle, look
-from llmos.kernel.goal import Goal, read_goal
+from llmos.kernel.goal import KINDS, Goal, read_goal
 from llmos.kernel.mind import Mind, Settings, Step
 from llmos.link import Body
 from llmos.manifest import Manifest, camera_of, load_manifest
@@ -30,6 +32,7 @@ from llmos.sim import judge
 from llmos.sim.arena import Arena, load_arena
 from llmos.sim.arena import Goal as ArenaGoal
 from llmos.sim.truth import TruthError
+from llmos.world.candidates import STRATEGIES
 from llmos.writing import make_program, usual_way
 
 Watch = Callable[[Mind, Step], None]
@@ -93,14 +96,16 @@ def make_mind(
         think=order.think,
         show_map=order.show_map,
     )
-    belief = Belief(manifest, start, arena.size_m)
+    belief, boundary = Belief(manifest, start, arena.size_m), load_boundary(order.boundary)
     return Mind(
         robot=robot,
         belief=belief,
         goal=goal,
+        strategy=STRATEGIES[strategy_of(kernel, boundary.strategy, goal.text, order.seed)],
         brain=make_brain(
             order.kernel,
             kernel,
+            boundary,
             preset=order.preset,
             rates=Rates(settings.prefill_per_s, settings.decode_per_s),
             arrived=None if robot.clock.simulated else lambda ready: bool(box.outside("plan", ready)),
@@ -174,19 +179,25 @@ def run_mission(
 
 def take(order: Order, arena: Arena, manifest: Manifest, box: Box) -> Report:
     """Read the order's goal, and begin its report."""
-    place = (arena.goal.x, arena.goal.y) if arena.goal else None
     if order.camera:
         camera_of(manifest)  # it has one
-    goal = read_goal(
+    asks = load_boundary(order.boundary).goal != "rule"
+    goal = goal_of(order, arena, lambda text: KINDS[0] if asks else "")  # until the model is asked
+    box.setting(arena, manifest, goal)
+    return Report(order, with_goal(arena, goal), goal)
+
+
+def goal_of(order: Order, arena: Arena, ask: Callable[[str], str]) -> Goal:
+    """Return what an order's sentence asks for; `ask` has the word where nothing is certain."""
+    return read_goal(
         order.goal,
-        place,
+        (arena.goal.x, arena.goal.y) if arena.goal else None,
         arena.size_m,
         as_behaviour=bool(order.way),
         sees=order.camera,
         any_name=sees_by_model(order),
+        ask=ask,
     )
-    box.setting(arena, manifest, goal)
-    return Report(order, with_goal(arena, goal), goal)
 
 
 def carry_out(
@@ -206,6 +217,11 @@ def carry_out(
         box.step(step)
         watch(mind, step)
 
+    order, boundary = report.order, load_boundary(report.order.boundary)
+    if boundary.goal != "rule":
+        report.goal = goal_of(
+            order, report.arena, lambda text: kind_of_goal(kernel, boundary.goal, text, order.seed)
+        )
     try:
         if report.goal.behaviour:
             behave(report, manifest, kernel, box, connect, tell)

@@ -48,6 +48,7 @@ class Order:
     max_cycles: int | None = None
     way: str | None = None  # how a program is made, for any goal; None: as suits the kernel, for a behaviour
     preset: str = "quick"  # how much the planner thinks
+    boundary: Path | None = None  # who answers what, of two brains; else as it ships
     think: bool = False  # ask the planner at the start
     budget: Budget = USUAL_BUDGET  # of all models together
     shuffle: bool = False

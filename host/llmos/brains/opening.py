@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from llmos.brains.boundary import load_boundary
+from llmos.brains.boundary import Boundary, load_boundary
 from llmos.brains.dual import Dual
 from llmos.brains.planner import Planner, Rates
 from llmos.brains.question import Brain
@@ -22,6 +22,7 @@ def model_of(spec: str) -> str:
 def make_brain(
     spec: str,
     kernel: Kernel,
+    boundary: Boundary | None = None,
     *,
     preset: str = "quick",
     rates: Rates | None = None,
@@ -32,10 +33,11 @@ def make_brain(
     Args:
         spec: `dual`, `dual:KERNEL`, or a kernel that decides alone.
         kernel: the opened kernel of `model_of(spec)`.
+        boundary: who answers what, of two brains; the one that ships where none is given.
         preset: how much the planner thinks.
         rates: modelled speed of thinking.
         arrived: see `Dual`; None on a simulated clock.
     """
     if spec.partition(":")[0] != DUAL:
         return Solo(kernel)
-    return Dual(kernel, Planner(kernel, preset, rates), load_boundary(), arrived)
+    return Dual(kernel, Planner(kernel, preset, rates), boundary or load_boundary(), arrived)

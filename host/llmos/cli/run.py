@@ -83,6 +83,11 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
     show_default=True,
     help="How much the planner thinks.",
 )
+@click.option(
+    "--boundary",
+    type=A_FILE,
+    help="A file that says who answers what, as volumes/system/kernel/boundary.md does.",
+)
 @click.option("--think", is_flag=True, help="Set the planner to work at once.")
 @options.budget
 @click.option("--predict", is_flag=True, help="Weigh unseen cells by what they probably hold.")
