@@ -12,8 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from llmos.blackbox import read_record
 from llmos.inference import DeadlineExpired, InferenceError, conforms, open_kernel
 from llmos.inference._weights import packaged_weights
+from llmos.mission import run_mission
+from llmos.report import Order
 
 
 @pytest.fixture(scope="module")
@@ -401,3 +404,23 @@ def test_choices_are_asked_for_in_the_form_that_is_taken(scripted, ask):
     assert taken == kept
     assert taken["response_format"]["type"] == "json_schema"
     assert "logprobs" not in taken
+
+
+def test_a_mission_with_a_server_that_fails_in_many_ways_is_driven_by_the_rule(scripted, tmp_path):
+    """Each decision within its deadline, and each with the reason told; at rest at the end, on record."""
+    ways = [(0, None), (200, b"<html>"), (429, b"", {"Retry_After": "60"})]
+    scripted.script = ways + [(500, b"out of memory")] * 99
+    order = Order(
+        "drive to the far corner", kernel=scripted.url, deadline_s=0.5, record=tmp_path / "run.jsonl"
+    )
+    report = run_mission(order)
+    thoughts = [step.thought for step in report.steps if step.thought]
+    assert (report.outcome, report.truth.collisions) == ("reached", 0)
+    assert len(scripted.asked) == len(thoughts) >= len(ways)
+    assert all(thought.stand_in and thought.brain == "rule" for thought in thoughts)
+    notes = [thought.note for thought in thoughts]
+    assert notes[0] == "deadline"
+    assert "is not JSON" in notes[1]
+    assert "60 s of patience" in notes[2]
+    assert not report.truth.samples[-1].moving
+    assert read_record(order.record).one("end")["outcome"] == "reached"
