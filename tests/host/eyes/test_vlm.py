@@ -12,7 +12,7 @@ from tests.tiny_models import write_model, write_projector
 
 from llmos.camera import Picture
 from llmos.eyes.vision_frame import LABEL, VisionFrame, read_vision
-from llmos.eyes.vlm import ModelDetector, in_our_units, make_detector, open_kernel_that_sees, schema
+from llmos.eyes.vlm import COLOUR, ModelDetector, in_our_units, make_detector, open_kernel_that_sees, schema
 from llmos.inference import Answer, DeadlineExpired, InferenceError, conforms
 from llmos.inference._llama import LlamaKernel, open_session
 
@@ -25,6 +25,9 @@ def jpeg(seed=0, size=(320, 240)):
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG")
     return file.getvalue()
+
+
+PICTURE = jpeg()
 
 
 class Says:
@@ -48,7 +51,7 @@ class Says:
 def look(answer, wanted="", picture=None):
     """What the detector makes of an answer, and the request that it made for it."""
     kernel = Says(answer if isinstance(answer, str | Exception) else json.dumps(answer))
-    frame = ModelDetector(kernel)(Picture(jpeg() if picture is None else picture, 0.0), wanted, 3.0)
+    frame = ModelDetector(kernel)(Picture(PICTURE if picture is None else picture, 0.0), wanted, 3.0)
     return frame, kernel.asked
 
 
@@ -185,4 +188,4 @@ def test_a_kernel_that_cannot_see_is_refused():
     """Before the robot is spoken to."""
     with pytest.raises(InferenceError, match=r"'rule' cannot see; eyes are colour, gguf:MODEL\.gguf\+PROJ"):
         open_kernel_that_sees("rule")
-    assert make_detector(None, None).name == "colours"
+    assert make_detector(None, None).name == COLOUR
