@@ -81,6 +81,10 @@ def test_the_laws_of_a_run(preset: Preset, seed: int, share: float) -> None:
     assert sum(outcome.shares.values()) == pytest.approx(1.0)
     if preset.vote == "majority":
         assert outcome.shares[outcome.answer] == max(outcome.shares.values())
+    if preset.consensus:  # a round is begun only where too few agreed before it
+        for number in range(last):
+            before = [one for one in generation(outcome, number) if not one.failure]
+            assert max(rsa.shares(before).values()) < preset.consensus
     if outcome.ended == "consensus":
         assert max(outcome.shares.values()) >= (preset.consensus or 2)
 
