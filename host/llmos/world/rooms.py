@@ -28,7 +28,7 @@ MOST_ROOMS = 16  # of a topology; a frame is bounded
 ON_M = 0.2  # a place this near to a room's ground is in it
 MOVES_BELOW = 0.9  # a room's waypoint stays while it has at least this part of the most clearance
 SAID = 4  # doorways in a line
-REDRAWN = 20  # cells; with less change the rooms are taken to be as they were
+REDRAWN = 40  # cells; with less change the rooms are taken to be as they were
 
 Point = tuple[float, float]
 Topology = dict[str, list[dict[str, Any]]]
@@ -108,7 +108,7 @@ class Floor:
         return len(self.visited) > 1
 
     def line(self) -> str:
-        """Say where the robot is and what leads out: `room 2 of 3, doorways to 1 at 1.2,0.4 blocked`."""
+        """Say where the robot is and what leads out: `in room 2, 3 known, doorways to 1 at 1.2,0.4`."""
         if self.plan is None or self.room is None or len(self.plan.rooms) < 2:
             return ""
         doors = {one.id: one for one in self.plan.doorways}
@@ -122,7 +122,7 @@ class Floor:
             (x, y), beyond = doors[name].pos_m, sum(doors[name].rooms) - self.room
             parts.append(f"to {beyond} at {x:.1f},{y:.1f}" + ("" if state == "clear" else f" {state}"))
         leads = f", doorways {', '.join(parts)}" if parts else ""
-        return f"room {self.room} of {len(self.plan.rooms)}{leads}"
+        return f"in room {self.room}, {len(self.plan.rooms)} known{leads}"
 
     def update(self, grid: Grid) -> FloorPlan:
         """Return the rooms; they are sought again only where enough of the map has changed."""
@@ -244,7 +244,7 @@ def renumbered(labels: Labels, before: Labels | None, given: int) -> tuple[Label
     for (new, old), _ in sorted(shared.items(), key=lambda item: (-item[1], item[0])):
         if new not in names and old not in names.values():
             names[new] = old
-    for new in np.unique(labels[labels > 0]).tolist():
+    for new in names_of(labels):
         if new not in names:
             given += 1
             names[new] = given
@@ -258,7 +258,7 @@ def described(grid: Grid, labels: Labels, room: NDArray[np.float64], before: Flo
     """Return rooms with their waypoints, and the doorways between them."""
     old = {one.id: one.cell for one in before.rooms} if before else {}
     rooms = []
-    for name in np.unique(labels[labels > 0]).tolist():
+    for name in names_of(labels):
         inside = np.where(labels == name, room, -1.0)
         index = int(inside.argmax())
         cell = (index // labels.shape[1], index % labels.shape[1])
@@ -290,6 +290,12 @@ def together(cells: list[Cell]) -> list[list[Cell]]:
         near = [g for g in groups if any(max(abs(cell[0] - r), abs(cell[1] - c)) <= 2 for r, c in g)]
         groups = [g for g in groups if g not in near] + [sorted([cell, *(c for g in near for c in g)])]
     return sorted(groups)
+
+
+def names_of(labels: Labels) -> list[int]:
+    """Return the rooms' numbers that labels hold, in order."""
+    names: list[int] = np.flatnonzero(np.bincount(labels.ravel())).tolist()
+    return [name for name in names if name]
 
 
 def rounded(point: Point) -> Point:

@@ -132,7 +132,7 @@ def test_the_line_names_the_doorways_that_lead_out():
     floor.enter(grid, (0.6, 0.0))
     floor.layer(grid, costs(grid))
     other = 3 - floor.room
-    assert floor.line().startswith(f"room {floor.room} of 2, doorways to {other} at -0.")
+    assert floor.line().startswith(f"in room {floor.room}, 2 known, doorways to {other} at -0.")
 
 
 def test_little_change_does_not_seek_the_rooms_again():
@@ -140,7 +140,7 @@ def test_little_change_does_not_seek_the_rooms_again():
     first = floor.update(grid)
     grid.logodds[3, 3:9] = 0.0
     assert floor.update(grid) is first
-    grid.logodds[2:6, 2:9] = 0.0
+    grid.logodds[2:9, 2:9] = 0.0
     assert floor.update(grid) is not first
 
 
