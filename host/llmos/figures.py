@@ -47,7 +47,7 @@ def decisions(steps: Sequence[Step], wall_s: float) -> dict[str, Any]:
     return {
         "decisions": len(thoughts),
         "decisions_per_s": round(len(thoughts) / wall_s, 2) if wall_s else 0.0,
-        "thought_ms": [round(time, 1) for time in times],
+        "thought_ms": [round(time, 2) for time in times],
         "brains": dict(Counter(thought.brain for thought in thoughts)),
         "escalations": dict(Counter(one.escalation for one in thoughts if one.escalation)),
         "stand_ins": sum(thought.stand_in for thought in thoughts),

@@ -61,13 +61,14 @@ def _line(driver: tuple[str, str], arenas: str, rows: list[Row]) -> Row:
     """Sum up missions of one driver.
 
     `per_s` are decisions by wall time, driving included; `p50_ms` and `p95_ms` the wall time that a decision
-    waited for models; `path90_m` and `path99_m` are means over the `seen90` and `seen99` missions that came
-    to see so much; `path90_ref` is the geometric mean of the ways to 90 % by the reference's.
+    waited for models, of those that asked one; `path90_m` and `path99_m` are means over the `seen90` and
+    `seen99` missions that came to see so much; `path90_ref` is the geometric mean of the ways to 90 % by the
+    reference's.
     """
     calls = sum(row["llm"]["calls"] for row in rows)
     good = sum(row["good"] for row in rows)
     low, high = wilson(good, len(rows))
-    times = [time for row in rows for time in row["thought_ms"]]
+    times = [time for row in rows for time in row["thought_ms"] if time > 0]
     ratios = [row["path90_ref"] for row in rows if row["path90_ref"]]
     wall_s = sum(row["wall_s"] for row in rows)
     return {
@@ -88,7 +89,7 @@ def _line(driver: tuple[str, str], arenas: str, rows: list[Row]) -> Row:
         "path99_m": _mean((row["path99_m"] for row in rows), 2),
         "path90_ref": round(statistics.geometric_mean(ratios), 3) if ratios else None,
         "cycles": _mean((row["cycles"] for row in rows), 1),
-        "per_s": round(len(times) / wall_s, 2) if wall_s else None,
+        "per_s": round(sum(row["decisions"] for row in rows) / wall_s, 2) if wall_s else None,
         "p50_ms": round(percentile(times, 50), 1),
         "p95_ms": round(percentile(times, 95), 1),
         "tokens_in": _sum(rows, lambda row: row["llm"]["tokens_in"]),

@@ -24,7 +24,13 @@ from ._jobs import EvaluationError, Row
 
 RUNS, OLD = "runs.jsonl", "runs.old.jsonl"
 SOURCES = (".py", ".pyx", ".md", ".toml", ".json", ".lasm", ".gbnf")
-SHOWING = ("llmos/cli/", "llmos/evaluation/_page", "llmos/evaluation/_plots", "llmos/evaluation/_drives")
+SHOWING = (  # what makes nothing of a row
+    "llmos/cli/",
+    *(
+        f"llmos/evaluation/_{name}."
+        for name in ["drives", "figures", "kind", "page", "plots", "results", "statistics", "style", "table"]
+    ),
+)
 
 
 @cache

@@ -44,8 +44,8 @@ share of the room seen, without a collision. Intervals of success are Wilson's, 
 SPL is success weighted by path length (Anderson et al. 2018). Coverage is the share of the visible free area
 that the sensors have shown; the path to 90 and 99 % of it is a mean over the runs that came so far. The
 reference is a good way of somebody who knows the map and sees 2 m all around; the ratio to it is a geometric
-mean over exploring runs. Model milliseconds are the wall time that a decision waited for models; decisions
-per second count driving, too.</p>
+mean over exploring runs. Model milliseconds are the wall time that a decision waited for models, of
+those that asked one; decisions per second count driving, too.</p>
 """.strip()
 PAIR_NOTES = """
 <p>Each two compared on the missions (arena and seed) that both drove: the first minus the second, with 95 %
