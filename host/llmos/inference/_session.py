@@ -122,7 +122,7 @@ class Session:
 
     def tokens(self, text: str, *, special: bool = False, first: bool = False) -> list[int]:
         """Turn text into tokens: special ones only where asked for; `first` at the start of all."""
-        data = text.encode()
+        data = text.encode(errors="replace")  # half a character is a question mark
         buffer = (self.lib.llama_token * (len(data) + 2))()
         count = self.lib.llama_tokenize(self.vocab, data, len(data), buffer, len(buffer), first, special)
         return list(buffer[:count])

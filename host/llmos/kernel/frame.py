@@ -175,7 +175,12 @@ def said_before(history: list[HistoryEntry]) -> str:
 def said_objects(objects: list[dict[str, Any]]) -> str:
     """Return what the camera has seen, with places and ages."""
     seen = [one for one in objects if one["type"] == "object"][:SAID_OBJECTS]
-    said = [f"{one_line(one['label'], 24)} {place(one['pos_m'])} {one['age_ms'] // 1000}s" for one in seen]
+    # A comma parts two things, so a thing's own name has none.
+    names = [one_line(one["label"].replace(",", " "), 24) for one in seen]
+    said = [
+        f"{name} {place(one['pos_m'])} {one['age_ms'] // 1000}s"
+        for name, one in zip(names, seen, strict=True)
+    ]
     return f"seen: {', '.join(said)}" if said else ""
 
 
