@@ -9,6 +9,7 @@ import llmbytecode
 import llmos
 from llmbytecode._isa import SPEC_HASH
 from llmos.inference import InferenceError
+from llmos.inference._sound import model_paths
 from llmos.inference._weights import packaged_weights
 from llmos.resources import system_volume
 
@@ -53,10 +54,7 @@ def _paths(kernel: str) -> list[Path]:
         except InferenceError:
             return []
     if name == "gguf":
-        return [
-            Path(part).expanduser()
-            for part in ([argument] if Path(argument).exists() else argument.split("+"))
-        ]
+        return model_paths(argument)
     return []
 
 

@@ -37,8 +37,8 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
     "--kernel",
     default="dual",
     show_default=True,
-    help="Who decides: dual or dual:KERNEL, two brains; or one alone: smollm2, gguf:PATH, openai:URL, rule, "
-    "random, replay:RUN.",
+    help="Who decides: dual or dual:KERNEL, two brains; or one alone: smollm2, gguf:PATH[+PROJECTOR], "
+    "openai:URL, rule, random, replay:RUN.",
 )
 @click.option(
     "--robot", default="cube", show_default=True, help="A robot that ships, or a path to its manifest."

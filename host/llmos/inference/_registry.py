@@ -10,7 +10,7 @@ from ._types import InferenceError, Kernel
 # Modules are imported when asked for, so that a rule needs no model runtime.
 KERNELS: dict[str, tuple[str, str, str]] = {
     "smollm2": ("llmos.inference._llama", "open_smollm2", ""),
-    "gguf": ("llmos.inference._llama", "open_gguf", "PATH"),
+    "gguf": ("llmos.inference._llama", "open_gguf", "PATH[+PROJECTOR]"),
     "openai": ("llmos.inference._openai", "open_openai", "URL"),
     "rule": ("llmos.inference._rule", "open_rule", ""),
     "random": ("llmos.inference._random", "open_random", ""),

@@ -15,11 +15,11 @@ from llmos.inference import InferenceError, Request, open_kernel
     [
         (
             "gpt",
-            "unknown; choose one of smollm2, gguf:PATH, openai:URL, rule, random, replay:RUN",
+            "unknown; choose one of smollm2, gguf:PATH[+PROJECTOR], openai:URL, rule, random, replay:RUN",
         ),
         ("", "kernel '' is unknown"),
-        ("gguf", "write it as gguf:PATH"),
-        ("gguf:", "write it as gguf:PATH"),
+        ("gguf", "write it as gguf:PATH[+PROJECTOR]"),
+        ("gguf:", "write it as gguf:PATH[+PROJECTOR]"),
         ("rule:x", "write it as rule"),
         ("gguf:/nowhere/model.gguf", "/nowhere/model.gguf: No such file or directory"),
         ("gguf:/tmp", "/tmp: Is a directory"),
