@@ -33,6 +33,7 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self.trouble = ""
+        self._begun = False
         self._known: set[str] = set()
         self._lock = threading.Lock()  # kernels are asked from several threads
         try:
@@ -43,7 +44,10 @@ class Writer:
     def write(self, kind: str, **fields: Any) -> None:
         """Write a line of a kind."""
         with self._lock:
-            self._line({"kind": kind, **{name: self._short(value) for name, value in fields.items()}})
+            if self._begun:  # the first line stands first
+                fields = {name: self._short(value) for name, value in fields.items()}
+            self._begun = True
+            self._line({"kind": kind, **fields})
 
     def _line(self, line: dict[str, Any]) -> None:
         if self.trouble:

@@ -9,7 +9,6 @@ import pytest
 
 from llmos.__main__ import main
 from llmos.blackbox import NAME, Record
-from llmos.inference import Kernel
 
 from .conftest import record_of
 
@@ -71,16 +70,15 @@ def test_a_step_is_explained_in_all_its_parts(drive: Record, llmos: Llmos) -> No
     assert sum("?" * 10 in line for line in out.splitlines()) > 10  # the map
 
 
-def test_the_probabilities_of_a_choice_are_drawn(smollm2: Kernel, tmp_path: Path, llmos: Llmos) -> None:
+def test_the_probabilities_of_a_choice_are_drawn(tmp_path: Path, llmos: Llmos) -> None:
     """One bar for each candidate, and the calibrated confidence."""
-    given = {"goal": "explore", "kernel": "dual", "kernel_open": smollm2, "max_cycles": 1}
-    record = record_of(tmp_path, **given)
+    record = record_of(tmp_path, goal="explore", kernel="dual:random", max_cycles=1)
     thought = list(record.all("step"))[-1]["step"]["thought"]
     _, out, _ = llmos("why", record.path, 1)
-    assert thought["brain"] in ("instinct", "reactive")
+    assert (thought["brain"], len(thought["probabilities"])) == ("instinct", 4)
     for name, chance in thought["probabilities"].items():
-        assert f"{name}    {chance:6.3f} #" in out
-    assert ("calibrated with the scores" in out) == bool(thought["probabilities"])
+        assert f"{name:4} {chance:6.3f} {'#' * round(30 * chance)}" in out
+    assert f"calibrated with the scores: {thought['confidence']:.0%} sure of c" in out
 
 
 def test_json_holds_the_record(drive: Record, llmos: Llmos) -> None:

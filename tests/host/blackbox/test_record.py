@@ -35,14 +35,14 @@ def recorded(folder: Path, *values: object) -> Path:
     return folder / NAME
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(NUMBERS.map(lambda number: NEVER._replace(ms=number)), FRAMES)
 def test_telemetry_comes_back_from_its_columns(before: Telemetry, frames: list[Telemetry]) -> None:
     """Frame by frame."""
     assert unpacked(before, len(frames), json.loads(json.dumps(packed(before, frames)))) == frames
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(values=st.lists(VALUES, max_size=3))
 def test_what_is_written_is_read_again(
     values: list[object], tmp_path_factory: pytest.TempPathFactory
@@ -57,6 +57,13 @@ def test_a_long_text_stands_once_in_the_file(tmp_path: Path) -> None:
     """However often it comes."""
     path = recorded(tmp_path, "so long a text " * 10, ["so long a text " * 10] * 3)
     assert path.read_text().count("so long a text " * 10) == 1
+
+
+def test_the_first_line_stands_first(tmp_path: Path) -> None:
+    """However long the texts in it are."""
+    with Recorder(Order("go " * 100, record=tmp_path / NAME)):
+        pass
+    assert read_record(tmp_path / NAME).header["order"]["goal"] == "go " * 100
 
 
 def test_every_kind_of_value_has_a_form() -> None:
