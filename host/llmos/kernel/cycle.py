@@ -30,7 +30,7 @@ from llmos.planning.route import clear_length, cut, length, straighten
 from llmos.world.candidates import Candidate, candidates
 from llmos.world.draw import map_png
 from llmos.world.grid import UNKNOWN
-from llmos.world.serialize import MOST_OBJECTS, ascii_map, ascii_near, ascii_scale, objects, seen_object
+from llmos.world.serialize import MOST_OBJECTS, ascii_maps, objects, seen_object
 
 Ending = Literal["reached", "explored", "unreachable", "stuck", "failed"]
 OFFERED = 4  # candidates; each costs the model some 28 tokens to read
@@ -190,10 +190,11 @@ def assemble_frame(mind: Mind, step: Step, world: WorldModel, layer: SymbolicLay
 
 def infer(mind: Mind, step: Step, images: tuple[bytes, ...]) -> Thought:
     """Step 7: have the brain decide, and let the time pass that its thinking is charged with."""
-    frame = frame_of(step)
+    frame, belief = frame_of(step), mind.belief
+    maps = ascii_maps(belief.grid, belief.pose, mind.goal.place_m) if mind.settings.show_map else ""
     question = Question(
         frame=frame,
-        text=frame.text(map_text(mind) if mind.settings.show_map else ""),
+        text=frame.text(maps),
         schema=decision_schema(frame.candidates, failed(mind), correctable(mind)),
         failed=failed(mind),
         images=images,
@@ -236,13 +237,6 @@ def correctable(mind: Mind) -> Point | None:
     """Return the room's size where the model sees the map, and so may correct it."""
     grid = mind.belief.grid
     return (grid.shape[1] * grid.cell_m, grid.shape[0] * grid.cell_m) if mind.settings.show_map else None
-
-
-def map_text(mind: Mind) -> str:
-    """Return the whole map in letters, and the robot's surroundings in finer ones."""
-    grid, pose, goal = mind.belief.grid, mind.belief.pose, mind.goal.place_m
-    whole = ascii_map(grid, pose, goal, [], ascii_scale(grid.shape))
-    return f"map\n{whole}\nnear\n{ascii_near(grid, pose, goal, [])}"
 
 
 def frame_of(step: Step) -> NavigationFrame:

@@ -17,6 +17,7 @@ LETTERS = "UFOWEPCX"  # one for each of STATES
 KEPT = len(LETTERS)  # in place of a state: as it was
 WRITTEN = LETTERS + "="
 SIGNS = "?.o#:+$x"  # the same in the map of characters
+LEGEND = "map: ? unknown, . free, o obstacle, # wall, G goal"
 PRIORITY = np.array([0, 1, 4, 5, 7, 6, 2, 3], np.uint8)  # states, the least important first
 ARROWS = ">^<v"  # the robot, by quarter turns counter-clockwise from east
 MOST_OBJECTS = 16
@@ -95,6 +96,12 @@ def ascii_near(grid: Grid, pose: Pose, goal: Point | None, candidates: Sequence[
         if 0 <= r < NEAR_CELLS and 0 <= c < NEAR_CELLS:
             signs[r, c] = sign
     return written(signs)
+
+
+def ascii_maps(grid: Grid, pose: Pose, goal: Point | None) -> str:
+    """Return the whole map, as coarse as it has to be, and the robot's surroundings cell by cell."""
+    whole = ascii_map(grid, pose, goal, [], ascii_scale(grid.shape))
+    return f"{LEGEND}\n{whole}\nnear\n{ascii_near(grid, pose, goal, [])}"
 
 
 def ascii_scale(shape: Cell) -> int:

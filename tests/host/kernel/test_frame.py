@@ -19,9 +19,9 @@ from llmos.kernel.frame import (
 )
 from llmos.kernel.prompt import system_prompt
 from llmos.world.grid import Grid
-from llmos.world.serialize import ascii_map, ascii_near, ascii_scale
+from llmos.world.serialize import ascii_maps
 
-TEXT_TOKENS, RICH_TOKENS, MAPS_TOKENS, SHORT_TOKENS, ANSWER_TOKENS = 840, 1050, 560, 35, 96
+TEXT_TOKENS, RICH_TOKENS, MAPS_TOKENS, SHORT_TOKENS, ANSWER_TOKENS = 840, 1050, 570, 35, 96
 
 WORLD = WorldModel(cell_m=0.1, shape=(1, 1), free_pct=0, occupied_pct=0, unknown_pct=100, rle="U")
 KINDS = ("subgoal", "frontier", "recovery", "waypoint")
@@ -67,8 +67,7 @@ def maps(size, place, seed):
     grid.logodds[:] = random.choice([-2.9, 0.0, 4.0], grid.shape)
     grid.visits[:] = random.integers(0, 2, grid.shape)
     pose = (place[0] * size[0] / 2, place[1] * size[1] / 2, 1.0)
-    whole = ascii_map(grid, pose, (0.0, 0.0), [], ascii_scale(grid.shape))
-    return f"map\n{whole}\nnear\n{ascii_near(grid, pose, (0.0, 0.0), [])}"
+    return ascii_maps(grid, pose, (0.0, 0.0))
 
 
 @settings(max_examples=25)
