@@ -1,33 +1,52 @@
-"""One decision of SmolLM2, beside llama-cpp-python's own grammar and free text in the same minutes.
+"""SmolLM2 on the frames of real drives: the instinct, a full decision, its constraint, and RSA in batches.
 
-Every contender decides the same frames in turn, so that a busy moment of the machine hits all of them. A
-row's figure is the median; its note says how many answers were legal, how many chose the candidate with the
-highest score, and what the tokens were: evaluated from the prompt, cached, sampled, forced by the schema.
+The frames are those that a few drives by rule ask about, the same in every run. Full decisions are made
+beside llama-cpp-python's own grammar and free text: every contender decides the same frames in turn, so that
+a busy moment of the machine hits all of them. A row's figure is the median; its note says how many answers
+were legal, how many chose the candidate with the highest score, and what the tokens were: evaluated from the
+prompt, cached, sampled, forced by the schema.
 """
 
 import argparse
+import ctypes
 import importlib
 import json
+import statistics
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from random import Random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
+import numpy as np
 from benchlib import Row, print_table
 
+from llmos.brains import rsa
+from llmos.errors import LlmosError
 from llmos.inference import Answer, InferenceError, Request, conforms, open_kernel
 from llmos.inference._cores import usable_cores
 from llmos.inference._llama import LlamaKernel
 from llmos.inference._session import CONTEXT_TOKENS, Session
 from llmos.inference._weights import packaged_weights
-from llmos.kernel.decision import decision_schema
-from llmos.kernel.frame import FrameCandidate, candidate_line
+from llmos.kernel.frame import NavigationFrame
 from llmos.kernel.prompt import system_prompt
+from llmos.mission import run_mission
+from llmos.report import Order
 
+ARENAS = ("simple", "exploration", "office")
 FRAMES = 12
+INSTINCTS = 40  # frames of the instinct
+THOUGHT_OVER = 3  # frames that RSA thinks over
 BUDGET_S = 180.0  # on a machine so busy that the frames take longer, fewer are measured
-GOAL_MS = 500.0  # p50 of a full decision on two cores
+INSTINCT_MS = (80.0, 150.0)  # p50 and p95 of the instinct on two cores
+GOAL_MS = 400.0  # p50 of a full decision on two cores
+
+
+class Question(NamedTuple):
+    """What a cycle asked for, and the frame that it asked about."""
+
+    request: Request
+    frame: NavigationFrame
 
 
 @dataclass
@@ -70,29 +89,183 @@ class Contender:
         )
 
 
-def frame(rng: Random) -> tuple[Request, str]:
-    """Make a frame as the kernel cycle does, with the id of its best-scored candidate."""
-    candidates = [_candidate(f"c{n + 1}", rng) for n in range(rng.randint(3, 5))]
-    text = "\n".join(
-        [
-            "goal: drive to the far corner at 1.5,1.5",
-            f"robot {rng.uniform(-2, 2):.1f},0.4 facing {rng.randint(0, 359)} navigating",
-            f"last: MOVE_TO c1 success moved {rng.uniform(0, 2):.1f} m",
-            *(candidate_line(candidate) for candidate in candidates),
-        ]
+class Listener:
+    """The rule, with every request kept that it was asked."""
+
+    name, vision = "rule", False
+
+    def __init__(self) -> None:
+        self._rule = open_kernel("rule")
+        self.heard: list[Request] = []
+
+    def __call__(self, request: Request) -> Answer:
+        """Answer as the rule does."""
+        self.heard.append(request)
+        return self._rule(request)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def drive() -> list[Question]:
+    """Drive some arenas by rule, and keep what each cycle asked, with its frame."""
+    asked: list[Question] = []
+    for arena in ARENAS:
+        rule = Listener()
+
+        def watch(_mind: Any, step: Any, rule: Listener = rule) -> None:
+            if step.frame and step.frame.candidates and rule.heard:
+                asked.append(Question(replace(rule.heard.pop(), deadline_s=60.0), step.frame))
+
+        run_mission(Order(goal="go", arena=arena, kernel="rule"), watch, kernel=rule)
+    return asked
+
+
+def spread(asked: list[Question], count: int) -> list[Question]:
+    """Take so many of them, from the whole drive."""
+    return asked[:: max(1, len(asked) // count)][:count]
+
+
+def instinct(kernel: LlamaKernel, asked: list[Question]) -> list[Row]:
+    """Choose a candidate in each frame of the drive, in its order, by one pass."""
+    answers = []
+    for _, frame in asked:
+        choices = tuple(candidate.id for candidate in frame.candidates)
+        text = frame.short()
+        answers.append(kernel(Request(system_prompt("instinct"), text, choices=choices, deadline_s=60.0)))
+    times = sorted(1000 * answer.seconds for answer in answers[1:])
+    tails = sorted(answer.tokens_in - answer.tokens_cached for answer in answers[1:])
+    note = f"{len(times)} real frames, {tails[len(tails) // 2]} changed tokens (median), {tails[-1]} at most"
+    return [
+        Row("instinct, p50", times[len(times) // 2], "promised on 2 cores", INSTINCT_MS[0], note=note),
+        Row("instinct, p95", times[int(0.95 * len(times))], "promised on 2 cores", INSTINCT_MS[1]),
+    ]
+
+
+class Timed:
+    """A constraint that sums up what it takes: to follow the answer, and to choose among its tokens."""
+
+    seconds = 0.0
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        start = time.perf_counter()
+        self._constraint = make()
+        Timed.seconds += time.perf_counter() - start
+
+    def __getattr__(self, name: str) -> Any:
+        start = time.perf_counter()
+        value = getattr(self._constraint, name)
+        Timed.seconds += time.perf_counter() - start
+        return self._timed(value) if callable(value) else value
+
+    @staticmethod
+    def _timed(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return method(*args)
+            finally:
+                Timed.seconds += time.perf_counter() - start
+
+        return call
+
+
+def own_constraint_ms(kernel: LlamaKernel, request: Request) -> tuple[float, Answer]:
+    """Decide once; return what the constraint took of it."""
+    make, Timed.seconds = kernel._constrain, 0.0
+    kernel._constrain = lambda *args: Timed(lambda: make(*args))
+    try:
+        answer = kernel(request)
+        return 1000 * Timed.seconds, answer
+    finally:
+        kernel._constrain = make
+
+
+def peer_constraint_ms(session: Session, schema: Any, text: str) -> float:
+    """Follow the same answer as `Llama` does: the grammar is made for each call and masks all tokens."""
+    lib, grammars = session.lib, importlib.import_module("llama_cpp.llama_grammar")
+    candidates = np.zeros(session.vocab_size, [("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+    start = time.perf_counter()
+    grammar = grammars.LlamaGrammar.from_json_schema(json.dumps(schema), verbose=False)
+    sampler = lib.llama_sampler_init_grammar(session.vocab, grammar._grammar.encode(), b"root")
+    seconds = time.perf_counter() - start
+    for token in session.tokens(text):
+        candidates["id"], candidates["logit"] = np.arange(session.vocab_size), 0
+        data = candidates.ctypes.data_as(lib.llama_token_data_p)
+        array = lib.llama_token_data_array(data=data, size=session.vocab_size, selected=-1)
+        start = time.perf_counter()
+        lib.llama_sampler_apply(sampler, ctypes.byref(array))
+        lib.llama_sampler_accept(sampler, token)
+        seconds += time.perf_counter() - start
+    lib.llama_sampler_free(sampler)
+    return 1000 * seconds
+
+
+def constraint(kernel: LlamaKernel, asked: list[Question]) -> Row:
+    """Time the constraint alone, ours and the peer's, on the same decisions."""
+    ours, theirs, tokens = [], [], []
+    for request, _ in asked:
+        milliseconds, answer = own_constraint_ms(kernel, request)
+        ours.append(milliseconds)
+        theirs.append(peer_constraint_ms(kernel._session, request.schema, answer.text))
+        tokens.append(answer.tokens_out)
+    note = f"medians of {len(asked)} decisions of {sorted(tokens)[len(tokens) // 2]} tokens"
+    peer_name = "llama-cpp-python's grammar sampler"
+    return Row(
+        "constraint of a decision",
+        statistics.median(ours),
+        peer_name,
+        statistics.median(theirs),
+        wanted=3,
+        note=note,
     )
-    request = Request(system_prompt(), text, schema=decision_schema(candidates, False), deadline_s=60.0)
-    return request, max(candidates, key=lambda candidate: candidate.score).id
 
 
-def _candidate(name: str, rng: Random) -> FrameCandidate:
-    return FrameCandidate(
-        id=name,
-        type=rng.choice(["subgoal", "frontier", "recovery"]),
-        pos_m=(rng.uniform(-2.5, 2.5), rng.uniform(-2.5, 2.5)),
-        score=round(rng.random(), 2),
-        path_m=rng.uniform(0.3, 5),
-        note=rng.choice(["goal", "12 cells", ""]),
+class Rounds:
+    """The model, with the requests of each round kept."""
+
+    def __init__(self, kernel: LlamaKernel) -> None:
+        self._kernel = kernel
+        self.name, self.vision = kernel.name, kernel.vision
+        self.asked: list[Request] = []
+        self.seconds = 0.0
+
+    def __call__(self, request: Request) -> Answer:
+        """Answer one alone."""
+        return self._kernel(request)
+
+    def batch(self, requests: Sequence[Request], cancelled: Callable[[], bool]) -> Any:
+        """Answer a round together."""
+        start = time.perf_counter()
+        answers = self._kernel.batch(requests, cancelled)
+        self.seconds += time.perf_counter() - start
+        self.asked += requests
+        return answers
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def aggregation(kernel: LlamaKernel, asked: list[Question]) -> Row:
+    """Think a frame over by RSA's quick preset, then ask its twelve requests again, one after another."""
+    together, apart, calls = [], [], 0
+    for request, _ in asked:
+        rounds = Rounds(kernel)
+        rsa.run(rounds, request, replace(rsa.PRESETS["quick"], consensus=None))
+        together.append(1000 * rounds.seconds)
+        start = time.perf_counter()
+        for one in rounds.asked:
+            kernel(replace(one, deadline_s=60.0))
+        apart.append(1000 * (time.perf_counter() - start))
+        calls += len(rounds.asked)
+    note = f"{calls / len(asked):.0f} calls, prefixes cached in both; medians of {len(asked)} frames"
+    return Row(
+        "RSA quick, in batches",
+        statistics.median(together),
+        "its calls one after another",
+        statistics.median(apart),
+        wanted=1 / 0.6,
+        note=note,
     )
 
 
@@ -132,15 +305,14 @@ def contenders() -> list[Contender]:
     ]
 
 
-def measure(frames: int = FRAMES) -> list[Contender]:
+def decide(asked: list[Question]) -> list[Contender]:
     """Let every contender decide the same frames, at least two."""
-    rng = Random(0)
     rivals = contenders()
     stop = time.monotonic() + BUDGET_S
-    for index in range(frames):
+    for index, (request, frame) in enumerate(asked):
         if index >= 2 and time.monotonic() > stop:
             break
-        request, best = frame(rng)
+        best = max(frame.candidates, key=lambda candidate: candidate.score).id
         for rival in rivals:
             rival.take(request, best)
     return rivals
@@ -149,15 +321,31 @@ def measure(frames: int = FRAMES) -> list[Contender]:
 def rows(rivals: list[Contender]) -> list[Row]:
     """Compare our median with its goal and with each peer's; a peer without a legal answer may be quicker."""
     ours = rivals[0].figure(0.5)
-    return [Row("one decision", ours, "the goal on 2 cores", GOAL_MS, note=rivals[0].note())] + [
+    return [Row("one decision", ours, "promised on 2 cores", GOAL_MS, note=rivals[0].note())] + [
         Row("", ours, rival.name, rival.figure(0.5), wanted=float(rival.valid > 0), note=rival.note())
         for rival in rivals[1:]
     ]
 
 
+def measure(frames: int = FRAMES) -> tuple[list[Row], bool]:
+    """Measure and compare; tell too whether each of our decisions was legal."""
+    asked = drive()
+    rivals = decide(spread(asked, frames))
+    kernel = rivals[0].decide
+    if not isinstance(kernel, LlamaKernel):
+        raise InferenceError("smollm2 is no model of this process")
+    found = [
+        *instinct(kernel, spread(asked, INSTINCTS)),
+        *rows(rivals),
+        constraint(kernel, spread(asked, frames)),
+        aggregation(kernel, spread(asked, THOUGHT_OVER)),
+    ]
+    return found, rivals[0].valid == len(rivals[0].answers)
+
+
 def run() -> list[Row]:
     """Measure and compare."""
-    return rows(measure())
+    return measure()[0]
 
 
 def main() -> int:
@@ -166,12 +354,12 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=FRAMES, help="decisions of each contender, at least 2")
     frames = max(parser.parse_args().frames, 2)
     try:
-        rivals = measure(frames)
-    except InferenceError as error:
+        found, legal = measure(frames)
+    except LlmosError as error:
         print(f"bench_inference: {error}", file=sys.stderr)
         return 1
-    kept = print_table("SmolLM2-135M, median of the decisions", rows(rivals))
-    return int(not kept or rivals[0].valid < len(rivals[0].answers))
+    kept = print_table("SmolLM2-135M on frames of real drives", found)
+    return int(not kept or not legal)
 
 
 if __name__ == "__main__":
