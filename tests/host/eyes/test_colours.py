@@ -1,90 +1,31 @@
 """The classical detector on rendered pictures, over places and directions, and on what is no picture."""
 
 import io
-import math
-import random
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.pictures import LENS, SEE, cases, far_m, found, invented, wrong
 
 from llmos.camera import Picture
-from llmos.eyes import ColourDetector, Detection, Lens
-from llmos.sim.arena import Arena, Thing, clearance, load_arena
+from llmos.sim.arena import load_arena
 from llmos.sim.camera import Photographer
 from llmos.sim.rig import Moment
 from llmos.sim.scene import Scene
-
-LENS = Lens()
-SEE = ColourDetector(LENS)
-
-
-class Case(NamedTuple):
-    """A picture, what it shows whole and near enough, and what was found."""
-
-    expected: list[tuple[Thing, float, float]]  # with its distance and bearing
-    present: list[Thing]
-    found: tuple[Detection, ...]
-
-
-def case(arena: Arena, scene: Scene, photographer: Photographer, moment: Moment) -> Case:
-    """Take and look at one picture."""
-    x, y, heading = moment.x, moment.y, moment.heading
-    depth = scene.view(x, y, heading).depth_m
-    expected = []
-    for thing in arena.objects:
-        away = math.dist((x, y), (thing.x, thing.y))
-        bearing = math.remainder(math.atan2(thing.y - y, thing.x - x) - heading, math.tau)
-        half = math.asin(min(1.0, thing.radius_m / away))
-        if abs(bearing) + half > math.radians(29) or not 0.25 < away - thing.radius_m < 3.0:
-            continue
-        spots = [LENS.point(bearing + share * half, away, 0.08) for share in (-0.8, 0, 0.8)]
-        if all(
-            spot and 0 <= spot[0] < 320 and 0 <= spot[1] < 240
-            and abs(depth[int(spot[1]), int(spot[0])] - away) < thing.radius_m + 0.1
-            for spot in spots
-        ):  # fmt: skip
-            expected.append((thing, away, bearing))
-    jpeg = photographer.jpeg(moment)
-    return Case(expected, list(arena.objects), SEE(Picture(jpeg, 0.0), "", 1.0).detections)
-
-
-def cases(name: str, count: int) -> list[Case]:
-    """Pictures from places all over an arena."""
-    arena, chance = load_arena(name), random.Random(11)
-    scene, photographer, found = Scene(arena, LENS), Photographer(LENS, 5), list[Case]()
-    while len(found) < count:
-        x, y = (chance.uniform(-side / 2, side / 2) for side in arena.size_m)
-        if clearance(arena, x, y) > 0.12:
-            moment = Moment(len(found), x, y, chance.uniform(-math.pi, math.pi), arena)
-            found.append(case(arena, scene, photographer, moment))
-    return found
-
-
-def bearing_of(detection: Detection) -> float:
-    """The direction of a detection's middle."""
-    left, top, right, bottom = detection.bbox
-    return LENS.direction((left + right) * 160, (top + bottom) * 120)[0]
 
 
 @pytest.mark.parametrize("name", ["playroom", "gallery"])
 def test_things_are_found_where_they_are(name: str) -> None:
     """Nine of ten things that are seen whole are named and placed within centimetres; nothing is made up."""
-    seen, right, made_up, errors = 0, 0, 0, []
-    for one in cases(name, 50):
-        for thing, away, bearing in one.expected:
-            seen += 1
-            match = [d for d in one.found if d.label == thing.label and abs(bearing_of(d) - bearing) < 0.08]
-            right += bool(match)
-            if match:
-                far = match[0].estimated_depth_cm / 100 + (match[0].estimated_width_cm or 0) / 200
-                errors.append(abs(far - away) / away)
-        colours = {thing.colour for thing in one.present}
-        made_up += sum(detection.label.split()[0] not in colours for detection in one.found)
-    assert seen >= 10
-    assert right >= 0.85 * seen
-    assert made_up == 0  # the yellow poster that says "red box" is neither yellow thing nor red box
+    pictures = cases(name, 50)
+    expected = [(one, *rest) for one in pictures for rest in one.expected]
+    hits = [(away, found(one, thing, bearing)) for one, thing, away, bearing in expected]
+    errors = [abs(far_m(hit) - away) / away for away, hit in hits if hit]
+    assert len(expected) >= 10
+    assert len(errors) >= 0.85 * len(expected)
+    names = sum(" " in detection.label for one in pictures for detection in one.found)
+    assert sum(wrong(one) for one in pictures) <= 0.1 * names
+    assert sum(invented(one) for one in pictures) == 0  # nor does a yellow poster that says "red box" count
     assert np.median(errors) < 0.04
 
 
