@@ -82,7 +82,6 @@ class Crowd:
         """Evaluate what the prompts share, and give each answer its sequence."""
         shared = _shared(group)
         self._make_room(_cells(group))
-        self._use_idle_cores()
         kept = self._forget(_common([self._held, shared]) // STEP * STEP)
         until = max(each.deadline for each in group)
         for start in range(kept, len(shared), STEP):
@@ -143,7 +142,7 @@ class Crowd:
         if cells <= self._cells:
             return
         self.close()
-        cells = -(-cells // _PORTION) * _PORTION
+        cells = -(-2 * cells // _PORTION) * _PORTION  # twice the need: a new context has lost the prefix
         self._context = self._session.new_context(cells, self._alarm, STEP, SEQUENCES + 1)
         self._memory = self._lib.llama_get_memory(self._context)
         self._cells = cells
@@ -177,6 +176,7 @@ class Crowd:
             batch.token[i], batch.pos[i], batch.logits[i] = token, position, wanted
             batch.n_seq_id[i], batch.seq_id[i][0] = 1, sequence
         with self._turns.patient(), self._alarm.at(deadline):
+            self._use_idle_cores()
             status = self._lib.llama_decode(self._context, batch)
         self._lib.llama_batch_free(batch)
         if status == ABORTED:
