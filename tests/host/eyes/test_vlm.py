@@ -5,16 +5,18 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from tests.tiny_models import write_model, write_projector
 
 from llmos.camera import Picture
+from llmos.eyes import Eyes, Lens
 from llmos.eyes.vision_frame import LABEL, VisionFrame, read_vision
 from llmos.eyes.vlm import COLOUR, ModelDetector, in_our_units, make_detector, open_kernel_that_sees, schema
 from llmos.inference import Answer, DeadlineExpired, InferenceError, conforms
 from llmos.inference._llama import LlamaKernel, open_session
+from llmos.world.grid import Grid
 
 THING = {"label": "red box", "bbox": [100, 400, 300, 900], "confidence": 80, "depth_cm": 45}
 SCENE = {"openings": [], "blocked": [], "floor_percent": 40, "environment": "room", "surface": "wood"}
@@ -93,6 +95,22 @@ def test_the_whole_way_from_a_picture_to_a_frame(model):
         assert conforms(json.loads(answer.text), schema())
         assert VisionFrame.model_validate_json(frame.model_dump_json()) == frame
     assert kept[1].tokens_cached > 1000 > kept[1].tokens_in - kept[1].tokens_cached  # the prompt is long
+
+
+def test_nonsense_in_good_form_passes_the_eyes_and_frees_nothing(model):
+    """From the camera to places in the map: the measured cells stay to the bit, whatever is claimed."""
+    grid = Grid((4, 4))
+    grid.update((0, 0, 0), [1.5], [0.0], 2.0, 0)
+    before = grid.logodds.copy()
+    pictures = iter([jpeg(seed) for seed in range(3)])
+    eyes = Eyes(lambda: (next(pictures), 0, ""), ModelDetector(model), Lens(), grid, "red box", 300.0)
+    for now_ms in (0, 1000, 2000):
+        assert eyes.shoot(now_ms) == ""
+        seen = eyes.study((0.0, 0.0, 0.1), now_ms)
+        assert seen.frame is not None
+        assert seen.problem == ""
+    assert eyes.count == 3
+    assert np.array_equal(grid.logodds, before)
 
 
 def test_a_model_that_is_late_has_seen_nothing(model):
@@ -176,9 +194,13 @@ def test_a_label_is_data(label):
         assert 0 < len(thing.label) <= LABEL
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), lambda children: (
-    st.lists(children) | st.dictionaries(st.sampled_from(["detections", "scene", *THING, *SCENE]), children)
-)))  # fmt: skip
+words = st.sampled_from(["detections", "scene", *THING, *SCENE])
+leaves = st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=9)
+shapes = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(words, inner), max_leaves=12)
+
+
+@settings(max_examples=50)
+@given(shapes)
 def test_no_answer_makes_the_detector_fail(answer):
     """JSON of any shape."""
     assert isinstance(look(answer)[0], VisionFrame)
