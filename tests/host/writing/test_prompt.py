@@ -58,10 +58,10 @@ def test_prompt_and_answer_fit_the_context(smollm2) -> None:
     """With the longest wish, program, refusal and examples, for SmolLM2's tokenizer."""
     session, system = smollm2._session, writer_prompt(CUBE)
     wish = ("drive a square of 30 cm and blink " * 9)[:LONGEST_WISH]
-    longest = sorted(examples(), key=lambda example: len(session._tokenize(example[1])))
+    longest = sorted(examples(), key=lambda example: len(session.tokens(example[1])))
     first = session.prompt(system, wish, longest[-EXAMPLES:])
     program = "GUARD g0, front_left < 1234mm\n" * 100
-    while len(session._tokenize(program)) > MAX_TOKENS:
+    while len(session.tokens(program)) > MAX_TOKENS:
         program = program[:-1]
     refusal = complaint("rule duration, word 12, line 13: ms is 917083; " * 9)
     assert len(refusal) > LONGEST_TOLD
