@@ -89,7 +89,7 @@ class Report:
 
     def summary(self) -> dict[str, Any]:
         """Return the mission's result as the command line's --json prints it."""
-        shortest = judge.shortest_m(self.arena, self.radius_m) if self.goal.place_m else None
+        shortest = self.shortest_m()
         driven = self.driven_m()
         return {
             "outcome": self.outcome,
@@ -116,6 +116,12 @@ class Report:
             "program": self.program(),
             "foresight": self.foresight.summary() if self.foresight else None,
         }
+
+    def shortest_m(self) -> float | None:
+        """Return the length of the shortest way to the goal, by the true map; None where there is none."""
+        if self.goal.label:
+            return judge.shortest_to_m(self.arena, self.radius_m, self.goal.label)
+        return judge.shortest_m(self.arena, self.radius_m) if self.goal.place_m else None
 
     def seen(self) -> dict[str, Any] | None:
         """Return what the eyes have seen: pictures, and the things that are believed; None without eyes."""

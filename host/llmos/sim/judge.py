@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from llmos.eyes.names import words
+from llmos.planning import reachable_costs
 from llmos.sim.arena import Arena, clearance, ground
 from llmos.sim.ground import Grid
 from llmos.sim.route import Point, route
@@ -122,6 +124,27 @@ def shortest_m(arena: Arena, radius_m: float) -> float | None:
     """Length of the shortest way to the goal's tolerance, or None where there is no goal or no way."""
     way = shortest_way(arena, radius_m)
     return length(list(way)) if way else None
+
+
+@functools.lru_cache(maxsize=64)
+def shortest_to_m(arena: Arena, radius_m: float, label: str) -> float | None:
+    """Length of the shortest way to within the goal's tolerance of a thing's edge, by the thing's label.
+
+    The end is the cell of the fine grid with the shortest way over cells, which may be some centimetres
+    longer than the best. None where nothing is called so, or no way leads to it.
+    """
+    where, start = ground(arena, radius_m), (arena.start.x, arena.start.y)
+    ends = np.zeros_like(where.reached)
+    for thing in arena.objects:
+        if words(label) <= words(thing.label):
+            away = np.hypot(where.xs[None, :] - thing.x, where.ys[:, None] - thing.y)
+            ends |= where.reached & (away <= thing.radius_m + arena.criteria.goal_tolerance_m)
+    first = where.nearest_free(*start)
+    if first is None or not ends.any():
+        return None
+    far = reachable_costs(np.where(where.blocked, np.inf, 1.0).astype(np.float32), first)
+    row, column = divmod(int(np.where(ends, far, np.inf).argmin()), where.width)
+    return length(route(arena, radius_m, start, (float(where.xs[column]), float(where.ys[row]))))
 
 
 def _until_near(way: list[Point], goal: Point, tolerance: float) -> list[Point]:

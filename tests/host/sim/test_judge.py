@@ -142,3 +142,13 @@ def test_how_near_the_body_came_to_an_obstacle() -> None:
             judge.Sample(1, x, y, 0.0, 0, 0, [0, 0, 0]),
         ]
         assert judge.nearest_m(judge.Truth({}, "cube", 0, samples), case, RADIUS) == pytest.approx(near)
+
+
+def test_the_way_to_a_thing_ends_near_its_edge() -> None:
+    """Straight up to the tolerance before the nearest thing of that name; a wall around it leaves no way."""
+    things = [{"colour": "red", "shape": "box", "x": x, "y": 0.0, "radius_m": 0.1} for x in (1.0, 1.5)]
+    case = arena(objects=things)
+    assert judge.shortest_to_m(case, RADIUS, "red box") == pytest.approx(1.6, abs=0.03)
+    assert judge.shortest_to_m(case, RADIUS, "box") == judge.shortest_to_m(case, RADIUS, "red box")
+    assert judge.shortest_to_m(case, RADIUS, "red ball") is None
+    assert judge.shortest_to_m(arena(objects=things, walls=((0, -2, 0, 2),)), RADIUS, "red box") is None
