@@ -6,6 +6,7 @@ LlmosError                  anything that LLMos refuses or cannot do
 ├── BoardError              a host that breaks the clock channel's protocol (llmos.sim.board)
 ├── CalibrationError        a calibration that cannot be made                (llmos.calibration)
 ├── CameraError             a camera that sends no pictures                  (llmos.camera)
+├── ConfidenceError         the weights of confidence are missing or wrong   (llmos.brains.confidence)
 ├── EvaluationError         an evaluation that cannot be run                 (llmos.evaluation)
 ├── FaultError              a fault that cannot be switched on               (llmos.sim.faults)
 ├── FirmwareDied            the MicroPython behind a virtual robot ended     (llmos.sim.child)
@@ -22,6 +23,7 @@ LlmosError                  anything that LLMos refuses or cannot do
 ├── FlashFileError          a virtual flash's file that cannot be used       (llmos.sim.flash)
 ├── GoalError               a goal that cannot be understood                 (llmos.kernel.goal)
 ├── InferenceError          a model that cannot be had or does not answer    (llmos.inference)
+│   ├── BudgetSpent         the run has no more calls, tokens or seconds    (llmos.brains.budget)
 │   └── DeadlineExpired     no answer in time
 ├── InputError              a block's file that cannot be read              (llmos.cli.bytecode)
 ├── InvalidDecision         an answer that is no legal decision              (llmos.kernel.decision)
