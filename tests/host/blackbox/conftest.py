@@ -28,6 +28,19 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> Record:
     return record_of(tmp_path_factory.mktemp("drive"), goal="drive", max_cycles=2)
 
 
+@pytest.fixture(scope="session")
+def two_brains(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    """An exploration by two brains, the planner set to work at once."""
+    folder = tmp_path_factory.mktemp("dual")
+    return record_of(folder, goal="explore", kernel="dual:random", think=True, max_cycles=2)
+
+
+@pytest.fixture(scope="session")
+def behaviour(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    """A behaviour."""
+    return record_of(tmp_path_factory.mktemp("blink"), goal="blink red twice", kernel="random")
+
+
 @pytest.fixture
 def edited(drive: Record, tmp_path: Path) -> Callable[[str, Callable[[dict[str, Any]], object]], Record]:
     """Return the drive's record with its last line of a kind changed."""

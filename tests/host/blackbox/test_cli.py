@@ -10,8 +10,6 @@ import pytest
 from llmos.__main__ import main
 from llmos.blackbox import NAME, Record
 
-from .conftest import record_of
-
 Edit = Callable[[str, Callable[[dict[str, Any]], object]], Record]
 
 
@@ -70,11 +68,10 @@ def test_a_step_is_explained_in_all_its_parts(drive: Record, llmos: Llmos) -> No
     assert sum("?" * 10 in line for line in out.splitlines()) > 10  # the map
 
 
-def test_the_probabilities_of_a_choice_are_drawn(tmp_path: Path, llmos: Llmos) -> None:
+def test_the_probabilities_of_a_choice_are_drawn(two_brains: Record, llmos: Llmos) -> None:
     """One bar for each candidate, and the calibrated confidence."""
-    record = record_of(tmp_path, goal="explore", kernel="dual:random", max_cycles=1)
-    thought = list(record.all("step"))[-1]["step"]["thought"]
-    _, out, _ = llmos("why", record.path, 1)
+    thought = list(two_brains.all("step"))[1]["step"]["thought"]
+    _, out, _ = llmos("why", two_brains.path, 1)
     assert (thought["brain"], len(thought["probabilities"])) == ("instinct", 4)
     for name, chance in thought["probabilities"].items():
         assert f"{name:4} {chance:6.3f} {'#' * round(30 * chance)}" in out
@@ -103,10 +100,9 @@ def test_json_holds_the_record(drive: Record, llmos: Llmos) -> None:
     }
 
 
-def test_a_behaviour_is_explained(tmp_path: Path, llmos: Llmos) -> None:
+def test_a_behaviour_is_explained(behaviour: Record, llmos: Llmos) -> None:
     """What was asked, the program, its proof, what it means, and what came back."""
-    record = record_of(tmp_path, goal="blink red twice", kernel="random")
-    _, out, _ = llmos("why", record.path)
+    _, out, _ = llmos("why", behaviour.path)
     for part in ("chosen: blink", "→ {", "program 1: accepted", "Repeat 2 times", "completed at word"):
         assert part in out
 
