@@ -23,7 +23,7 @@ def cycle_line(step: Step) -> str:
     """Return one readable line about a cycle."""
     x, y, heading = step.pose
     where = f"({x:5.2f},{y:5.2f}) {math.degrees(heading) % 360:3.0f}°"
-    what = f"{step.mode:11} {choice(step)}{proof(step)}{ending(step)}"
+    what = f"{step.mode:11} {choice(step)}{proof(step)}{ending(step)}{sights(step)}"
     return plain(f"{step.cycle:3d} {step.ms / 1000:6.1f}s {where} {what}")
 
 
@@ -57,6 +57,16 @@ def ending(step: Step) -> str:
         return note
     result = "" if step.acted.result == "success" else f"{step.acted.result}: "
     return f" → {result}{step.acted.details}{note}"
+
+
+def sights(step: Step) -> str:
+    """Return what the newest picture shows, or why there is none; labels are quoted, as they are data."""
+    if step.seen is None:
+        return ""
+    if step.seen.problem:
+        return f" | sees nothing: {step.seen.problem}"
+    labels = sorted({f"“{one.label}”" for one in step.seen.objects if one.age_ms == 0})
+    return f" | sees {', '.join(labels)}" if labels else ""
 
 
 def shows_maps(out: TextIO) -> bool:
