@@ -189,6 +189,16 @@ class Session:
         del self._held[count:]
         return count
 
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Forget what was evaluated but perhaps not noted when a Ctrl-C came."""
+        held = len(self._held)
+        try:
+            yield
+        except BaseException:
+            self._keep(held)
+            raise
+
     def _position(self, index: int) -> int:
         """Where what is held at an index, or would come next, stands for the model."""
         return index
@@ -214,8 +224,9 @@ class Session:
         array = (self.lib.llama_token * len(tokens))(*tokens)
         batch = self.lib.llama_batch_get_one(array, len(tokens))
         batch.pos = (self.lib.llama_pos * len(tokens))(*range(start, start + len(tokens)))
-        status = self.lib.llama_decode(self._context, batch)
-        self._held += tokens
+        with self._noted():
+            status = self.lib.llama_decode(self._context, batch)
+            self._held += tokens
         if status != 0:  # what was evaluated before the end stays, so that the next call starts from there
             reached = self.lib.llama_memory_seq_pos_max(self._memory, 0) + 1
             self._keep(held + max(0, reached - start))

@@ -20,6 +20,7 @@ from ._types import DeadlineExpired, InferenceError
 
 CONTEXT_TOKENS = 4096
 LONGEST_PICTURE = 1024  # tokens; 1024 x 1024 pixels of Qwen3-VL, larger pictures are made smaller
+_LOOK_S = 0.1
 LARGEST_PIXELS = 1 << 24  # of a picture that is decoded at all
 
 
@@ -152,11 +153,12 @@ class SeeingSession(Session):
             before = len(self._held)
             start, after = self._position(before), self.lib.llama_pos()
             callback = self._mtmd.mtmd_helper_post_decode_callback()
-            status = self._mtmd.mtmd_helper_decode_image_chunk(
-                self._eyes, self._context, picture.chunk, features, start, 0, self.context_tokens,
-                ctypes.byref(after), callback, None,
-            )  # fmt: skip
-            self._held += [number] * picture.tokens
+            with self._noted():
+                status = self._mtmd.mtmd_helper_decode_image_chunk(
+                    self._eyes, self._context, picture.chunk, features, start, 0, self.context_tokens,
+                    ctypes.byref(after), callback, None,
+                )  # fmt: skip
+                self._held += [number] * picture.tokens
             if status != 0:
                 self._keep(before)
                 self._check_time()
@@ -174,7 +176,8 @@ class SeeingSession(Session):
         self._check_time()
         threading.Thread(target=work, daemon=True).start()
         try:
-            ended.wait()
+            while not ended.wait(_LOOK_S):  # a signal that another thread got is seen then
+                pass
         except BaseException:
             self._alarm.ring()
             ended.wait()
