@@ -97,8 +97,9 @@ class Journal:
         rows = list(_read(folder / RUNS))
         self.rows: dict[str, Row] = {row["key"]: row for row in rows if row["code"] == code}
         self.stale = [row for row in rows if row["code"] != code]
-        with (folder / OLD).open("a", encoding="utf-8") as old:
-            old.writelines(_line(row) for row in self.stale)
+        if self.stale:
+            with (folder / OLD).open("a", encoding="utf-8") as old:
+                old.writelines(_line(row) for row in self.stale)
         fresh = folder / f"{RUNS}.new"
         fresh.write_text("".join(_line(row) for row in self.rows.values()), encoding="utf-8")
         fresh.replace(folder / RUNS)

@@ -57,7 +57,8 @@ def write(kind: Kind, rows: list[Row], options: Mapping[str, Any], folder: Path)
     _put(folder / "table.json", json.dumps(facts, indent=1) + "\n")
     _put(folder / "runs.csv", as_csv(rows, NOT_IN_CSV))
     for name, lines in tables.items():
-        _put(folder / f"{name}.csv", as_csv(lines))
+        if lines:
+            _put(folder / f"{name}.csv", as_csv(lines))
     if kind.page:
         said = ", ".join(f"{name} {value}" for name, value in options.items())
         _put(folder / "report.html", kind.page(f"llmos eval: {said}", rows, tables))
