@@ -46,12 +46,14 @@ GAP_PX, GAP_SHARE = (
 NEAREST_PART = 85  # percentile of the ends of the ground below a thing: a corner stands before its sides
 BALL_FILL = 0.70, 0.86  # a disc fills 0.785 of its box
 BALL_ASPECT = 0.8, 1.25
+CAP, CAP_FILL = 0.15, 0.72  # of a disc's box, the upper 0.15 is filled to 0.48
 TALL = 1.12  # a cylinder is higher than wide, a box is not
 BLOCKED_M, OPEN_M = 0.8, 1.2  # ground that ends nearer is blocked, ground that goes on further is open
 MOST_PIXELS = 4_000_000
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
+Numbers = NDArray[np.uint8]
 
 
 class Patch(NamedTuple):
@@ -93,7 +95,8 @@ class ColourDetector:
 
     def _look(self, image: Image.Image) -> VisionFrame:
         ground = floor_ends(np.asarray(image, np.float32))
-        found = [self._detect(patch, ground) for patch in patches(colour_numbers(image))]
+        numbers = colour_numbers(image)
+        found = [self._detect(patch, numbers, ground) for patch in patches(numbers)]
         things = sorted((one for one in found if one), key=lambda one: -one.confidence)
         lens = self._lens
         columns = np.array_split(np.arange(lens.size[0]), COLUMNS)
@@ -110,7 +113,7 @@ class ColourDetector:
         row = float(np.max(ends))  # the nearest end
         return round(min(self._lens.ground_m(column, row), 10.0), 3) if row < self._lens.size[1] else 0.0
 
-    def _detect(self, patch: Patch, ground: Rows) -> Detection | None:
+    def _detect(self, patch: Patch, numbers: Numbers, ground: Rows) -> Detection | None:
         """Return what a patch is; None where it does not stand on the ground."""
         width, height = self._lens.size
         high = patch.bottom - patch.top
@@ -118,7 +121,7 @@ class ColourDetector:
         cut = patch.left <= 1 or patch.right >= width - 1 or patch.bottom >= height - 1 or patch.top <= 0
         if gap > max(GAP_PX, GAP_SHARE * high) and patch.bottom < height - 1:
             return None
-        shape = "" if cut else shape_of(patch)
+        shape = "" if cut else shape_of(patch, numbers)
         near_m, width_m = self._ball(patch) if shape == "ball" else self._upright(patch)
         if not math.isfinite(near_m):
             return None
@@ -153,11 +156,13 @@ class ColourDetector:
         return radius / math.sin(half) * math.cos(below) - radius, 2 * radius
 
 
-def shape_of(patch: Patch) -> str:
-    """Return the shape of a patch that is seen whole."""
+def shape_of(patch: Patch, numbers: Numbers) -> str:
+    """Return the shape of a patch that is seen whole; of all, only a ball is round above."""
     wide, high = patch.right - patch.left, patch.bottom - patch.top
     fill, aspect = patch.area / (wide * high), high / wide
-    if BALL_FILL[0] <= fill <= BALL_FILL[1] and BALL_ASPECT[0] <= aspect <= BALL_ASPECT[1]:
+    cap = numbers[patch.top : patch.top + max(1, round(CAP * high)), patch.left : patch.right]
+    round_ = (cap == list(HUES).index(patch.colour) + 1).mean() < CAP_FILL
+    if round_ and BALL_FILL[0] <= fill <= BALL_FILL[1] and BALL_ASPECT[0] <= aspect <= BALL_ASPECT[1]:
         return "ball"
     if fill < BALL_FILL[0]:
         return ""
@@ -179,7 +184,7 @@ def scene_of(floor_m: tuple[float, ...], ends: Rows, height: int) -> SceneSeen:
     )
 
 
-def colour_numbers(image: Image.Image) -> NDArray[np.uint8]:
+def colour_numbers(image: Image.Image) -> Numbers:
     """Return for each pixel the number of its colour, from 1 on; 0 for none."""
     hsv = np.asarray(image.convert("HSV"))
     named = np.zeros(256, np.uint8)
@@ -191,7 +196,7 @@ def colour_numbers(image: Image.Image) -> NDArray[np.uint8]:
     return np.where(strong, named[hsv[..., 0]], 0).astype(np.uint8)
 
 
-def patches(numbers: NDArray[np.uint8]) -> list[Patch]:
+def patches(numbers: Numbers) -> list[Patch]:
     """Return the patches of one colour that are large enough, found by their runs in each row."""
     rows, width = numbers.shape
     wide = np.zeros((rows, width + 1), np.uint8)

@@ -1,19 +1,21 @@
 """Things that keep their identity from picture to picture, with their places in the map.
 
-A sighting belongs to the nearest thing within MATCH_M whose label it fits; along the line of sight, where a
-camera measures worst, it may be off by as much as its own error. A label fits where all its words are in the
-other: `red` fits `red box`. A thing has the label that it was most often given.
+A sighting belongs to the nearest thing within MATCH_M whose label it fits, a believed one first; along the
+line of sight, where a camera measures worst, it may be off by as much as its own error. A label fits where
+all its words are in the other: `red` fits `red box`. Within SAME_M one word in common beside the shape is
+enough, as no two things stand in one place. A thing has the label that it was most often given.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from llmos.eyes.names import words
+from llmos.eyes.names import SHAPES, words
 
 Point = tuple[float, float]
 
 MATCH_M = 0.5
+SAME_M = 0.2
 CONFIRM = 3  # sightings by its label, after which a thing is believed
 LOSE, FORGET = 10, 30  # pictures in a row that should have shown it
 MOST_WEIGHT = 4000.0  # 1/m², of all sightings together: what is seen now always counts for something
@@ -66,6 +68,11 @@ class _Track:
         named = [label for label in self.votes if len(words(label)) == most]
         return max(named, key=lambda label: self.votes[label])
 
+    @property
+    def believed(self) -> bool:
+        """Whether it was seen often enough by its label, and not looked for in vain too often."""
+        return self.votes.get(self.label, 0) >= CONFIRM and self.missed < LOSE
+
 
 def fits(one: str, other: str) -> bool:
     """Tell whether two labels may mean the same: the words of one are among those of the other."""
@@ -94,11 +101,12 @@ class Tracker:
         """
         left = list(self._tracks)
         for sighting in sorted(sightings, key=lambda one: -one.confidence):
-            match = min(left, key=lambda track: _apart(track, sighting), default=None)
-            if match is None or _apart(match, sighting) > MATCH_M:
-                match = self._begin(sighting, now_ms)
-            else:
+            near = [track for track in left if _belongs(sighting, track)]
+            if near:
+                match = min(near, key=lambda track: (not track.believed, _apart(track, sighting)))
                 left.remove(match)
+            else:
+                match = self._begin(sighting, now_ms)
             _update(match, sighting, now_ms)
         for track in left:
             if visible(track.pos_m, track.width_m):
@@ -129,7 +137,7 @@ class Tracker:
                 confidence=round(track.confidence, 3),
                 age_ms=now_ms - track.seen_ms,
                 width_m=round(track.width_m, 3),
-                confirmed=track.votes[track.label] >= CONFIRM and track.missed < LOSE,
+                confirmed=track.believed,
                 lost=track.missed >= LOSE,
             )
             for track in self._tracks
@@ -142,10 +150,14 @@ def _miss(track: _Track) -> None:
     track.confidence *= MISSED
 
 
+def _belongs(sighting: Sighting, track: _Track) -> bool:
+    apart = _apart(track, sighting)
+    same = apart <= SAME_M and bool((words(sighting.label) & words(track.label)) - set(SHAPES))
+    return same or (apart <= MATCH_M and fits(sighting.label, track.label))
+
+
 def _apart(track: _Track, sighting: Sighting) -> float:
     """Return how far a sighting is from a thing, in m; its own error is forgiven along the line of sight."""
-    if not any(fits(sighting.label, label) for label in track.votes):
-        return math.inf
     east, north = sighting.pos_m[0] - track.pos_m[0], sighting.pos_m[1] - track.pos_m[1]
     cosine, sine = math.cos(sighting.bearing), math.sin(sighting.bearing)
     along, across = east * cosine + north * sine, north * cosine - east * sine

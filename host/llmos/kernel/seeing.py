@@ -16,6 +16,7 @@ from llmos.world.grid import FREE, OCCUPIED
 DIRECTIONS = 8  # pictures of a look all around
 WITHIN_M = 0.05  # a thing counts as reached this far inside the tolerance around its edge
 SPARE_M = 0.03  # by which the way up to it ends further inside
+DEARER_PER_M = 60.0  # cells of way for each metre that a point is off its cell's centre
 SETTLE_MS = 300  # what a real camera's picture is old
 VIEW_CELLS = 10  # from so near, things are looked at
 APART_M = 0.4  # a place this near to one where the robot has looked all around shows nothing new
@@ -94,16 +95,23 @@ def miss(mind: Mind) -> None:
 
 
 def aim(mind: Mind) -> Point | None:
-    """Return where to drive: the goal's place, or the nearest cell from which a thing is reached."""
+    """Return where to drive: the goal's place, or the nearest place from which a thing is reached.
+
+    That is a cell's centre, or a point of the cell that is nearer to the thing, where the centre is too far.
+    """
     thing, grid = mind.sought, mind.belief.grid
     if thing is None:
         return mind.goal.place_m
     most = thing.width_m / 2 + mind.settings.tolerance_m - WITHIN_M - SPARE_M
-    fit = (distances(grid, thing.pos_m) <= most) & np.isfinite(mind.reach)
+    lacks = np.maximum(distances(grid, thing.pos_m) - most, 0.0)
+    fit = (lacks <= grid.cell_m / 2) & np.isfinite(mind.reach)
     if not fit.any():
         return thing.pos_m
-    row, col = divmod(int(np.where(fit, mind.reach, np.inf).argmin()), grid.shape[1])
-    return grid.centre((row, col))
+    detour = mind.reach + DEARER_PER_M * lacks  # a point off the centre has less room
+    cell = divmod(int(np.where(fit, detour, np.inf).argmin()), grid.shape[1])
+    x, y = grid.centre(cell)
+    share = float(lacks[cell]) / max(math.dist((x, y), thing.pos_m), 1e-6)
+    return x + share * (thing.pos_m[0] - x), y + share * (thing.pos_m[1] - y)
 
 
 def unlooked(mind: Mind, limit: int) -> list[Candidate]:

@@ -56,7 +56,7 @@ def test_what_cannot_be_seen_is_not_missed() -> None:
 def test_identity_and_place_under_noise(seed: int) -> None:
     """Things 1.2 m apart, two of one label, keep their ids through 40 noisy pictures in any order."""
     chance, tracker = random.Random(seed), Tracker()
-    true = {"red box": [(1.0, 0.0), (1.0, 1.2)], "blue ball": [(2.0, 0.3)], "red ball": [(1.1, 0.1)]}
+    true = {"red box": [(1.0, 0.0), (1.0, 1.2)], "blue ball": [(2.0, 0.3)], "red ball": [(1.4, 0.0)]}
     for now in range(40):
         shots = [
             seen(label, x + chance.gauss(0, 0.06), y + chance.gauss(0, 0.06))
@@ -83,7 +83,7 @@ def test_near_sightings_outweigh_far_ones() -> None:
 
 
 def test_labels_fit_by_words_and_win_by_votes() -> None:
-    """`red` may be a red box, a blue box may not; one wrong name among many changes nothing."""
+    """`red` may be a red box, a blue box may not stand there; one wrong name among many changes nothing."""
     tracker = Tracker()
     for label in ("red", "red box", "red cylinder", "red box", "red", "red box"):
         tracker.see([seen(label)], always, 0)
