@@ -74,13 +74,14 @@ def room(seed: int) -> Arena:
         while len(names) < 6:
             name = chance.choice(VISIBLE), chance.choice(SHAPES)
             names += [name] if name not in names else []
-        things = [
+        radii = [round(chance.uniform(0.09, 0.14), 3) for _ in names]
+        things = [  # boxes no higher than wide, by which the detector tells them from cylinders
             {
                 "colour": colour, "shape": shape,
                 "x": round(chance.uniform(-1.8, 1.8), 2), "y": round(chance.uniform(-1.8, 1.8), 2),
-                "radius_m": round(chance.uniform(0.08, 0.14), 3), "height_m": 0.15 if shape == "box" else 0.3,
+                "radius_m": radius, "height_m": round(1.3 * radius, 3) if shape == "box" else 0.32,
             }
-            for colour, shape in names
+            for (colour, shape), radius in zip(names, radii, strict=True)
         ]  # fmt: skip
         arena = Arena.model_validate(
             {
