@@ -168,6 +168,7 @@ def run_mission(
                 pictures,
                 sight and box.kernel(Metered(sight, mine.purse)),
             )
+            report.spent = mine.purse.used()
         with suppress(TruthError):  # there is none where the board was killed, or had not begun
             report.truth = None if order.port else judge.read_truth(truth)
         report.wall_s = time.monotonic() - began

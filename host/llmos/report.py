@@ -1,7 +1,7 @@
 """What is asked of a robot, and what came of it."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,7 @@ class Report:
     eyes: Eyes | None = None
     draft: Draft | None = None  # a behaviour's program,
     run: Run | None = None  # and what came of it
+    spent: Budget | None = None  # by all models, the planner's and the eyes' included
     truth: judge.Truth | None = None
     sim_s: float = 0.0
     wall_s: float = 0.0
@@ -107,6 +108,7 @@ class Report:
             "wall_s": round(self.wall_s, 3),
             "blocks": self.blocks(),
             "llm": self.model(),
+            "spent": asdict(self.spent) if self.spent else None,
             **figures.decisions(self.steps, self.wall_s),
             "guards": figures.guards(self.steps),
             **figures.coverage_paths(self.arena, self.radius_m, self.belief, self.truth),

@@ -5,7 +5,7 @@ import math
 import os
 import shutil
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 from llmbytecode import Certificate
 from llmos.kernel.mind import Mind, Step
@@ -127,13 +127,22 @@ def closing(report: Report) -> str:
         f"  {sent['sent']} blocks of {sent['words']} words run, {sent['refused']} refused",
         *(f"  {line}" for line in (used_lines(report.run) if report.run else [])),
     ]
-    return "\n".join(map(plain, lines if report.draft else [*lines, f"  goal: {report.goal}", asked(report)]))
+    if not report.draft:
+        lines += [f"  goal: {report.goal}", *asked(report.order.kernel, result)]
+    return "\n".join(map(plain, lines))
 
 
-def asked(report: Report) -> str:
-    """Return how the model did, in words."""
-    model = report.model()
-    return (
-        f"  {report.order.kernel}: {model['calls']} decisions, {model['valid']} valid, "
-        f"median {model['p50_ms']:.0f} ms, 95 % within {model['p95_ms']:.0f} ms"
-    )
+def asked(kernel: str, result: dict[str, Any]) -> list[str]:
+    """Return who decided, and how the model did, in words."""
+    model, spent = result["llm"], result["spent"]
+    who = ", ".join(f"{count} {brain}" for brain, count in result["brains"].items()) or "none"
+    lines = [
+        f"  {kernel}: {result['decisions']} decisions ({who}); {model['valid']} of {model['calls']} answers "
+        f"valid, median {model['p50_ms']:.0f} ms, 95 % within {model['p95_ms']:.0f} ms"
+    ]
+    if result["escalations"]:
+        reasons = ", ".join(f"{reason} {count}x" for reason, count in result["escalations"].items())
+        lines.append(
+            f"  planner began: {reasons}; models in all: {spent['calls']} calls, {spent['tokens']} tokens"
+        )
+    return lines

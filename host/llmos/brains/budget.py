@@ -39,9 +39,15 @@ class Purse:
     """
 
     def __init__(self, budget: Budget) -> None:
-        self.left = budget
+        self.budget = self.left = budget
         self.spent = ""  # which limit was met, in words
         self._lock = threading.Lock()
+
+    def used(self) -> Budget:
+        """Return what has been taken out of it."""
+        whole, left = self.budget, self.left
+        seconds = round(whole.seconds - left.seconds, 3)
+        return Budget(whole.calls - left.calls, whole.tokens - left.tokens, seconds)
 
     def reserve(self, request: Request) -> tuple[Request, int]:
         """Take a call and its most tokens out of the budget; return the request as it may be asked."""

@@ -30,7 +30,7 @@ from llmos.sim.explore import reference_m
 
 MISSIONS = KINDS["missions"]
 PLAN = Missions(("simple", "clutter:0"), ("rule",), 1, ("plain",))
-CLOCKED = ("wall_s", "decisions_per_s", "thought_ms")  # what the wall clock says
+CLOCKED = ("wall_s", "decisions_per_s", "thought_ms", "spent")  # what the wall clock says
 
 
 def silent(row: Row, done: int, count: int, before: int) -> None:
