@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
 
 from llmbytecode import Outcome
 from llmos.blackbox import Box, Recorder
@@ -42,6 +43,25 @@ NO_PICTURES = PictureSource()  # of a record, which has its own
 WRITING_S = 120.0  # least time for a behaviour's program
 
 
+@dataclass(frozen=True)
+class Means:
+    """What a mission is carried out with: all but the robot itself, which is connected to when it begins.
+
+    Args:
+        manifest: the robot's.
+        kernel: who decides, or makes a behaviour's program.
+        box: what all that comes from outside passes through.
+        pictures: the camera's.
+        sight: the model that looks at them; None where colours and shapes do.
+    """
+
+    manifest: Manifest
+    kernel: Kernel
+    box: Box
+    pictures: Callable[[], Shot] = NO_PICTURES
+    sight: Kernel | None = None
+
+
 def with_goal(arena: Arena, goal: Goal) -> Arena:
     """Return the arena with the goal of this mission in the place of its own, for the judge."""
     place = ArenaGoal(x=goal.place_m[0], y=goal.place_m[1]) if goal.place_m else None
@@ -73,18 +93,8 @@ def sees_by_model(order: Order) -> bool:
     return order.camera and order.eyes != COLOUR
 
 
-def make_mind(
-    order: Order,
-    arena: Arena,
-    manifest: Manifest,
-    goal: Goal,
-    robot: Body,
-    kernel: Kernel,
-    box: Box,
-    pictures: Callable[[], Shot],
-    sight: Kernel | None = None,
-) -> Mind:
-    """Return a fresh mind for an order; `sight` is the model that looks at the pictures, where one does."""
+def make_mind(order: Order, arena: Arena, goal: Goal, robot: Body, means: Means) -> Mind:
+    """Return a fresh mind for an order."""
     start = (arena.start.x, arena.start.y, math.radians(arena.start.heading_deg))
     settings = Settings(
         tolerance_m=arena.criteria.goal_tolerance_m,
@@ -96,39 +106,40 @@ def make_mind(
         think=order.think,
         show_map=order.show_map,
     )
-    belief, boundary = Belief(manifest, start, arena.size_m), load_boundary(order.boundary)
+    belief, boundary = Belief(means.manifest, start, arena.size_m), load_boundary(order.boundary)
     return Mind(
         robot=robot,
         belief=belief,
         goal=goal,
-        strategy=STRATEGIES[strategy_of(kernel, boundary.strategy, goal.text, order.seed)],
+        strategy=STRATEGIES[strategy_of(means.kernel, boundary.strategy, goal.text, order.seed)],
         brain=make_brain(
             order.kernel,
-            kernel,
+            means.kernel,
             boundary,
             preset=order.preset,
             rates=Rates(settings.prefill_per_s, settings.decode_per_s),
-            arrived=None if robot.clock.simulated else lambda ready: bool(box.outside("plan", ready)),
+            arrived=None if robot.clock.simulated else lambda ready: bool(means.box.outside("plan", ready)),
         ),
         settings=settings,
-        pace=Pace.of(manifest.limits),
-        eyes=make_eyes(order, manifest, belief, goal, lambda: box.outside("camera", pictures), sight),
+        pace=Pace.of(means.manifest.limits),
+        eyes=make_eyes(order, goal, belief, means),
     )
 
 
-def make_eyes(
-    order: Order,
-    manifest: Manifest,
-    belief: Belief,
-    goal: Goal,
-    take: Callable[[], Shot],
-    sight: Kernel | None,
-) -> Eyes | None:
+def make_eyes(order: Order, goal: Goal, belief: Belief, means: Means) -> Eyes | None:
     """Return the eyes that an order asks for."""
     if not order.camera:
         return None
-    lens = camera_of(manifest).lens
-    return Eyes(take, make_detector(lens, sight), lens, belief.grid, goal.label, order.deadline_s)
+    lens = camera_of(means.manifest).lens
+    detector = make_detector(lens, means.sight)
+    return Eyes(
+        lambda: means.box.outside("camera", means.pictures),
+        detector,
+        lens,
+        belief.grid,
+        goal.label,
+        order.deadline_s,
+    )
 
 
 def run_mission(
@@ -157,16 +168,10 @@ def run_mission(
             pictures = PictureSource()
             mine = Metered(kernel or stack.enter_context(own_kernel(order)), order.budget)
             sight = stack.enter_context(own_eyes(order))
+            seeing = sight and box.kernel(Metered(sight, mine.purse))
+            means = Means(manifest, box.kernel(mine), box, pictures, seeing)
             carry_out(
-                report,
-                manifest,
-                box.kernel(mine),
-                box,
-                lambda: connected(order, manifest, truth, pictures=pictures),
-                watch,
-                tell,
-                pictures,
-                sight and box.kernel(Metered(sight, mine.purse)),
+                report, means, lambda: connected(order, manifest, truth, pictures=pictures), watch, tell
             )
             report.spent = mine.purse.used()
         with suppress(TruthError):  # there is none where the board was killed, or had not begun
@@ -203,34 +208,25 @@ def goal_of(order: Order, arena: Arena, ask: Callable[[str], str]) -> Goal:
 
 def carry_out(
     report: Report,
-    manifest: Manifest,
-    kernel: Kernel,
-    box: Box,
+    means: Means,
     connect: Connect,
     watch: Watch = lambda mind, step: None,
     tell: Tell = lambda report: None,
-    pictures: Callable[[], Shot] = NO_PICTURES,
-    sight: Kernel | None = None,
 ) -> None:
     """Do what the report's order asks for; all that comes from outside passes through the box."""
+    box = means.box
 
     def done(mind: Mind, step: Step) -> None:
         box.step(step)
         watch(mind, step)
 
-    order, boundary = report.order, load_boundary(report.order.boundary)
-    if boundary.goal != "rule":
-        report.goal = goal_of(
-            order, report.arena, lambda text: kind_of_goal(kernel, boundary.goal, text, order.seed)
-        )
+    settle_goal(report, means.kernel)
     try:
         if report.goal.behaviour:
-            behave(report, manifest, kernel, box, connect, tell)
+            behave(report, means, connect, tell)
         else:
             with box.connected(connect) as robot:
-                mind = make_mind(
-                    report.order, report.arena, manifest, report.goal, robot, kernel, box, pictures, sight
-                )
+                mind = make_mind(report.order, report.arena, report.goal, robot, means)
                 box.driven_by(mind)
                 report.belief, report.foresight, report.eyes = mind.belief, mind.foresight, mind.eyes
                 drive(mind, report, done)
@@ -240,22 +236,28 @@ def carry_out(
     box.ending(report)
 
 
-def behave(
-    report: Report, manifest: Manifest, kernel: Kernel, box: Box, connect: Connect, tell: Tell
-) -> None:
+def settle_goal(report: Report, kernel: Kernel) -> None:
+    """Ask the model what the sentence means, where the boundary leaves that to it and nothing is certain."""
+    order, who = report.order, load_boundary(report.order.boundary).goal
+    if who != "rule":
+        report.goal = goal_of(order, report.arena, lambda text: kind_of_goal(kernel, who, text, order.seed))
+        report.arena = with_goal(report.arena, report.goal)
+
+
+def behave(report: Report, means: Means, connect: Connect, tell: Tell) -> None:
     """Have the kernel make a behaviour's program, and run it."""
-    order = report.order
+    order, manifest = report.order, means.manifest
     way, seconds = order.way or usual_way(model_of(order.kernel)), max(order.deadline_s, WRITING_S)
     report.draft = draft = make_program(
-        order.goal, kernel, manifest, way, seed=order.seed, deadline_s=seconds
+        order.goal, means.kernel, manifest, way, seed=order.seed, deadline_s=seconds
     )
-    box.program(draft)
+    means.box.program(draft)
     tell(report)
     if draft.program is None:
         report.reason = f"no program was accepted; the last one: {draft.attempts[-1].refusal}"
         return
     block = certified(draft.program, manifest.limits)
-    with box.connected(connect) as robot:
+    with means.box.connected(connect) as robot:
         try:
             (report.run,) = run_blocks(robot, [block])
             report.ended = report.run.done.outcome == Outcome.COMPLETED

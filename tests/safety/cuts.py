@@ -14,7 +14,7 @@ from llmbytecode.verify import verify
 from llmos.blackbox import Box
 from llmos.inference import open_kernel
 from llmos.kernel.goal import read_goal
-from llmos.mission import drive, make_mind
+from llmos.mission import Means, drive, make_mind
 from llmos.report import Order, Report
 from llmos.sim.faults import Faults
 from llmos.sim.judge import Sample
@@ -70,7 +70,7 @@ def _mission(host: Host, arena: object, seed: int) -> None:
     order = Order(goal="explore", kernel="rule", seed=seed)
     goal = read_goal(order.goal, None, arena.size_m)  # type: ignore[attr-defined]
     kernel = open_kernel("rule")
-    mind = make_mind(order, arena, CUBE, goal, host.robot, kernel, Box())  # type: ignore[arg-type]
+    mind = make_mind(order, arena, goal, host.robot, Means(CUBE, kernel, Box()))  # type: ignore[arg-type]
     drive(mind, Report(order, arena, goal), lambda mind, step: None)  # type: ignore[arg-type]
 
 

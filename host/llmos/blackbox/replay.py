@@ -13,7 +13,7 @@ from llmos.blackbox._player import Differs, Player, RecordEnds
 from llmos.blackbox._recorder import said
 from llmos.errors import LlmosError
 from llmos.manifest import Manifest, load_manifest
-from llmos.mission import carry_out, own_kernel, sees_by_model, take
+from llmos.mission import Means, carry_out, own_kernel, sees_by_model, take
 from llmos.report import Order
 from llmos.sim.arena import Arena, load_arena
 
@@ -128,7 +128,8 @@ def _played(record: Record, order: Order, player: Player) -> str:
         report = take(order, arena, manifest, player)
         kernel = player.next_kernel()
         sight = player.next_kernel() if sees_by_model(order) else None
-        carry_out(report, manifest, kernel, player, lambda: nullcontext(player.body()), sight=sight)
+        means = Means(manifest, kernel, player, sight=sight)
+        carry_out(report, means, lambda: nullcontext(player.body()))
     except RecordEnds:
         return CUT if record.one("ending") is None else INTERRUPTED
     except Exception as error:  # as the run itself may have ended
