@@ -124,13 +124,13 @@ class Camera(Part):
     url: Annotated[str, Field(pattern="^https?://", max_length=200)] | None = None
     fov_deg: Annotated[float, Field(ge=20, le=120, strict=True)] = 60.0
     height_m: Annotated[float, Field(ge=0.02, le=0.7, strict=True)] = 0.12
-    pitch_deg: Annotated[float, Field(ge=-45, le=20, strict=True)] = -10.0
+    tilt_deg: Annotated[float, Field(ge=0, le=45, strict=True)] = 10.0  # downwards
     size: tuple[Pixels, Pixels] = (320, 240)
 
     @property
     def lens(self) -> Lens:
         """Its geometry."""
-        return Lens(math.radians(self.fov_deg), self.height_m, math.radians(self.pitch_deg), self.size)
+        return Lens(math.radians(self.fov_deg), self.height_m, -math.radians(self.tilt_deg), self.size)
 
 
 class Link(Part):
