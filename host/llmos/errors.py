@@ -2,6 +2,7 @@
 
 LlmosError                  anything that LLMos refuses or cannot do
 ├── ArenaError              an arena that is wrong or cannot be solved       (llmos.sim.arena)
+├── BabyAIError             an episode of BabyAI that cannot be played      (llmos.babyai)
 ├── BehaviourError          a behaviour that is not in the list             (llmos.behaviours)
 ├── BoardError              a host that breaks the clock channel's protocol (llmos.sim.board)
 ├── CalibrationError        a calibration that cannot be made                (llmos.calibration)
