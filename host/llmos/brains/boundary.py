@@ -82,6 +82,7 @@ def ask_point(
     text: str,
     choices: Sequence[str],
     *,
+    turns: tuple[tuple[str, str], ...] = (),
     preset: str = "quick",
     deadline_s: float = 2.0,
     seed: int = 0,
@@ -94,6 +95,7 @@ def ask_point(
         system: what the point decides, and what each choice means.
         text: the case.
         choices: the words.
+        turns: worked examples, pairs of case and choice.
         preset: how much thought the planner spends.
         deadline_s: wall time for all of it.
         seed: fixes every chance.
@@ -101,7 +103,9 @@ def ask_point(
     Raises:
         InferenceError: no answer was had; the caller's rule then answers.
     """
-    request = Request(system, text, choices=tuple(choices), deadline_s=deadline_s, seed=seed)
+    request = Request(
+        system, text, turns=turns, choices=tuple(choices), deadline_s=deadline_s, seed=seed
+    )  # fmt: skip
     if who == "planner":
         found = rsa.run(kernel, request, rsa.PRESETS[preset], rsa.Reading())
         return Chosen(found.text, {one: found.shares.get(one.lower(), 0.0) for one in choices}, found.calls)
