@@ -18,6 +18,7 @@ Example:
   llmos eval --arenas maze --kernels smollm2 --variants plain,shuffle,shuffle+map
   llmos eval --writing --kernels random,smollm2 --ways write,choose
   llmos eval --choices --arenas generated:30 --ways score,pass,instinct,majority,rsa
+  llmos eval --babyai --kernels expert,random,rule,smollm2,dual --jobs 2
 """
 # What the kinds take, each with its type and help; a kind names those that it takes, and their usual values.
 OPTIONS: dict[str, tuple[Any, str]] = {
@@ -30,9 +31,11 @@ OPTIONS: dict[str, tuple[Any, str]] = {
     "ways": (
         str,
         "By commas, of write, choose and choose3; with --choices of first, score, pass, unbiased, instinct, "
-        "decision, best_of, majority, refinement and rsa.",
+        "decision, best_of, majority, refinement and rsa; with --babyai of actions, all, named and steps.",
     ),
     "behaviours": (str, "Names, by commas."),
+    "families": (str, "By commas: goto, pickup, open, putnext and pick_up_seq_go_to, or all."),
+    "distractors": (click.IntRange(0, 20), "Objects in the room that the mission does not need."),
     "frames": (click.IntRange(1), "Most frames of each arena."),
     "seeds": (click.IntRange(1), "How often each is done, from seed 0."),
     "deadline": (options.SECONDS, "Seconds for a decision or a program."),

@@ -5,6 +5,7 @@ A kind of evaluation is one entry of `KINDS`; the first one is what `llmos eval`
 Errors: `LlmosError` <- `EvaluationError`.
 """
 
+from ._babyai import BABYAI
 from ._choices import CHOICES
 from ._figures import mission_table, pair_table
 from ._jobs import EvaluationError, Row, evaluate
@@ -16,7 +17,7 @@ from ._results import run, usual_folder, write
 from ._table import as_csv, as_text
 from ._writing import WRITING, Programs, Wanted, one_program, program_table, right_table
 
-KINDS = {kind.name: kind for kind in (MISSIONS, WRITING, CHOICES)}
+KINDS = {kind.name: kind for kind in (MISSIONS, WRITING, CHOICES, BABYAI)}
 
 __all__ = [
     "KINDS",
