@@ -56,6 +56,11 @@ class View:
             for one, times in zip(self.options, self.before, strict=True)
         }
 
+    def of(self, verb: str) -> dict[str, float]:
+        """Return the scores of a verb's options."""
+        scores = self.scores
+        return {one.text: scores[one.text] for one in self.options if one.verb == verb}
+
     def tried(self, verb: str) -> int:
         """Return how often a verb was tried with the same in the hands."""
         pairs = zip(self.options, self.before, strict=True)
@@ -118,7 +123,7 @@ class Instinct:
         """Choose; the rule stands in for a model that fails."""
         try:
             verb, sure, calls = self.verb(view)
-            scores = {text: score for text, score in view.scores.items() if text.startswith(verb)}
+            scores = view.of(verb)
             if len(scores) == 1:
                 return Choice(next(iter(scores)), "instinct", sure, calls)
             said = asked(self._kernel, view, tuple(scores))
@@ -139,7 +144,10 @@ class Instinct:
 
 
 class Dual:
-    """Two brains: a reactive rule where there is no choice, the instinct, and the planner where it doubts."""
+    """Two brains: a reactive rule where there is no choice, the instinct, and the planner where it doubts.
+
+    What to do is the instinct's word; the planner thinks about what to do it with.
+    """
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
@@ -159,11 +167,15 @@ class Dual:
         )
         if not reason:
             return choice
+        verb = next(one.verb for one in view.options if one.text == choice.text)
+        scores = view.of(verb)
+        if len(scores) == 1:
+            return choice
         try:
-            said = asked(self._kernel, view, tuple(view.scores), "planner")
+            said = asked(self._kernel, view, tuple(scores), "planner")
         except InferenceError as failure:
             return stand_in(view, failure)
-        found = judged(said.probabilities, view.scores, THINGS)
+        found = judged(said.probabilities, scores, THINGS)
         return Choice(found.id, "planner", found.confidence, (*choice.calls, *said.calls), reason)
 
 

@@ -1,6 +1,5 @@
 """Episodes: an agent in a level until the mission is done or the steps are used up."""
 
-import math
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -104,6 +103,7 @@ class SubgoalAgent:
     taken: Counter[tuple[str, str]] = field(default_factory=Counter)  # option and hands -> how often
     decisions: list[Decision] = field(default_factory=list)
     under_way: Subgoal | None = None
+    serving: tuple[Subgoal, ...] = ()  # of what could be done at the last decision, what served the mission
     rest: list[int] = field(default_factory=list)
 
     def act(self, observation: Any) -> int:
@@ -144,8 +144,6 @@ class SubgoalAgent:
         self.taken[choice.text, hands] += 1
         self.decisions.append(compared(view, choice, self.serving))
         return next(one for one in options if one.text == choice.text)
-
-    serving: tuple[Subgoal, ...] = ()
 
     def offered(self, every: tuple[Subgoal, ...]) -> tuple[Subgoal, ...]:
         """Return what is chosen among; all that can be done where the narrower choice is empty."""
@@ -232,7 +230,7 @@ def play(level: Any, seed: int, spec: str, way: str, kernel: Kernel | None, dead
     while not ended:
         observation, reward, terminated, truncated, _ = level.step(agent.act(observation))
         ended = terminated or truncated
-    return agent.played(mission, reward > 0 and math.isfinite(reward), level.step_count)
+    return agent.played(mission, reward > 0, level.step_count)
 
 
 def make_agent(level: Any, seed: int, spec: str, way: str, kernel: Kernel | None, deadline_s: float) -> Agent:
