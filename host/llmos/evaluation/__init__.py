@@ -1,4 +1,5 @@
-"""Evaluations: missions by arenas, kernels and seeds; programs by behaviours and ways; choices by frames.
+"""Evaluations: missions by arenas, kernels and seeds; programs by behaviours and ways; choices by frames;
+episodes of BabyAI by players and ways.
 
 A kind of evaluation is one entry of `KINDS`; the first one is what `llmos eval` does without a flag.
 
