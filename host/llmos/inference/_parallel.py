@@ -1,9 +1,10 @@
 """Many answers at once: parallel sequences in a second context on the same weights."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from ._types import Answer, DeadlineExpired, InferenceError
 SEQUENCES = 16  # answers that grow together
 CELLS = 8192  # tokens that they may hold together; each takes 23 kB with SmolLM2
 STEP = 64  # tokens evaluated at once; a single call waits about as long for its turn
+GRAIN = STEP
 _PORTION = 512  # cells are made in such portions
 CANCELLED = "cancelled before the answer was whole"
 _LATE = "the model did not answer within the deadline; allow more or ask the rule"
@@ -33,7 +35,7 @@ class Growing:
     deadline: float
     result: Answer | InferenceError | None = None
     sequence: int = _PREFIX
-    cached: int = 0  # tokens of the prompt that were not evaluated for it
+    cached: int = 0  # tokens of the prompt that were held, or evaluated for another
     reached: int = 0  # tokens of it in the context
     pending: list[int] = field(default_factory=list)  # the next ones
 
@@ -42,11 +44,21 @@ class Growing:
         return self.result or InferenceError(CANCELLED)
 
 
+class Row(NamedTuple):
+    """A token to evaluate, for all answers that are alike up to it."""
+
+    token: int
+    position: int
+    of: list[Growing]
+    last: list[Growing]  # those of them that have no more tokens, and go on after it
+
+
 class Crowd:
     """A context in which many answers grow, made when first needed and as large as needed.
 
-    What the prompts share is evaluated once and kept for the next call. It is kept in whole steps, and all
-    else is forgotten, so that answers depend on the requests of their own call alone.
+    Answers that have read and said the same are evaluated once, until they part. What all prompts share is
+    kept for the next call. It is kept in whole steps, and all else is forgotten, so that answers depend on
+    the requests of their own call alone.
 
     Their logits differ a little from those of a single call or another batch: llama.cpp sums up in another
     order where other answers' tokens lie between a prompt's own. Weights of eight bits magnify that: it moves
@@ -59,7 +71,8 @@ class Crowd:
         self._context: Any = None
         self._memory: Any = None
         self._cells = 0
-        self._held: list[int] = []  # what the prefix's sequence holds
+        self._shared: list[int] = []  # what all prompts of the group under way begin with
+        self._held: list[int] = []  # of it, and of that before: what the prefix's sequence holds
 
     def close(self) -> None:
         """Free the context; the model is the session's."""
@@ -71,54 +84,42 @@ class Crowd:
         """Bring each to its answer or failure."""
         for group in _groups([each for each in requests if not self._finished(each)]):
             try:
-                self._begin(group, cancelled)
-                while live := [each for each in group if each.result is None]:
-                    self._step(live, cancelled)
+                branches = self._begin(group)
+                while branches := [live for branch in branches if (live := _live(branch))]:
+                    branches = self._step(branches, cancelled)
             except InferenceError as error:
                 for each in group:
                     each.result = each.result or error
 
-    def _begin(self, group: Sequence[Growing], cancelled: Callable[[], bool]) -> None:
-        """Evaluate what the prompts share, and give each answer its sequence."""
-        shared = _shared(group)
+    def _begin(self, group: list[Growing]) -> list[list[Growing]]:
+        """Give each answer its sequence, which begins with what is held of their prompts."""
+        self._shared = _shared(group)
         self._make_room(_cells(group))
-        kept = self._forget(_common([self._held, shared]) // STEP * STEP)
-        until = max(each.deadline for each in group)
-        for start in range(kept, len(shared), STEP):
-            tokens = shared[start : start + STEP]
-            rows = [(token, start + i, _PREFIX, False) for i, token in enumerate(tokens)]
-            self._evaluate(rows, until, cancelled)
-            self._held += tokens
+        kept = self._forget(_common([self._held, self._shared]) // GRAIN * GRAIN)
         for sequence, each in enumerate(group, 1):
-            self._lib.llama_memory_seq_cp(self._memory, _PREFIX, sequence, 0, len(shared))
-            each.sequence, each.reached = sequence, len(shared)
-            each.cached = kept if sequence == 1 else len(shared)
-            each.pending = each.prompt[len(shared) :] + each.draft.pending
+            self._lib.llama_memory_seq_cp(self._memory, _PREFIX, sequence, 0, kept)
+            each.sequence, each.reached, each.cached = sequence, kept, kept
+            each.pending = each.prompt[kept:] + each.draft.pending
+        return [group]
 
-    def _step(self, live: Sequence[Growing], cancelled: Callable[[], bool]) -> None:
-        """Evaluate the next tokens of all that still have time, and let them go on."""
-        now = time.monotonic()
-        for each in live:
-            if each.deadline <= now:
-                each.result = DeadlineExpired(_LATE)
-        live = [each for each in live if each.result is None]
-        taken = list(_portions(live))
-        rows = [
-            (token, each.reached + i, each.sequence, i == len(each.pending) - 1)
-            for each, count in taken
-            for i, token in enumerate(each.pending[:count])
-        ]
-        if not rows:
-            return
+    def _step(self, branches: list[list[Growing]], cancelled: Callable[[], bool]) -> list[list[Growing]]:
+        """Evaluate the next tokens, let the answers go on after them, and return what is alike then."""
+        rows, alike = _rows(branches)
         try:
-            logits = self._evaluate(rows, min(each.deadline for each in live), cancelled)
+            logits = self._evaluate(rows, min(each.deadline for row in rows for each in row.of), cancelled)
         except DeadlineExpired:  # nothing was evaluated; the next step is this one without the late
-            return
-        for each, count in taken:
-            each.reached += count
-            each.pending = each.pending[count:]
-            if not each.pending:
-                self._go_on(each, next(logits))
+            return branches
+        for row in rows:
+            if row.position < len(self._shared):
+                self._held.append(row.token)
+            for number, each in enumerate(row.of):
+                each.reached += 1
+                each.cached += number > 0 and row.position < len(each.prompt)
+                each.pending = each.pending[1:]
+        for row, after in zip([row for row in rows if row.last], logits, strict=True):
+            for each in row.last:
+                self._go_on(each, after)
+        return alike
 
     def _go_on(self, each: Growing, logits: Logits) -> None:
         try:
@@ -162,28 +163,40 @@ class Crowd:
         return kept
 
     def _evaluate(
-        self, rows: Sequence[tuple[int, int, int, bool]], deadline: float, cancelled: Callable[[], bool]
+        self, rows: Sequence[Row], deadline: float, cancelled: Callable[[], bool]
     ) -> Iterator[Logits]:
-        """Evaluate rows of token, position, sequence, and whether the logits after it are wanted.
+        """Evaluate rows; return the logits after those that are somebody's last, in their order.
 
-        Returns the logits in the rows' order; each array is valid until the next evaluation.
+        Each array is valid until the next evaluation.
         """
         if cancelled():
             raise InferenceError(CANCELLED)
-        batch = self._lib.llama_batch_init(len(rows), 0, 1)
+        batch = self._lib.llama_batch_init(len(rows), 0, SEQUENCES + 1)
         batch.n_tokens = len(rows)
-        for i, (token, position, sequence, wanted) in enumerate(rows):
-            batch.token[i], batch.pos[i], batch.logits[i] = token, position, wanted
-            batch.n_seq_id[i], batch.seq_id[i][0] = 1, sequence
+        for i, row in enumerate(rows):
+            batch.token[i], batch.pos[i], batch.logits[i] = row.token, row.position, bool(row.last)
+            sequences = [each.sequence for each in row.of]
+            if row.position < len(self._shared):
+                sequences.append(_PREFIX)
+            batch.n_seq_id[i] = len(sequences)
+            for j, sequence in enumerate(sequences):
+                batch.seq_id[i][j] = sequence
         with self._turns.patient(), self._alarm.at(deadline):
             self._use_idle_cores()
             status = self._lib.llama_decode(self._context, batch)
         self._lib.llama_batch_free(batch)
         if status == ABORTED:
+            self._take_back(rows)
             raise DeadlineExpired(_LATE)
         if status != 0:
             raise InferenceError(f"llama.cpp could not evaluate {len(rows)} tokens (status {status})")
-        return (self._logits(i) for i, row in enumerate(rows) if row[-1])
+        return (self._logits(i) for i, row in enumerate(rows) if row.last)
+
+    def _take_back(self, rows: Sequence[Row]) -> None:
+        """Forget rows that were given up; llama.cpp itself forgets them for their first sequence alone."""
+        for each in {each.sequence: each for row in rows for each in row.of}.values():
+            self._lib.llama_memory_seq_rm(self._memory, each.sequence, each.reached, -1)
+        self._lib.llama_memory_seq_rm(self._memory, _PREFIX, len(self._held), -1)
 
     def _logits(self, row: int) -> Logits:
         pointer = self._lib.llama_get_logits_ith(self._context, row)
@@ -219,11 +232,34 @@ def _groups(requests: Iterable[Growing]) -> Iterator[list[Growing]]:
         yield group
 
 
-def _portions(live: Sequence[Growing]) -> Iterator[tuple[Growing, int]]:
-    """Say of whom how many tokens make up the next step."""
-    room = STEP
-    for each in live:
-        count = min(room, len(each.pending))
-        if count:
-            yield each, count
-        room -= count
+def _live(branch: Sequence[Growing]) -> list[Growing]:
+    """Return those that go on; those that are late fail."""
+    now = time.monotonic()
+    for each in branch:
+        if each.result is None and each.deadline <= now:
+            each.result = DeadlineExpired(_LATE)
+    return [each for each in branch if each.result is None]
+
+
+def _rows(branches: Iterable[list[Growing]]) -> tuple[list[Row], list[list[Growing]]]:
+    """Lay out the next step, and say who is alike after it.
+
+    Args:
+        branches: answers that have read and said the same so far.
+    """
+    rows: list[Row] = []
+    parted: list[list[Growing]] = []
+    ahead = deque((branch, 0) for branch in branches)  # breadth first, so that all get on
+    while ahead and len(rows) < STEP:
+        branch, depth = ahead.popleft()
+        ways: dict[int | None, list[Growing]] = {}
+        for each in branch:
+            ways.setdefault(each.pending[depth] if depth < len(each.pending) else None, []).append(each)
+        for token, of in ways.items():
+            if token is None or len(rows) == STEP:
+                parted.append(of)
+                continue
+            last = [each for each in of if len(each.pending) == depth + 1]
+            rows.append(Row(token, of[0].reached + depth, of, last))
+            ahead.append((of, depth + 1))
+    return rows, parted + [branch for branch, _ in ahead]
