@@ -18,7 +18,7 @@ from llmos.babyai.motion import Reach
 from llmos.babyai.subgoals import exploring, subgoals
 from llmos.brains.budget import Budget, Metered
 from llmos.evaluation import KINDS as EVALUATIONS
-from llmos.evaluation import EvaluationError, run, write
+from llmos.evaluation import EvaluationError, as_text, run, write
 from llmos.inference import Kernel, open_kernel
 
 pytest.importorskip("minigrid")
@@ -228,6 +228,8 @@ def test_an_evaluation_goes_on_and_sums_up(tmp_path: Path) -> None:
     for row in facts["table"]:
         assert all(row[key] is None or 0 <= row[key] <= 1 for key in ("success", "right", "chance"))
     assert facts["families"][0].keys() == {"player", "way", *FAMILIES}
+    for name in ("table", "families", "published", "notes"):
+        assert len(as_text(facts[name], BABYAI.shares, BABYAI.columns.get(name, ())).splitlines()) > 2
 
 
 def test_wrong_orders_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
