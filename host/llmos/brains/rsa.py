@@ -111,6 +111,11 @@ class Outcome:
         return sum(one.tokens_in - one.tokens_cached + one.tokens_out for one in self.calls)
 
 
+def _order(one: Candidate) -> tuple[str, str]:
+    """Sort a subset, so that subsets with equal answers begin alike: what prompts share is read once."""
+    return one.text, one.id
+
+
 GIVEN = -1  # the generation of answers that came from outside
 
 
@@ -143,6 +148,14 @@ def summary(text: str) -> str:
         return text
 
 
+def aim(text: str) -> str:
+    """Return a decision in some ten tokens: where to go, and why."""
+    try:
+        return f"{target(text)}: {json.loads(text)['explanation']}"
+    except (ValueError, TypeError, KeyError):
+        return text
+
+
 def target(text: str) -> str:
     """Return the id of the candidate that a decision names; empty where it names none."""
     name = _action(text).get("target_id")
@@ -158,7 +171,7 @@ def _action(text: str) -> dict[str, object]:
 
 
 DECISIONS = Reading(decided, summary)
-PLACES = Reading(target, summary)  # where to go is all that counts
+PLACES = Reading(target, aim)  # where to go is all that counts
 
 
 @dataclass
@@ -192,7 +205,7 @@ class _Run:
     def aggregate(self, population: Sequence[Candidate], generation: int, prompt: str) -> list[Candidate]:
         """Make the next population out of subsets of this one."""
         size = min(self.preset.k, len(population))
-        subsets = [self.random.sample(population, size) for _ in range(self.preset.n)]
+        subsets = [sorted(self.random.sample(population, size), key=_order) for _ in range(self.preset.n)]
         asked = [
             replace(
                 self.request,
