@@ -17,7 +17,6 @@ from ._types import Answer, DeadlineExpired, InferenceError
 SEQUENCES = 16  # answers that grow together
 CELLS = 8192  # tokens that they may hold together; each takes 23 kB with SmolLM2
 STEP = 64  # tokens evaluated at once; a single call waits about as long for its turn
-GRAIN = STEP
 _PORTION = 512  # cells are made in such portions
 CANCELLED = "cancelled before the answer was whole"
 _LATE = "the model did not answer within the deadline; allow more or ask the rule"
@@ -57,8 +56,8 @@ class Crowd:
     """A context in which many answers grow, made when first needed and as large as needed.
 
     Answers that have read and said the same are evaluated once, until they part. What all prompts share is
-    kept for the next call. It is kept in whole steps, and all else is forgotten, so that answers depend on
-    the requests of their own call alone.
+    kept for the next call, in the cells and with the values that it would get again; all else is forgotten, so
+    that answers depend on the requests of their own call alone.
 
     Their logits differ a little from those of a single call or another batch: llama.cpp sums up in another
     order where other answers' tokens lie between a prompt's own. Weights of eight bits magnify that: it moves
@@ -95,7 +94,7 @@ class Crowd:
         """Give each answer its sequence, which begins with what is held of their prompts."""
         self._shared = _shared(group)
         self._make_room(_cells(group))
-        kept = self._forget(_common([self._held, self._shared]) // GRAIN * GRAIN)
+        kept = self._forget(_common([self._held, self._shared]))
         for sequence, each in enumerate(group, 1):
             self._lib.llama_memory_seq_cp(self._memory, _PREFIX, sequence, 0, kept)
             each.sequence, each.reached, each.cached = sequence, kept, kept
