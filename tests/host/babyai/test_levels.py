@@ -199,6 +199,20 @@ def test_episodes_repeat() -> None:
     assert one.mission != other.mission
 
 
+def test_the_planner_thinks_where_the_instinct_doubts() -> None:
+    """A model that chooses by chance doubts; each escalation has a reason, and no other decision has one."""
+    level = make_level("putnext", 8)
+    one, again = (play(level, 4, "dual:random", "all", open_kernel("random"), DEADLINE_S) for _ in range(2))
+    assert [(step.text, step.brain) for step in one.choices] == [
+        (step.text, step.brain) for step in again.choices
+    ]
+    thought = [step for step in one.choices if step.brain == "planner"]
+    assert thought
+    assert all((step in thought) == bool(step.escalation) for step in one.choices)
+    assert {step.escalation for step in thought} <= {"low_confidence", "looping"}
+    assert all(len(step.calls) > 2 for step in thought)
+
+
 def test_the_rule_stands_in_for_a_model_that_fails() -> None:
     """A model that may not be asked: what the rule would do is done, and said."""
     rule = open_kernel("rule")
