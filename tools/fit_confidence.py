@@ -1,7 +1,7 @@
 """Fits how much a kernel's word counts: from `llmos eval --choices --ways pass,rsa` to confidence.toml.
 
     llmos eval --choices --arenas generated:60@5000 --kernels smollm2 --ways pass,rsa --out FOLDER
-    tools/fit_confidence.py FOLDER [--write]
+    tools/fit_confidence.py FOLDER… [--write]
 
 The weights maximize the likelihood of the candidates that the true map calls the best; see
 host/llmos/brains/confidence.py. Report what they are worth on other arenas than those they were fitted on.
@@ -25,6 +25,7 @@ from llmos.tables import read_table
 
 FILE = system_volume() / "kernel" / "confidence.toml"
 ROUNDS = 50  # of Newton's method
+CHANCE = 3.84  # chi square with one degree of freedom, 5 %
 RIDGE = 0.01  # keeps a weight finite that nothing speaks against
 HEAD = """\
 # How much a model's word counts beside the candidates' scores: exponents, see
@@ -50,15 +51,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path, help="of the evaluation")
+    parser.add_argument("folders", type=Path, nargs="+", help="of evaluations")
     parser.add_argument("--write", action="store_true", help=f"put the weights into {FILE.name}")
     given = parser.parse_args()
     table = read_table(FILE, Table, "the weights of confidence", EvaluationError)
-    rows = list(read_rows(given.folder / "runs.jsonl"))
+    rows = [row for folder in given.folders for row in read_rows(folder / "runs.jsonl")]
     kernels = dict(table.kernels)
-    for kernel in sorted({row["kernel"] for row in rows if row["way"] == "pass"}):
+    for kernel in sorted({row["kernel"] for row in rows if row["way"] in ("pass", "rsa")}):
         trust = kernels.get(kernel, table.unmeasured)
-        instinct = fitted(frames(rows, kernel, "pass"), f"{kernel}, one pass", biased=True)
+        said = frames(rows, kernel, "pass")
+        instinct = fitted(said, f"{kernel}, one pass", biased=True) if said else trust.instinct
         votes = [chosen_alone(one) for one in frames(rows, kernel, "rsa")]
         plan = fitted(votes, f"{kernel}, votes") if votes else trust.plan
         kernels[kernel] = Trust(instinct=instinct, plan=plan)
@@ -102,17 +104,20 @@ def chosen_alone(frame: Frame) -> Frame:
 
 
 def fitted(frames: list[Frame], what: str, *, biased: bool = False) -> Weights:
-    """Return the weights of the greatest likelihood, none below 0; print what they gain."""
+    """Return the weights of the greatest likelihood, and print what they gain.
+
+    The model gets no weight where it would be negative, or gains no more than chance may (likelihood ratio).
+    """
     bias = position_bias(frames) if biased else np.zeros(0)
     moved = [one._replace(shares=one.shares - padded(bias, len(one.shares))) for one in frames]
-    weights = climb(moved, np.array([True, True]))
-    if weights[0] < 0:
-        weights = climb(moved, np.array([False, True]))
-    alone, both = likelihood(moved, climb(moved, np.array([False, True]))), likelihood(moved, weights)
+    weights, without = climb(moved, np.array([True, True])), climb(moved, np.array([False, True]))
+    gain = 2 * (likelihood(moved, weights) - likelihood(moved, without))
     print(
         f"{what}: {len(frames)} frames, model {weights[0]:.3f}, score {weights[1]:.3f}; "
-        f"log likelihood a frame {both / len(frames):.4f}, by the scores alone {alone / len(frames):.4f}"
+        f"likelihood ratio {gain:.2f}, counts from {CHANCE} on; score alone {without[1]:.3f}"
     )
+    if weights[0] < 0 or gain < CHANCE:
+        weights = without
     model, score = (round(float(max(0.0, one)), 3) for one in weights)
     return Weights(model=model, score=score, bias=tuple(round(float(one), 3) for one in bias))
 
