@@ -25,10 +25,15 @@ def mixed(ask):
     ]
 
 
-def test_each_answer_keeps_to_its_own_constraint(smollm2, ask):
+@pytest.fixture(scope="module")
+def first(smollm2, ask):
+    """The answers to the mixed requests."""
+    return ask_all(smollm2, mixed(ask))
+
+
+def test_each_answer_keeps_to_its_own_constraint(smollm2, ask, first):
     """And says the same when it is asked again, whatever was asked between; the shared start is kept."""
     requests = mixed(ask)
-    first = ask_all(smollm2, requests)
     ask_all(smollm2, [ask(6, system="Something else.", schema=None, choices=IDS)])
     again = ask_all(smollm2, requests)
     decision, choice, colour, free, drawn = first
@@ -51,6 +56,17 @@ def test_one_alone_is_answered_as_by_a_call(smollm2, ask):
         assert (alone.text, alone.probabilities) == (single.text, single.probabilities)
         assert (alone.tokens_in, alone.tokens_out) == (single.tokens_in, single.tokens_out)
         assert alone.tokens_forced == single.tokens_forced
+
+
+def test_what_is_alike_is_evaluated_once(smollm2, ask):
+    """To the last bit as alone: each draws from the same logits by its own seed."""
+    requests = [ask(2, schema=None, choices=IDS, temperature=2.0, seed=seed) for seed in range(6)]
+    together = ask_all(smollm2, requests)
+    assert len({answer.text for answer in together}) > 1
+    assert [answer.tokens_cached for answer in together[1:]] == [together[0].tokens_in] * 5
+    for answer, request in zip(together, requests, strict=True):
+        alone = smollm2(request)
+        assert (answer.text, answer.probabilities) == (alone.text, alone.probabilities)
 
 
 def test_together_the_probabilities_stay_close(smollm2, ask):
@@ -86,23 +102,21 @@ def test_who_is_late_does_not_hold_up_the_others(smollm2, ask):
     assert short.text in IDS
 
 
-def test_a_cancelled_batch_ends_at_the_next_step(smollm2, ask):
+def test_a_cancelled_batch_ends_at_the_next_step(smollm2, ask, first):
     """What was answered before stays; the rest fails, and the next batch is unharmed."""
-    expected = [answer.text for answer in ask_all(smollm2, mixed(ask))]
     for steps in (0, 3):
         left = iter([False] * steps)
         answers = ask_all(smollm2, mixed(ask), lambda left=left: next(left, True))
         failures = [answer for answer in answers if isinstance(answer, InferenceError)]
         assert failures
         assert all("cancelled" in str(failure) for failure in failures)
-    assert [answer.text for answer in ask_all(smollm2, mixed(ask))] == expected
+    assert [answer.text for answer in ask_all(smollm2, mixed(ask))] == [answer.text for answer in first]
 
 
-def test_single_calls_go_on_meanwhile(smollm2, ask):
+def test_single_calls_go_on_meanwhile(smollm2, ask, first):
     """Neither changes what the other says."""
     singles = [ask(case, schema=None, choices=IDS) for case in (5, 6)]
     alone, batch = [smollm2(request) for request in singles], mixed(ask)
-    expected = [answer.text for answer in ask_all(smollm2, batch)]
     answers: list[Answer | InferenceError] = []
     begun = threading.Event()
 
@@ -116,7 +130,7 @@ def test_single_calls_go_on_meanwhile(smollm2, ask):
     between = [smollm2(request) for request in singles]
     thread.join()
     assert [one.probabilities for one in between] == [one.probabilities for one in alone]
-    assert [answer.text for answer in answers] == expected
+    assert [answer.text for answer in answers] == [answer.text for answer in first]
 
 
 def test_more_than_fit_are_answered_in_groups(smollm2, ask):
