@@ -33,9 +33,9 @@ from llmos.kernel.prompt import system_prompt
 from llmos.mission import run_mission
 from llmos.report import Order
 
-ARENAS = ("simple", "exploration")
+ARENAS = ("exploration", "office", "maze:17", "office:3:explore")
 FRAMES = 8
-INSTINCTS = 40  # frames of the instinct
+INSTINCTS = 36  # frames of the instinct
 THOUGHT_OVER = 3  # frames that RSA thinks over
 BUDGET_S = 40.0  # of each part: on a machine so busy that its frames take longer, fewer are measured
 INSTINCT_MS = (80.0, 150.0)  # p50 and p95 of the instinct on two cores
