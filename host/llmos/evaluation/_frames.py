@@ -59,19 +59,20 @@ def cases(arena_name: str, seed: int) -> tuple[Case, ...]:
             if step.frame:
                 frames.append(step.frame)
 
-        report = run_mission(Order(GOAL, arena_name, driver, seed=seed, shuffle=True), watch)
+        report = run_mission(Order(GOAL, arena_name, driver, seed=seed), watch)
         chance = Random(f"{arena_name} {seed} {driver}")
         teacher = Teacher(load_arena(arena_name), report.radius_m)
-        asked = (case(renamed(frame, chance), teacher) for frame in frames)
+        asked = (case(disguised(frame, chance), teacher) for frame in frames)
         found += [one for one in asked if one and 0 < len(one.best) < len(one.regret_m)]
     return tuple(found)
 
 
-def renamed(frame: NavigationFrame, chance: Random) -> NavigationFrame:
-    """Return a frame whose candidates have other names: a letter and a digit, as short as their own."""
+def disguised(frame: NavigationFrame, chance: Random) -> NavigationFrame:
+    """Return a frame whose candidates stand in random order, with other names: a letter and a digit."""
     names = ["".join(pair) for pair in product(string.ascii_lowercase, "123456789")]
-    drawn = chance.sample(names, len(frame.candidates))
-    others = [one.model_copy(update={"id": name}) for one, name in zip(frame.candidates, drawn, strict=True)]
+    order = chance.sample(frame.candidates, len(frame.candidates))
+    drawn = chance.sample(names, len(order))
+    others = [one.model_copy(update={"id": name}) for one, name in zip(order, drawn, strict=True)]
     return frame.model_copy(update={"candidates": others})
 
 
