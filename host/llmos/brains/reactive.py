@@ -45,7 +45,7 @@ def cornered(question: Question, memory: Memory) -> Reaction | None:
     sides = {90: left or 0.0, -90: right or 0.0}
     side = max(sides, key=lambda turn: sides[turn])
     if sides[side] > CLEAR_M:
-        text = turn_to(heading(question, side), "too near, looks to the clear side")
+        text = turn_to(heading(question, side), "too near, looks to a side")
         return Reaction("cornered", 0.95, text)
     back = next((c for c in question.frame.candidates if c.type == "recovery"), None)
     if back is None:
