@@ -56,8 +56,8 @@ class Crowd:
     """A context in which many answers grow, made when first needed and as large as needed.
 
     Answers that have read and said the same are evaluated once, until they part. What all prompts share is
-    kept for the next call, in the cells and with the values that it would get again; all else is forgotten, so
-    that answers depend on the requests of their own call alone.
+    kept for the next call, in the cells and with the values that it would get again; all else is forgotten,
+    so that answers depend on the requests of their own call alone.
 
     Their logits differ a little from those of a single call or another batch: llama.cpp sums up in another
     order where other answers' tokens lie between a prompt's own. Weights of eight bits magnify that: it moves
