@@ -194,7 +194,7 @@ def infer(mind: Mind, step: Step, images: tuple[bytes, ...]) -> Thought:
     maps = ascii_maps(belief.grid, belief.pose, mind.goal.place_m) if mind.settings.show_map else ""
     question = Question(
         frame=frame,
-        text=frame.text(maps, places=bool(images)),
+        text=frame.text(maps),
         schema=decision_schema(frame.candidates, failed(mind), correctable(mind)),
         failed=failed(mind),
         images=images,

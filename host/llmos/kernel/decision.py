@@ -10,7 +10,7 @@ from llmos.kernel.frame import FrameCandidate, Part, Point
 ActionType = Literal["MOVE_TO", "EXPLORE", "ROTATE_TO", "FOLLOW_WALL", "STOP"]
 HEADINGS_DEG = (0, 45, 90, 135, 180, 225, 270, 315)
 CORRECTIONS = 3  # cells that the model may correct in one decision
-EXPLANATION = 32  # characters that the model may spend on its reason
+EXPLANATION = 40  # characters that the model may spend on its reason
 
 
 class InvalidDecision(LlmosError):

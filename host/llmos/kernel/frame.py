@@ -121,31 +121,26 @@ class NavigationFrame(Part):
     history: list[HistoryEntry]
     foresight: str = ""  # what probably lies beyond the candidates
 
-    def text(self, maps: str = "", *, places: bool = False) -> str:
+    def text(self, maps: str = "") -> str:
         """Return the frame as the model reads it: what changes least comes first.
 
         With maps, for a model that can use them, it also gets the rooms and the last cycles. The text's size
         has a bound, in bytes and so in tokens, that depends on the maps and the number of candidates alone.
-
-        Args:
-            maps: maps in letters.
-            places: tell where robot and candidates are, and how far the last step came, as with maps: it
-                takes a third more tokens, and says something only beside a map or a picture.
         """
-        state, last, places = self.state, self.last_step, places or bool(maps)
+        state, last = self.state, self.last_step
         lines = [f"goal: {one_line(self.goal)}" + (f" at {place(self.goal_m)}" if self.goal_m else "")]
         if maps:
             lines += [one_line(self.symbolic_layer.room, 80), maps, said_before(self.history)]
         lines.append(said_objects(self.symbolic_layer.objects))
         stuck = f" stuck {state.stuck_counter}" if state.is_stuck else ""
         aged = f" ranges {state.sensor_age_ms / 1000:.0f}s old" if state.sensor_age_ms >= OLD_MS else ""
-        at = f" {place(state.position_m)}" if places else ""
-        lines.append(f"robot{at} facing {state.yaw_deg:.0f} {state.mode}{stuck}{aged}")
+        lines.append(f"robot {place(state.position_m)} facing {state.yaw_deg:.0f} {state.mode}{stuck}{aged}")
         if last:
-            details = one_line(last.details, 140) if places or last.result != "success" else ""
-            lines.append(f"last: {one_line(last.action, 40)} {last.result} {details}".rstrip())
+            lines.append(
+                f"last: {one_line(last.action, 40)} {last.result} {one_line(last.details, 140)}".rstrip()
+            )
         lines.append(one_line(self.foresight, 100))
-        lines += [candidate_line(candidate, places) for candidate in self.candidates]
+        lines += [candidate_line(candidate) for candidate in self.candidates]
         return "\n".join(line for line in lines if line)
 
     def short(self) -> str:
@@ -208,8 +203,8 @@ def place(point: Point) -> str:
     return f"{point[0]:.1f},{point[1]:.1f}".replace("-0.0", "0.0")
 
 
-def candidate_line(candidate: FrameCandidate, places: bool = True) -> str:
+def candidate_line(candidate: FrameCandidate) -> str:
     """Return one candidate as the model reads it."""
-    at = f" {place(candidate.pos_m)}" if places else ""
-    what = f"{candidate.id} {candidate.type}{at} score {candidate.score:.2f}"
-    return f"{what} path {candidate.path_m:.1f}m {one_line(candidate.note, 24)}".rstrip()
+    where = f"{candidate.id} {candidate.type} {place(candidate.pos_m)}"
+    note = one_line(candidate.note, 24)
+    return f"{where} score {candidate.score:.2f} path {candidate.path_m:.1f}m {note}".rstrip()
