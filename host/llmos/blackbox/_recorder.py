@@ -15,7 +15,7 @@ from llmos.blackbox._data import data
 from llmos.blackbox._file import VERSION, Writer, digest
 from llmos.blackbox._identity import model_files, our_files, version
 from llmos.errors import LlmosError
-from llmos.inference import Answer, InferenceError, Kernel, Request, ask_all
+from llmos.inference import Answer, Around, InferenceError, Kernel, Request, ask_all
 from llmos.link import Body, Done, Event, Telemetry
 from llmos.link.body import Timepiece
 
@@ -158,21 +158,12 @@ def program_data(draft: "Draft") -> dict[str, Any]:
     return {"wish": draft.wish, "chosen": draft.chosen, "text": draft.text, "attempts": attempts}
 
 
-class RecordedKernel:
+class RecordedKernel(Around):
     """A kernel whose questions and answers are written down."""
 
     def __init__(self, kernel: Kernel, writer: Writer) -> None:
-        self._kernel, self._writer = kernel, writer
-
-    @property
-    def name(self) -> str:
-        """The kernel's own name."""
-        return self._kernel.name
-
-    @property
-    def vision(self) -> bool:
-        """Whether the kernel sees."""
-        return self._kernel.vision
+        super().__init__(kernel)
+        self._writer = writer
 
     def __call__(self, request: Request) -> Answer:
         """Answer as the kernel does."""

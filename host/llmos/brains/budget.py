@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from llmos.inference import Answer, InferenceError, Kernel, Request, ask_all
+from llmos.inference import Answer, Around, InferenceError, Kernel, Request, ask_all
 
 
 class BudgetSpent(InferenceError):
@@ -71,22 +71,12 @@ class Purse:
                 self.left = replace(self.left, tokens=self.left.tokens + back, seconds=seconds)
 
 
-class Metered:
+class Metered(Around):
     """A kernel that refuses once the budget is spent."""
 
     def __init__(self, kernel: Kernel, budget: Budget | Purse) -> None:
-        self._kernel = kernel
+        super().__init__(kernel)
         self.purse = budget if isinstance(budget, Purse) else Purse(budget)
-
-    @property
-    def name(self) -> str:
-        """The kernel's name."""
-        return self._kernel.name
-
-    @property
-    def vision(self) -> bool:
-        """Whether the kernel sees."""
-        return self._kernel.vision
 
     @property
     def left(self) -> Budget:

@@ -105,3 +105,20 @@ class Kernel(Protocol):
 
     def close(self) -> None:
         """Free what the kernel holds; closing twice is allowed."""
+
+
+class Around:
+    """What a kernel around another has of it: a base for those that count, record or bound its answers."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    @property
+    def name(self) -> str:
+        """The inner kernel's name."""
+        return self._kernel.name
+
+    @property
+    def vision(self) -> bool:
+        """Whether it sees."""
+        return self._kernel.vision
