@@ -37,8 +37,8 @@ class Dual:
     ) -> None:
         self.vision = kernel.vision
         self._kernel = kernel
-        self._instinct = Instinct(kernel)
         self._trust = load_trust(kernel.name)
+        self._instinct = Instinct(kernel, self._trust.instinct)
         self._planner, self._boundary, self._arrived = planner, boundary, arrived
         self._escalation = Escalation()
         self._memory = Memory()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from llmos.brains.confidence import Judged, judged, load_trust
+from llmos.brains.confidence import Judged, Weights, judged
 from llmos.brains.decide import towards
 from llmos.brains.question import Question
 from llmos.inference import Answer, Kernel, Request
@@ -26,9 +26,8 @@ class Hunch:
 class Instinct:
     """Asks for a candidate's id and nothing else; what to do with it follows from the candidate."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
-        self._weights = load_trust(kernel.name).instinct
+    def __init__(self, kernel: Kernel, weights: Weights) -> None:
+        self._kernel, self._weights = kernel, weights
 
     def __call__(self, question: Question) -> Hunch:
         """Choose among the candidates.
