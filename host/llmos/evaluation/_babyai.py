@@ -21,7 +21,6 @@ from ._kind import Kind, Tables, names
 from ._statistics import wilson
 
 NO_WAY = "–"
-ALL_FAMILIES = "all"
 # Success in percent with its standard error, over the five families without distractors: BALROG's agents,
 # which choose actions from text, or from text and pictures where VLM is said. Source:
 # github.com/balrog-ai/experiments, submissions/*/summary.json.
