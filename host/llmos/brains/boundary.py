@@ -11,8 +11,9 @@ from typing import Literal
 
 from llmos.brains import rsa
 from llmos.inference import Answer, Kernel, Request
-from llmos.kernel.prompt import KernelFile, PromptError, kernel_path, read_kernel_file
+from llmos.kernel.prompt import PromptError, kernel_path
 from llmos.text import plain
+from llmos.volumes import Document, read_document
 
 Who = Literal["off", "rule", "instinct", "planner"]
 SOMEBODY: tuple[Who, ...] = ("rule", "instinct", "planner")
@@ -48,16 +49,17 @@ def load_boundary(path: Path | None = None) -> Boundary:
     """Return the boundary that a file sets, the system volume's where none is named.
 
     Raises:
-        PromptError: the file cannot be read, names no such point, or gives a point to nobody who can answer.
+        DocumentError: the file cannot be read.
+        PromptError: it names no such point, or gives a point to nobody who can answer.
     """
-    file = read_kernel_file(path or kernel_path("boundary"))
+    file = read_document(path or kernel_path("boundary"))
     given = [key for key in file.values if key not in ABOUT]
     return Boundary(**{key: read_entry(file, key) for key in given})
 
 
-def read_entry(file: KernelFile, key: str) -> Who:
+def read_entry(file: Document, key: str) -> Who:
     """Return who answers at the point that one line names."""
-    where, value = f"{file.path}:{file.lines[key]}", file.values[key]
+    where, value = f"{file.path}:{file.lines[key]}", str(file.values[key])
     if key not in POINTS:
         raise PromptError(f"{where}: {plain(key)[:60]} is no point; there are {', '.join(POINTS)}")
     for who in ALLOWED[key]:

@@ -1,56 +1,53 @@
-"""Kernel files are read as they are written; a wrong line is named."""
+"""Kernel files are read as they are written; a person's own takes the place of the one that ships."""
 
 import pytest
 
-from llmos.kernel.prompt import PromptError, kernel_path, read_kernel_file, system_prompt
+from llmos.kernel.prompt import PromptError, Rules, kernel_path, read_rules, system_prompt
+from llmos.volumes import DocumentError, read_document
 
 
-def test_front_matter_is_values_with_their_lines(tmp_path):
-    path = tmp_path / "a.md"
-    path.write_text("---\nname: a\n\nurl: http://x:1\n---\n\nText\n---\nmore\n", encoding="utf-8")
-    file = read_kernel_file(path)
-    assert file.values == {"name": "a", "url": "http://x:1"}
-    assert file.lines == {"name": 2, "url": 4}
-    assert file.text == "Text\n---\nmore"
+class Pace(Rules):
+    """Rules as a test has them."""
+
+    steps: int
 
 
-@pytest.mark.parametrize("text", ["Text", "\nText\n", "----\nText", "a: b"])
-def test_front_matter_is_optional(tmp_path, text):
-    path = tmp_path / "a.md"
+def own(state_folder, name, text):
+    path = state_folder / "volumes" / "user" / "kernel" / f"{name}.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    assert (read_kernel_file(path).text, read_kernel_file(path).values) == (text.strip(), {})
+    return path
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("---\nname: a\nText\n", ":1: the front matter has no end"),
-        ("---\nname a\n---\n", ":2: 'name a' is no `key: value`"),
-        ("---\nname: a\nkey:\n---\n", ":3: 'key:' is no `key: value`"),
-        ("---\n: a\n---\n", ":2: ': a' is no `key: value`"),
-        ("---\na: 1\nb: 2\na: 3\n---\n", ":4: a is given on line 2 already"),
-    ],
-)
-def test_a_wrong_line_is_named(tmp_path, text, said):
-    path = tmp_path / "a.md"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(PromptError, match=r"^[^\n]+$") as caught:
-        read_kernel_file(path)
-    assert f"{path}{said}" in str(caught.value)
+def test_a_file_of_a_persons_own_takes_the_place_of_the_one_that_ships(state_folder):
+    shipped = system_prompt("goal")
+    path = own(state_folder, "goal", "Say place.")
+    assert (kernel_path("goal"), system_prompt("goal")) == (path, "Say place.")
+    path.unlink()
+    assert system_prompt("goal") == shipped
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
-def test_a_file_that_cannot_be_read_is_one_line(tmp_path, content):
-    path = tmp_path / "a.md"
-    if content:
-        path.write_bytes(content)
-    with pytest.raises(PromptError, match="cannot be read"):
-        read_kernel_file(path)
+def test_rules_are_checked_and_a_wrong_one_is_named(tmp_path):
+    path = tmp_path / "pace.md"
+    path.write_text("---\nname: pace\nsteps: 3\n---\nProse.\n", encoding="utf-8")
+    assert read_rules("pace", Pace, path).steps == 3
+    path.write_text("---\nname: pace\n\nsteps: many\n---\n", encoding="utf-8")
+    with pytest.raises(DocumentError, match=r"pace\.md:4: key steps: .* not 'many'"):
+        read_rules("pace", Pace, path)
+    path.write_text("---\nname: pace\nsteps: 3\nstep: 4\n---\n", encoding="utf-8")
+    with pytest.raises(DocumentError, match=r"pace\.md:4: key step is unknown here"):
+        read_rules("pace", Pace, path)
+
+
+def test_a_prompt_without_text_is_refused(state_folder):
+    own(state_folder, "goal", "---\nname: goal\n---\n\n")
+    with pytest.raises(PromptError, match="no text behind its front matter"):
+        system_prompt("goal")
 
 
 def test_every_kernel_file_reads_and_has_a_text():
     files = sorted(kernel_path("navigator").parent.glob("*.md"))
     assert len(files) >= 6
     for path in files:
-        assert read_kernel_file(path).values["name"] == path.stem
+        assert read_document(path).values["name"] == path.stem
         assert system_prompt(path.stem)

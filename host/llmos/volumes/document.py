@@ -1,0 +1,267 @@
+"""A markdown file with YAML front matter: read with its lines, checked against a model, changed in place.
+
+Of YAML what people write in such files: mappings, sequences, and scalars as the core schema of YAML 1.2 has
+them, so that `off` and `2026-11-21` are words. Anchors, aliases, own tags and keys given twice are refused.
+"""
+
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from llmos.errors import LlmosError
+from llmos.text import plain
+
+FENCE = "---"  # the line before and behind the front matter
+LARGEST = 1 << 20  # bytes of a file
+_SHOWN = 60  # characters of an offending value
+_FIRST = 2  # number of the line behind the fence
+_TAG = "tag:yaml.org,2002:"
+_SCALARS = (  # YAML 1.2.2, section 10.3.2
+    ("null", r"^(?:null|Null|NULL|~|)$", ["n", "N", "~", ""]),
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
+    ("int", r"^[-+]?[0-9]+$", list("-+0123456789")),
+    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", list("-+.0123456789")),
+)
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # C where it was built
+    """A safe loader that knows the core schema's scalars only."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, Any]]]] = {}
+
+
+for _name, _pattern, _starts in _SCALARS:
+    _Loader.add_implicit_resolver(_TAG + _name, re.compile(_pattern), _starts)
+_Loader.add_constructor(_TAG + "int", lambda loader, node: int(node.value))
+_Loader.add_constructor(_TAG + "float", lambda loader, node: float(node.value))
+
+
+class DocumentError(LlmosError):
+    """A markdown file that cannot be read, or whose front matter is wrong."""
+
+
+class FrontMatter(BaseModel):
+    """Front matter that a model describes; keys that it does not know are kept."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A markdown file.
+
+    Args:
+        path: where it lies, or what its errors call it.
+        source: all of it.
+        values: its front matter; empty where it has none.
+        lines: the line, from 1, of each key, by its path: `tests`, `tests.0.arena`.
+        body: the text behind the front matter, as it stands.
+        body_line: the line of the file where it begins, from 1.
+    """
+
+    path: Path
+    source: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict)
+    body: str = ""
+    body_line: int = 1
+
+    @cached_property
+    def text(self) -> str:
+        """The text behind the front matter, without the white space around it."""
+        return self.body.strip()
+
+    def at(self, *key: str | int) -> str:
+        """Return the place of a key, or of the nearest one above it that is there: `path:line`."""
+        for length in range(len(key), 0, -1):
+            line = self.lines.get(".".join(map(str, key[:length])))
+            if line:
+                return f"{self.path}:{line}"
+        return f"{self.path}:1"
+
+    def checked(self, model: type[_Model]) -> _Model:
+        """Return the front matter as a model.
+
+        Raises:
+            DocumentError: it breaks the model; the message names line and key.
+        """
+        try:
+            return model.model_validate(dict(self.values))
+        except ValidationError as problem:
+            first = problem.errors(include_url=False)[0]
+            raise DocumentError(f"{self.at(*first['loc'])}: {_told(first)}") from None
+
+    def changed(self, **values: Any) -> "Document":
+        """Return the document with other values for top-level keys, each in its place; new ones at the end.
+
+        Comments, order and all that is not named stay as they are; None takes a key away.
+        """
+        rows = self.source.splitlines(keepends=True)
+        if not self.values:
+            return parse(written(values, self.body), self.path)
+        end = next(index for index, row in enumerate(rows[1:], 1) if row.rstrip() == FENCE)
+        starts = [self.lines[key] - 1 for key in self.values]
+        parts = rows[: min(starts)]
+        for key, start, stop in zip(self.values, starts, [*starts[1:], end], strict=True):
+            behind = stop
+            while behind > start + 1 and rows[behind - 1].strip()[:1] in ("", "#"):
+                behind -= 1  # a comment belongs to the key below it
+            own = rows[start:behind]
+            parts += [dumped(key, values[key])] if key in values else own
+            parts += rows[behind:stop]
+        parts += [dumped(key, value) for key, value in values.items() if key not in self.values]
+        return parse("".join([*parts, *rows[end:]]), self.path)
+
+
+def dumped(key: str, value: Any) -> str:
+    """Return one key of front matter as YAML; nothing where there is no value."""
+    if value is None:
+        return ""
+    return str(yaml.safe_dump({key: value}, sort_keys=False, allow_unicode=True, width=110))
+
+
+def written(values: Mapping[str, Any], body: str) -> str:
+    """Return the source of a document."""
+    head = "".join(dumped(key, value) for key, value in values.items())
+    return f"{FENCE}\n{head}{FENCE}\n{body.strip()}\n"
+
+
+def read_document(path: Path) -> Document:
+    """Read a markdown file.
+
+    Raises:
+        DocumentError: it cannot be read, is no text, is too long, or its front matter is no YAML mapping.
+    """
+    try:
+        return parse(read_text(path), path)
+    except OSError as error:
+        raise DocumentError(f"{path} cannot be read: {error.strerror}; name a markdown file") from None
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a regular file of sensible size.
+
+    Raises:
+        OSError: it cannot be read.
+        DocumentError: it is no text, or too long.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):  # a pipe or a device might never end
+        raise DocumentError(f"{path} is no regular file; name a markdown file")
+    with path.open("rb") as file:
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise DocumentError(f"{path} is longer than {LARGEST} bytes; a document is shorter than that")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"{path} is no UTF-8 text (byte {error.start}): write it as such") from None
+    if "\0" in text:
+        raise DocumentError(f"{path} is no text: it holds a zero byte; name a markdown file")
+    return text.replace("\r\n", "\n")
+
+
+def parse(source: str, path: Path) -> Document:
+    """Return a document from its source; front matter is optional.
+
+    Raises:
+        DocumentError: the front matter has no end, or is no YAML mapping that is allowed here.
+    """
+    rows = source.split("\n")
+    if rows[0].rstrip() != FENCE:
+        return Document(path, source, body=source)
+    end = next((index for index, row in enumerate(rows[1:], 1) if row.rstrip() == FENCE), None)
+    if end is None:
+        raise DocumentError(f"{path}:1: the front matter has no end: put a line {FENCE} behind it")
+    reader = _Reader(path)
+    values = reader.read("\n".join(rows[1:end]))
+    body = "\n".join(rows[end + 1 :])
+    return Document(path, source, values, reader.lines, body, end + _FIRST)
+
+
+class _Reader:
+    """Reads front matter and keeps the lines of its keys."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines: dict[str, int] = {}
+        self._seen: set[int] = set()
+        self._loader: Any = None
+
+    def read(self, head: str) -> dict[str, Any]:
+        """Return the mapping that a text is."""
+        try:
+            self._loader = _Loader(head)
+            node = self._loader.get_single_node()
+            if node is None:
+                return {}
+            if not isinstance(node, yaml.MappingNode):
+                raise self._error(node, "the front matter is no mapping: write a line `key: value` for each")
+            found: dict[str, Any] = self._value(node, "")
+            return found
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = (mark.line if mark else 0) + _FIRST
+            problem = plain(str(getattr(error, "problem", None) or error))[:_SHOWN]
+            raise DocumentError(f"{self.path}:{line}: this is no YAML: {problem}") from None
+        except RecursionError:
+            raise DocumentError(f"{self.path}:{_FIRST}: the front matter nests too deeply") from None
+
+    def _value(self, node: Any, key: str) -> Any:
+        if id(node) in self._seen:
+            raise self._error(node, "an alias stands here: write the value out")
+        self._seen.add(id(node))
+        if not node.tag.startswith(_TAG):
+            raise self._error(node, f"the tag {plain(node.tag)[:_SHOWN]} means nothing here: leave it out")
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, key)
+        if isinstance(node, yaml.SequenceNode):
+            items = enumerate(node.value)
+            return [
+                self._value(self._marked(item, f"{key}.{index}"), f"{key}.{index}") for index, item in items
+            ]
+        return self._loader.construct_object(node)
+
+    def _mapping(self, node: Any, key: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in node.value:
+            if not isinstance(name, yaml.ScalarNode):
+                raise self._error(name, "a key is no word")
+            below = f"{key}.{name.value}" if key else name.value
+            if name.value in found:
+                was = self.lines[below]
+                raise self._error(
+                    name, f"{plain(name.value)[:_SHOWN]} is given on line {was} already: keep one"
+                )
+            self._marked(name, below)
+            found[name.value] = self._value(value, below)
+        return found
+
+    def _marked(self, node: Any, key: str) -> Any:
+        self.lines[key] = node.start_mark.line + _FIRST
+        return node
+
+    def _error(self, node: Any, problem: str) -> DocumentError:
+        return DocumentError(f"{self.path}:{node.start_mark.line + _FIRST}: {problem}")
+
+
+def _told(problem: Mapping[str, Any]) -> str:
+    """Return what is wrong, of one of pydantic's errors: key, reason and value."""
+    reason = problem["msg"].removeprefix("Value error, ")
+    key = plain(".".join(str(part) for part in problem["loc"]))[:_SHOWN]
+    if problem["type"] == "missing":
+        return f"key {key} is missing: add it to the front matter"
+    if problem["type"] == "extra_forbidden":
+        return f"key {key} is unknown here: correct or remove it"
+    shown = plain(repr(problem["input"]))
+    value = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
+    return f"key {key}: {reason}, not {value}" if key else reason
