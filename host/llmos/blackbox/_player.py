@@ -13,7 +13,7 @@ from llmos.blackbox._data import Difference, data, first_difference, undata
 from llmos.blackbox._file import Line, Record
 from llmos.blackbox._recorder import cut_step, ending_data, program_data, request_data, request_key
 from llmos.errors import LlmosError
-from llmos.inference import Answer, DeadlineExpired, InferenceError, Kernel, Request
+from llmos.inference import Answer, DeadlineExpired, Estimating, InferenceError, Kernel, Request
 from llmos.link import Body, Done, Event, Telemetry, errors
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ def _said(line: Line) -> str:
     return " ".join(str(line[name]) for name in ("kind", "where", "name", "ms", "message") if name in line)
 
 
-class PlayedKernel:
+class PlayedKernel(Estimating):
     """A kernel that gives the recorded answers."""
 
     def __init__(self, player: Player, line: Line) -> None:

@@ -6,13 +6,14 @@ Errors: `LlmosError` <- `InferenceError` <- `DeadlineExpired`.
 from ._batch import ask_all
 from ._registry import KERNELS, open_kernel
 from ._schema import conforms, violation
-from ._types import Answer, Around, DeadlineExpired, Inference, InferenceError, Kernel, Request
+from ._types import Answer, Around, DeadlineExpired, Estimating, Inference, InferenceError, Kernel, Request
 
 __all__ = [
     "KERNELS",
     "Answer",
     "Around",
     "DeadlineExpired",
+    "Estimating",
     "Inference",
     "InferenceError",
     "Kernel",

@@ -73,6 +73,11 @@ class LlamaKernel:
         with self._turns.urgent(deadline):
             return self._answer(request, started, deadline)
 
+    def count(self, text: str) -> int:
+        """Count a text's tokens; see `Kernel`."""
+        self._check_open()
+        return len(self._session.tokens(text))
+
     def batch(
         self, requests: Sequence[Request], cancelled: Callable[[], bool] = lambda: False
     ) -> list[Answer | InferenceError]:

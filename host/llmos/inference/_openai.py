@@ -19,7 +19,7 @@ from llmos.text import plain
 
 from ._logprobs import shares
 from ._schema import checked_json
-from ._types import Answer, DeadlineExpired, InferenceError, Request, Schema
+from ._types import Answer, DeadlineExpired, Estimating, InferenceError, Request, Schema
 
 _LONGEST_REPLY = 1 << 20  # bytes; an answer is a few hundred
 _JPEG = b"\xff\xd8"  # how one begins
@@ -48,7 +48,7 @@ class _FormatRefused(InferenceError):
     """The server may not know this form of a constraint."""
 
 
-class OpenAIKernel:
+class OpenAIKernel(Estimating):
     """Asks a server over HTTP; the key is taken from the environment's OPENAI_API_KEY.
 
     Servers differ in how they take a schema. The first form that this one does not refuse is kept; one that

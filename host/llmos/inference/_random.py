@@ -10,7 +10,7 @@ from ._constraint import Guided
 from ._registry import require
 from ._sampling import Sampler
 from ._schema import draw
-from ._types import Answer, DeadlineExpired, InferenceError, Request
+from ._types import Answer, DeadlineExpired, Estimating, InferenceError, Request
 
 _TOKEN = 4  # characters of a model's token, about: a text is drawn character by character
 
@@ -20,7 +20,7 @@ def open_random() -> "RandomKernel":
     return RandomKernel()
 
 
-class RandomKernel:
+class RandomKernel(Estimating):
     """Draws an answer from the request's schema, grammar or choices, and its seed."""
 
     name = "random"

@@ -9,7 +9,7 @@ from typing import Any
 from llmos.blackbox import find_record, read_record
 from llmos.errors import LlmosError
 
-from ._types import Answer, DeadlineExpired, InferenceError, Request
+from ._types import Answer, DeadlineExpired, Estimating, InferenceError, Request
 
 _FIELDS = {field.name: field.type for field in fields(Answer)}
 _FAILURES = {failure.__name__: failure for failure in (InferenceError, DeadlineExpired)}
@@ -25,7 +25,7 @@ def open_replay(run: str) -> "Replay":
         raise InferenceError(f"replay:{run}: {error}") from None
 
 
-class Replay:
+class Replay(Estimating):
     """Gives recorded answers in their order, whatever is asked."""
 
     vision = False

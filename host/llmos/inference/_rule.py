@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from ._schema import conforms
-from ._types import Answer, InferenceError, Request
+from ._types import Answer, Estimating, InferenceError, Request
 
 Decision = dict[str, Any]
 
@@ -33,7 +33,7 @@ def open_rule() -> "RuleKernel":
     return RuleKernel()
 
 
-class RuleKernel:
+class RuleKernel(Estimating):
     """Drives to the candidate with the highest score, else looks around, else stops."""
 
     name = "rule"
