@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmbytecode import Program
-from llmos.connection import connected, scratch_folder
+from llmos.connection import scratch_folder
 from llmos.link.native import Choice
-from llmos.link.robot import HEARTBEAT_MS
-from llmos.manifest import load_manifest
-from llmos.report import Order
+from llmos.link.robot import HEARTBEAT_MS, Robot
+from llmos.manifest import load_manifest, manifest_hash
+from llmos.micropython import find
+from llmos.resources import firmware_dir
 from llmos.runs import Run, certified, run_blocks
 from llmos.sim.arena import Arena, load_arena
+from llmos.sim.inline import InlineBoard
 from llmos.sim.judge import Truth, between, nearest_m, read_truth
+from llmos.sim.rig import Setting
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,17 @@ def try_blocks(
     manifest = load_manifest(robot)
     blocks = [certified(program, manifest.limits) for program in programs]
     place = load_arena(arena, radius_m=manifest.radius_m)
-    order = Order(goal="", arena=arena, robot=robot, seed=seed, bits=bits, speed=speed)
     with scratch_folder() as folder:
         log = folder / "truth.jsonl"
-        with connected(order, manifest, log, heartbeat_ms) as link:
+        setting = Setting(place, manifest, firmware_dir(), find(bits), seed=seed, speed=speed, truth=str(log))
+        with (
+            InlineBoard(setting) as board,
+            Robot(
+                board.port, board, manifest_hash(manifest.limits), seed=seed, heartbeat_ms=heartbeat_ms
+            ) as link,
+        ):
             link.machine_code.choice = native
+            link.connect()
             runs = run_blocks(link, blocks)
         truth = read_truth(log)
     trials, began = [], 0

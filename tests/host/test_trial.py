@@ -1,5 +1,6 @@
 """Trials: what comes back from a block that ran on the virtual robot, and the trace that is drawn from it."""
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,15 @@ from tests.generate import valid
 
 from llmbytecode import EmptyRoom, Machine, Op, Outcome, Refusal, assemble, verify
 from llmbytecode.container import pack_container
-from llmos.link import BlockRefused, Event
-from llmos.manifest import load_manifest
-from llmos.resources import system_volume
+from llmos.link import BlockRefused, Event, Robot, VirtualBoard
+from llmos.manifest import load_manifest, manifest_hash
+from llmos.micropython import find
+from llmos.resources import firmware_dir, system_volume
+from llmos.runs import certified, run_blocks
 from llmos.sim.arena import load_arena
-from llmos.sim.judge import nearest_m
+from llmos.sim.inline import InlineBoard
+from llmos.sim.judge import between, nearest_m, read_truth
+from llmos.sim.rig import Setting
 from llmos.trace import ACTS, Way, follow, trace
 from llmos.trial import try_block, try_blocks
 
@@ -140,3 +145,32 @@ def test_how_near_the_body_came() -> None:
     arena = load_arena("narrow_corridor")
     assert trial.nearest_mm == int(1000 * nearest_m(trial.truth, arena, 0.075))
     assert 50 <= trial.nearest_mm <= 300
+
+
+@pytest.mark.parametrize("bits", [64, 32])
+def test_a_board_in_this_process_makes_the_run_that_one_of_its_own_makes(tmp_path: Path, bits: int) -> None:
+    """To the byte on the line and the truth, so that nothing depends on which of them a trial has."""
+    manifest, said = load_manifest(), {"own": BytesIO(), "inline": BytesIO()}
+    block = certified(assemble("GUARD g0, front < 60cm\nMOVE 1m, 45mm/s\nTURN 40deg, 30deg/s\nEND"), LIMITS)
+    logs = {name: tmp_path / name for name in said}
+    place = load_arena("simple")
+    setting = Setting(
+        place, manifest, firmware_dir(), find(bits), seed=3, speed=0.0, truth=str(logs["inline"])
+    )
+    code = manifest_hash(manifest.limits)
+    with (
+        VirtualBoard("simple", seed=3, truth_path=logs["own"], bits=bits) as board,
+        Robot(board.port, board.clock, code, seed=3, transcript=said["own"]) as robot,
+    ):
+        robot.connect()
+        theirs = run_blocks(robot, [block])
+    with (
+        InlineBoard(setting) as inline,
+        Robot(inline.port, inline, code, seed=3, transcript=said["inline"]) as robot,
+    ):
+        robot.connect()
+        ours = run_blocks(robot, [block])
+    assert ours == theirs
+    assert said["inline"].getvalue() == said["own"].getvalue()
+    own = read_truth(logs["own"])
+    assert between(own, 0, ours[-1].ended_ms) == between(read_truth(logs["inline"]), 0, ours[-1].ended_ms)

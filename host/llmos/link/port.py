@@ -5,7 +5,7 @@ import select
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Protocol
 
 import serial
 
@@ -77,6 +77,22 @@ def open_port(
             line.exclusive, line.write_timeout = True, 5  # RFC 2217's refuses the latter
         line.open()
     return Port(through(line), url, gone)
+
+
+class Line(Protocol):
+    """What a client needs of a port."""
+
+    url: str
+    tx_total: int
+
+    def read(self) -> bytes:
+        """Return the bytes that have arrived, perhaps none."""
+
+    def write(self, data: bytes) -> None:
+        """Write all of `data`."""
+
+    def close(self) -> None:
+        """Close it."""
 
 
 class Port:

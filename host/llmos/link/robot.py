@@ -31,7 +31,7 @@ from llmos.link.frames import MAX_PAYLOAD, Frame
 from llmos.link.interrupts import deferred_interrupts
 from llmos.link.messages import Done, Event, FaultNotice, Hello, Message, Telemetry, Verdict, pack, unpack
 from llmos.link.native import MachineCode, attach
-from llmos.link.port import Port
+from llmos.link.port import Line
 from llmos.link.stream import Stream
 from llmos.link.transport import Stats, Transport
 
@@ -63,7 +63,7 @@ class Robot:
 
     def __init__(
         self,
-        port: Port,
+        port: Line,
         clock: Clock,
         manifest_hash: int,
         *,

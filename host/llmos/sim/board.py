@@ -45,6 +45,22 @@ class Host(Protocol):
         """Its turn."""
 
 
+class Line(Protocol):
+    """The board's end of its serial line."""
+
+    def read(self) -> bytes:
+        """What has come; empty where nothing has."""
+
+    def write(self, data: bytes) -> None:
+        """Write to the other end."""
+
+
+def paced(started: float, speed: float, to_ms: int) -> None:
+    """Sleep to a moment of the arena's clock, at a speed; not at all at 0, which is as fast as possible."""
+    if speed:
+        time.sleep(max(0.0, started + to_ms / 1000 / speed - time.monotonic()))
+
+
 class SerialPort:
     """A pty in raw mode: the other end's path, and what passes through ours."""
 
@@ -78,7 +94,7 @@ class SerialPort:
 class Board(Rig):
     """The arbiter of the clock between body, firmware, serial line and host."""
 
-    def __init__(self, setting: Setting, host: Host, port: SerialPort) -> None:
+    def __init__(self, setting: Setting, host: Host, port: Line) -> None:
         super().__init__(setting)
         self.host, self.port = host, port
         self._until_ms = 0  # the firmware's
@@ -98,15 +114,19 @@ class Board(Rig):
             FirmwareDied: the firmware ended.
         """
         try:
-            self._firmware_turn()
+            self.start()
             self.host.begin(self)
             while self.world.now < self.host.gone_ms:
-                self._step()
+                self.step()
         except FirmwareDied as error:
             self.truth.event(died=str(error))
             raise
 
-    def _step(self) -> None:
+    def start(self) -> None:
+        """Let the firmware compute until it waits for the first time."""
+        self._firmware_turn()
+
+    def step(self) -> None:
         """Let time pass to the next thing that happens, and give the turn to whom it concerns."""
         world, host = self.world, self.host
         rest_ms = world.rest_ms
@@ -168,17 +188,19 @@ class LockstepHost:
 
     def begin(self, board: Board) -> None:
         """Wait for the host's first word."""
-        self._board = board
+        if not isinstance(board.port, SerialPort):
+            raise BoardError("a host of another process needs a pty between; this is a bug")
+        self._board, self._port = board, board.port
         self._poll = select.poll()
         self._poll.register(self._reader, select.POLLIN)
-        self._poll.register(board.port.master, select.POLLIN)
+        self._poll.register(self._port.master, select.POLLIN)
         self._started = time.monotonic()
         self._listen()
 
     def pace(self, now_ms: int, to_ms: int) -> int:
         """Sleep where a speed is set."""
-        if self._speed and to_ms > now_ms:
-            time.sleep(max(0.0, self._started + to_ms / 1000 / self._speed - time.monotonic()))
+        if to_ms > now_ms:
+            paced(self._started, self._speed, to_ms)
         return to_ms
 
     def wake(self, now_ms: int) -> None:
@@ -186,11 +208,11 @@ class LockstepHost:
         if self.gone_ms != NEVER:
             return
         with contextlib.suppress(BrokenPipeError):  # listening finds its end, too
-            os.write(self._writer, b"T %d %d\n" % (now_ms, self._board.port.sent))
+            os.write(self._writer, b"T %d %d\n" % (now_ms, self._port.sent))
         self._listen()
 
     def _listen(self) -> None:
-        port, data = self._board.port, b""
+        port, data = self._port, b""
         while b"\n" not in self._line:
             for descriptor, _ in self._poll.poll():
                 if descriptor == self._reader:
