@@ -8,6 +8,7 @@ LlmosError                  anything that LLMos refuses or cannot do
 ├── CalibrationError        a calibration that cannot be made                (llmos.calibration)
 ├── CameraError             a camera that sends no pictures                  (llmos.camera)
 ├── ConfidenceError         the weights of confidence are missing or wrong   (llmos.brains.confidence)
+├── ContextError            more pinned than a model's context holds         (llmos.agents.context)
 ├── DocumentError           a markdown file that is wrong                   (llmos.volumes)
 ├── EvaluationError         an evaluation that cannot be run                 (llmos.evaluation)
 ├── FaultError              a fault that cannot be switched on               (llmos.sim.faults)
