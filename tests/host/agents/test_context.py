@@ -117,7 +117,7 @@ def test_the_heavier_and_older_leave_first() -> None:
     assert context.user.split("\n\n")[1].startswith("[left out: 1 note, numbers 2 to 2;")
     context.add("note", "w " * 40)
     assert len(context.left) == 1
-    context.add("tool", "w " * 55)
+    context.add("tool", "w " * 50)
     assert [item.kind for item in context.left] == ["tool", "note"]  # 5 × 2 against 3 × 3
 
 
