@@ -1,6 +1,7 @@
 """The errors that people meet, one line each; `llmos.__main__` prints them.
 
 LlmosError                  anything that LLMos refuses or cannot do
+├── AgentError              an agent that is not there or may not be called  (llmos.agents)
 ├── ArenaError              an arena that is wrong or cannot be solved       (llmos.sim.arena)
 ├── BabyAIError             an episode of BabyAI that cannot be played      (llmos.babyai)
 ├── BehaviourError          a behaviour that is not in the list             (llmos.behaviours)
@@ -49,6 +50,12 @@ LlmosError                  anything that LLMos refuses or cannot do
 ├── SkillError              a skill that is not there, or a value it refuses (llmos.skills)
 ├── StateError              the state folder cannot be used                  (llmos.state)
 ├── TruthError              a truth log that cannot be written or read       (llmos.sim.truth)
+├── VolumeError             a volume that cannot be read or written         (llmos.volumes)
+│   ├── AccessDenied        somebody writes where he may not
+│   ├── Diverged            two states changed the same path
+│   ├── NoEntry             a file, name or commit that is not there
+│   ├── PathEscape          a path that is none of a volume's
+│   └── RemoteGone          a git remote that cannot be reached
 └── WishError               a wish that nobody can be asked for              (llmos.writing)
 """
 

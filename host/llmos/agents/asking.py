@@ -1,0 +1,177 @@
+"""How an agent's next call is found: by its model, one constrained pass for each question, or by a rule."""
+
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from llmos.agents.context import Context
+from llmos.inference import Answer, InferenceError, Kernel, Request
+from llmos.text import plain
+from llmos.tools import fitting
+
+CALL_TOKENS = 96  # of a call's arguments besides its texts
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?")
+_MARKER = re.compile(r"<(?=\S)|\[(?=/?INST)")
+
+
+def as_data(text: str, most: int = 400) -> str:
+    """Return text from outside as a model is shown it: a JSON string on one line, which it cannot end.
+
+    What could be read as a chat template's marker, `<|im_end|>` or `[INST]`, is broken by a blank.
+    """
+    cut = text if len(text) <= most else text[:most] + " (cut)"
+    return json.dumps(_MARKER.sub(lambda sign: sign[0] + " ", plain(cut)), ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class Offered:
+    """A tool as it is offered: its name, what it does, and the schema of its arguments."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+
+
+@dataclass
+class Asker:
+    """Finds tools and arguments.
+
+    Args:
+        kernel: who is asked; None where a rule answers.
+        context: what it reads.
+        chars: longest text that the model writes for an argument.
+        named: whether a number that the task names is preferred to others.
+        deadline: moment of the monotonic clock by which answers must be there.
+        seed: fixes every chance.
+    """
+
+    kernel: Kernel | None
+    context: Context
+    chars: int
+    named: bool
+    deadline: float
+    seed: int = 0
+    answers: list[Answer] = field(default_factory=list)
+
+    @property
+    def by(self) -> str:
+        """Who answers."""
+        return "model" if self.kernel else "rule"
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that were read anew and written."""
+        return sum(a.tokens_in - a.tokens_cached + a.tokens_out for a in self.answers)
+
+    def tool(self, task: str, offered: Sequence[Offered]) -> str:
+        """Return the name of the tool to call next.
+
+        Raises:
+            InferenceError: the model gives no answer.
+        """
+        if len(offered) == 1:
+            return offered[0].name
+        if not self.kernel:
+            fit = fitting(task, [tool.name for tool in offered])
+            return fit[0] if fit else offered[0].name
+        listed = "\n".join(f"{tool.name}(): {tool.description}" for tool in offered)
+        names = tuple(f"{tool.name}()" for tool in offered)  # no one begins another
+        said = self._ask(f"Tools:\n{listed}\nThe next tool is:", choices=names)
+        return said.removesuffix("()")
+
+    def arguments(self, task: str, tool: Offered, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a call's arguments: those given, and the open ones filled.
+
+        Raises:
+            InferenceError: the model gives no answer.
+        """
+        wanted = open_part(tool.schema, given)
+        if not wanted["properties"]:
+            return dict(given)
+        if not self.kernel:
+            filled = {key: by_rule(part, task) for key, part in wanted["properties"].items()}
+        else:
+            narrowed = bounded(wanted, self.chars, numbers(task) if self.named else ())
+            texts = sum(part.get("maxLength", 0) for part in narrowed["properties"].values())
+            said = self._ask(
+                f"Tool {tool.name}: {tool.description}\nIts arguments are:",
+                schema=narrowed,
+                max_tokens=CALL_TOKENS + texts,
+            )
+            filled = json.loads(said)
+        return {key: {**given, **filled}[key] for key in _ordered(tool.schema, {**given, **filled})}
+
+    def _ask(self, question: str, **how: Any) -> str:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise InferenceError("the agent's time is over")
+        if self.kernel is None:
+            raise InferenceError("no model was given")
+        request = Request(
+            self.context.system, f"{self.context.user}\n\n{question}", deadline_s=left, seed=self.seed, **how
+        )
+        answer = self.kernel(request)
+        self.answers.append(replace(answer, probabilities=()))
+        return answer.text
+
+
+def open_part(schema: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of the required arguments that are not given."""
+    required = [key for key in schema.get("required", ()) if key not in given]
+    properties = {key: schema["properties"][key] for key in required}
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def bounded(schema: dict[str, Any], chars: int, named: Sequence[float]) -> dict[str, Any]:
+    """Return a schema whose texts are no longer than a model may write; numbers are those named that fit."""
+
+    def narrow(part: Mapping[str, Any]) -> dict[str, Any]:
+        if part.get("type") == "string" and "enum" not in part:
+            most = min(chars, part.get("maxLength", chars))
+            return {**part, "minLength": min(1, most), "maxLength": most}
+        if part.get("type") in ("integer", "number"):
+            fitting = [number for number in named if _fits(number, part)]
+            whole = [int(number) if part["type"] == "integer" else number for number in fitting]
+            return {"enum": whole} if whole else dict(part)
+        return dict(part)
+
+    return {**schema, "properties": {key: narrow(part) for key, part in schema["properties"].items()}}
+
+
+def by_rule(part: Mapping[str, Any], task: str) -> Any:
+    """Return an argument without a model: what the task names, the default, or the least."""
+    if "const" in part:
+        return part["const"]
+    if "enum" in part:
+        return next((one for one in part["enum"] if str(one).lower() in task.lower()), part["enum"][0])
+    branches = part.get("anyOf") or part.get("oneOf")
+    if branches:
+        return by_rule(branches[0], task)
+    kind = part.get("type")
+    if kind in ("integer", "number"):
+        named = next((number for number in numbers(task) if _fits(number, part)), None)
+        found = part.get("default", part.get("minimum", 0)) if named is None else named
+        return int(found) if kind == "integer" else found
+    if kind == "string":
+        return task[: part.get("maxLength", len(task))]
+    if kind == "array":
+        return [by_rule(part.get("items", {}), task) for _ in range(part.get("minItems", 0))]
+    return part.get("default", False if kind == "boolean" else {})
+
+
+def numbers(text: str) -> list[float]:
+    """Return the numbers that a text names, in order."""
+    return [float(number) for number in _NUMBER.findall(text)]
+
+
+def _fits(number: float, part: Mapping[str, Any]) -> bool:
+    low, high = part.get("minimum", float("-inf")), part.get("maximum", float("inf"))
+    return bool(low <= number <= high and (part["type"] == "number" or number == int(number)))
+
+
+def _ordered(schema: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
+    known = [key for key in schema.get("properties", {}) if key in values]
+    return [*known, *(key for key in values if key not in known)]

@@ -1,0 +1,280 @@
+"""The loop in which an agent works: a tool is chosen, its arguments are filled, it is called, until the end.
+
+There is one machine for all strategies: it goes through steps. A model that chooses freely goes through one
+step again and again, which offers all the agent's tools.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from llmos.agents.agent import FINISH, Agent, AgentError, Step, Strategy
+from llmos.agents.asking import Asker, Offered, as_data
+from llmos.agents.context import Context, ContextError
+from llmos.agents.strategy import ModelSize, load_model_size
+from llmos.agents.templates import as_text, filled, holds
+from llmos.inference import InferenceError
+from llmos.kernel.prompt import system_prompt
+from llmos.tools import Result, Session, Toolbox, fitting
+from llmos.tools.session import Calls
+
+ANSWER_CHARS = 4000  # longest answer that anybody is given
+TASK_CHARS = 1000  # of a task that a model is shown
+
+
+class Status(StrEnum):
+    """How an agent's run ended; all but DONE are named after what ended it."""
+
+    DONE = "done"
+    FAILED = "failed"  # a step failed that must not
+    MODEL = "model"  # the model gave no answer
+    ITERATIONS = "iterations"
+    TOOL_CALLS = "tool_calls"
+    RETRIES = "retries"
+    AGENT_S = "agent_s"
+    AGENT_DEPTH = "agent_depth"
+    CYCLE = "cycle"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a tool.
+
+    Args:
+        tool: its name.
+        arguments: what it was called with.
+        result: what came back.
+        by: who filled the arguments: `steps`, `model` or `rule`.
+        seconds: wall time, with the time to fill them.
+    """
+
+    tool: str
+    arguments: Mapping[str, Any]
+    result: Result
+    by: str
+    seconds: float
+
+
+Watch = Callable[[Call], None]
+
+
+@dataclass(frozen=True)
+class AgentRun:
+    """What came of an agent's run.
+
+    Args:
+        agent: its name.
+        task: what it was asked.
+        strategy: how it was run.
+        status: how it ended.
+        answer: its answer, or why there is none.
+        calls: of tools, in order.
+        iterations: of its loop.
+        tokens: that its model read anew and wrote.
+        seconds: wall time.
+        trace: id of its trace in memory; empty where none was written.
+    """
+
+    agent: str
+    task: str
+    strategy: Strategy
+    status: Status
+    answer: str
+    calls: tuple[Call, ...] = ()
+    iterations: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    trace: str = ""
+
+    @property
+    def data(self) -> Any:
+        """The data of the last call that succeeded; None where there is none."""
+        return next((call.result.data for call in reversed(self.calls) if call.result.success), None)
+
+
+class _End(Exception):  # the run's regular end
+    def __init__(self, status: Status, answer: str) -> None:
+        super().__init__(answer)
+        self.status, self.answer = status, answer[:ANSWER_CHARS]
+
+
+def run_agent(agent: Agent, task: str, session: Session, watch: Watch | None = None) -> AgentRun:
+    """Have an agent do a task.
+
+    Args:
+        agent: which.
+        task: a sentence.
+        session: what its tools work with; the agents above it are in its chain.
+        watch: told of each call.
+
+    Raises:
+        DocumentError: a file of the kernel is wrong.
+        ToolError: the agent declares a tool that does not exist.
+    """
+    rules, started = load_model_size(), time.monotonic()
+    refusal = _refusal(agent, session)
+    if refusal:
+        return AgentRun(agent.name, task, "compiled", refusal.status, refusal.answer)
+    below = session.below(agent)
+    if not session.chain:  # the limits are of one agent and all that it calls
+        below.calls = Calls(below.config.tool_calls)
+    strategy = rules.strategy(agent, rules.parameters(below.kernel))
+    loop = _Loop(agent, task, below, strategy, rules, started, watch)
+    end = loop.run()
+    return AgentRun(
+        agent.name, task, strategy, end.status, end.answer, tuple(loop.calls), loop.iterations,
+        loop.asker.tokens, time.monotonic() - started, below.trace,
+    )  # fmt: skip
+
+
+def _refusal(agent: Agent, session: Session) -> _End | None:
+    path = " > ".join([*session.chain, agent.name])
+    if agent.name in session.chain:
+        return _End(
+            Status.CYCLE, f"{path}: agents call each other in a circle; let {session.chain[-1]} do it itself"
+        )
+    if len(session.chain) >= session.config.agent_depth:
+        most = session.config.agent_depth
+        return _End(
+            Status.AGENT_DEPTH, f"{path}: that is deeper than {most} agents (kernel/config.md, agent_depth)"
+        )
+    return None
+
+
+@dataclass
+class _Loop:
+    """One run of one agent."""
+
+    agent: Agent
+    task: str
+    session: Session
+    strategy: Strategy
+    rules: ModelSize
+    started: float
+    watch: Watch | None
+    calls: list[Call] = field(default_factory=list)
+    iterations: int = 0
+    failures: int = 0  # one after the other
+
+    def __post_init__(self) -> None:
+        self.toolbox = Toolbox(self.session, self.agent.tools)
+        large, kernel = self.strategy == "markdown", self.session.kernel
+        self.context = Context(self.session.config.context_tokens, kernel.count)
+        self.asker = Asker(
+            kernel=None if self.strategy == "compiled" else kernel,
+            context=self.context,
+            chars=self.rules.large_chars if large else self.rules.small_chars,
+            named=not large,
+            deadline=self.started + self.session.config.agent_s,
+            seed=self.session.order.seed,
+        )
+        self.facts: dict[str, Any] = {
+            "task": self.task, "agent": self.agent.name, "project": self.session.project, "last_error": ""
+        }  # fmt: skip
+
+    def run(self) -> _End:
+        """Go through the steps until the end."""
+        try:
+            self.context.add("system", f"{system_prompt('agent')}\n\n{self.agent.text}".strip())
+            self.context.add("goal", f"Task: {as_data(self.task, TASK_CHARS)}")
+            for step in self._steps():
+                self._take(step)
+        except _End as end:
+            return end
+        except (AgentError, ContextError) as error:
+            return _End(Status.FAILED, str(error))
+        except InferenceError as error:
+            over = time.monotonic() >= self.asker.deadline
+            return self._over() if over else _End(Status.MODEL, str(error))
+        return _End(Status.DONE, as_text(self.facts.get("last", "")))
+
+    def _steps(self) -> Iterator[Step]:
+        """Yield one step after the other, groups dissolved, those left out whose condition does not hold."""
+        if self.strategy == "markdown":
+            every = Step(tool=(*self.agent.tools, FINISH), may_fail=True)
+            while True:
+                yield every
+        yield from self._unrolled(self.agent.steps or (Step(tool=self._likeliest()),))
+
+    def _unrolled(self, steps: tuple[Step, ...]) -> Iterator[Step]:
+        for step in steps:
+            for _ in range(step.times):
+                if not holds(step.when, self.facts):
+                    continue
+                if step.steps:
+                    yield from self._unrolled(step.steps)
+                else:
+                    yield step
+
+    def _likeliest(self) -> tuple[str, ...]:
+        """Return the tools that the task calls for, then others, as many as a small model is offered."""
+        wanted = fitting(self.task, self.toolbox.tools)
+        rest = [name for name in self.toolbox.tools if name not in wanted]
+        return tuple([*wanted, *rest][: self.rules.small_tools]) or (FINISH,)
+
+    def _take(self, step: Step) -> None:
+        self._check_limits()
+        self.iterations += 1
+        began = time.monotonic()
+        given = filled(step.arguments, self.facts)
+        name = self.asker.tool(self.task, [self._offered(tool) for tool in step.tool])
+        arguments = self.asker.arguments(self.task, self._offered(name), given)
+        by = "steps" if len(step.tool) == 1 and arguments == given else self.asker.by
+        if name == FINISH:
+            raise _End(Status.DONE, as_text(arguments["answer"]))
+        call = self._called(name, arguments, by, began)
+        if step.saved:
+            self.facts[step.saved] = call.result.data
+        if not call.result.success:
+            self._failed(step, call)
+
+    def _called(self, name: str, arguments: dict[str, Any], by: str, began: float) -> Call:
+        result = self.toolbox.call(name, arguments)
+        call = Call(name, arguments, result, by, time.monotonic() - began)
+        self.calls.append(call)
+        self.facts["last_error"] = result.error
+        said = as_data(as_text(result.data)) if result.success else f"refused: {as_data(result.error)}"
+        row = f"{name} {as_data(as_text(arguments))}: {said}"
+        self.context.add("tool" if result.success else "fault", row)
+        if result.success:
+            self.failures, self.facts["last"] = 0, result.data
+        if self.watch:
+            self.watch(call)
+        return call
+
+    def _failed(self, step: Step, call: Call) -> None:
+        """Go on after a failure where that is allowed, else end the run by the name of what ended it."""
+        if self.session.calls.made >= self.session.calls.most:
+            raise _End(Status.TOOL_CALLS, call.result.error)
+        if not step.may_fail:
+            raise _End(Status.FAILED, f"{call.tool}: {call.result.error}")
+        self.failures += 1
+        if self.failures > self.session.config.retries:
+            most = self.session.config.retries
+            why = f"{call.tool}: {call.result.error}; {most} retries are allowed (kernel/config.md, retries)"
+            raise _End(Status.RETRIES, why)
+
+    def _check_limits(self) -> None:
+        most = min(self.agent.max_iterations, self.session.config.iterations)
+        if self.iterations >= most:
+            raise _End(Status.ITERATIONS, f"no answer after {most} iterations (kernel/config.md, iterations)")
+        if time.monotonic() >= self.asker.deadline:
+            raise self._over()
+
+    def _over(self) -> _End:
+        return _End(
+            Status.AGENT_S, f"no answer after {self.session.config.agent_s:g} s (kernel/config.md, agent_s)"
+        )
+
+    def _offered(self, name: str) -> Offered:
+        if name == FINISH:
+            answer = {"type": "string", "maxLength": ANSWER_CHARS}
+            schema = {
+                "type": "object", "properties": {"answer": answer}, "required": ["answer"],
+                "additionalProperties": False,
+            }  # fmt: skip
+            return Offered(FINISH, "end, with the answer to the task", schema)
+        tool = self.toolbox.tools[name]
+        return Offered(name, self.toolbox.description(name), tool.schema)
