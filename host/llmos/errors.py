@@ -11,6 +11,7 @@ LlmosError                  anything that LLMos refuses or cannot do
 ├── ConfidenceError         the weights of confidence are missing or wrong   (llmos.brains.confidence)
 ├── ContextError            more pinned than a model's context holds         (llmos.agents.context)
 ├── DocumentError           a markdown file that is wrong                   (llmos.volumes)
+├── DreamError              a dream that cannot begin                       (llmos.evolution)
 ├── EvaluationError         an evaluation that cannot be run                 (llmos.evaluation)
 ├── FaultError              a fault that cannot be switched on               (llmos.sim.faults)
 ├── FirmwareDied            the MicroPython behind a virtual robot ended     (llmos.sim.child)
@@ -56,7 +57,8 @@ LlmosError                  anything that LLMos refuses or cannot do
 │   ├── NoEntry             a file, name or commit that is not there
 │   ├── PathEscape          a path that is none of a volume's
 │   └── RemoteGone          a git remote that cannot be reached
-└── WishError               a wish that nobody can be asked for              (llmos.writing)
+├── WishError               a wish that nobody can be asked for              (llmos.writing)
+└── WorkersError            workers that cannot be had, or were killed      (llmos.workers)
 """
 
 
