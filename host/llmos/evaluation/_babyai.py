@@ -15,10 +15,10 @@ from typing import Any
 from llmos.babyai import EXPERT, FAMILIES, WAYS, Played, make_level, play
 from llmos.brains.opening import DUAL, model_of
 from llmos.errors import LlmosError
+from llmos.statistics import wilson
 
 from ._jobs import EvaluationError, Row, kept_open
 from ._kind import Kind, Tables, names
-from ._statistics import wilson
 
 NO_WAY = "–"
 # Success in percent with its standard error, over the five families without distractors: BALROG's agents,

@@ -16,12 +16,12 @@ from llmos.brains.rsa import target
 from llmos.errors import LlmosError
 from llmos.inference import InferenceError, Kernel, Request
 from llmos.kernel.prompt import system_prompt
+from llmos.statistics import mean_between, wilson
 
 from ._frames import Case, cases
 from ._jobs import EvaluationError, Row, kept_open
 from ._kind import Kind, Tables, names
 from ._missions import arenas_of
-from ._statistics import mean_between, wilson
 
 GENERATIONS = 12  # as many as RSA's quick preset makes, for every way that thinks
 BINS = 5  # of confidence

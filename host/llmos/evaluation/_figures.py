@@ -8,10 +8,10 @@ from typing import Any
 
 from llmos.figures import percentile
 from llmos.sim.generate import FAMILIES
+from llmos.statistics import mean_between, sign_test, wilson
 
 from ._jobs import Row
 from ._kind import Tables
-from ._statistics import mean_between, sign_test, wilson
 
 ALL = "all"
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
+from llmos.page_style import STYLE
+from llmos.plots import Axis, Mark, axis_for, chart, dots, interval, legend, stacked
 from llmos.world.draw import escaped
 
 from ._drives import drives
 from ._figures import ALL, counted, drivers, label, who
 from ._jobs import Row
 from ._kind import Tables
-from ._plots import Axis, Mark, axis_for, chart, dots, interval, legend, stacked
-from ._style import STYLE
 
 # Of the summary: heading, and how a value is written.
 COLUMNS: dict[str, tuple[str, Callable[[Row], str]]] = {

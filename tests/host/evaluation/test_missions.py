@@ -24,9 +24,9 @@ from llmos.evaluation import (
 )
 from llmos.evaluation._journal import key_of
 from llmos.evaluation._missions import simplified
-from llmos.evaluation._statistics import mean_between, sign_test, wilson
 from llmos.sim.arena import Arena
 from llmos.sim.explore import reference_m
+from llmos.statistics import mean_between, sign_test, wilson
 
 MISSIONS = KINDS["missions"]
 PLAN = Missions(("simple", "clutter:0"), ("rule",), 1, ("plain",))
