@@ -1,33 +1,16 @@
 """The connection to the robot that an order names, the virtual one or another; it always ends in a stop."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 from llmos.camera import PictureSource
 from llmos.link import Clock, LinkError, Port, Robot, VirtualBoard, WallClock, open_port
-from llmos.link.interrupts import deferred_interrupts
 from llmos.link.robot import HEARTBEAT_MS
 from llmos.manifest import Manifest, ManifestError, camera_of, manifest_hash
 from llmos.report import Order
 from llmos.sim.cable import Cable
 from llmos.sim.faults import line_faults
-
-
-@contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """Have a folder for a while; Ctrl-C does not keep it from being removed."""
-    made: list[str] = []
-    try:
-        with deferred_interrupts():  # which raises at its end
-            made.append(tempfile.mkdtemp(prefix="llmos-"))
-        yield Path(made[0])
-    finally:
-        with deferred_interrupts():
-            for folder in made:
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from llmos.brains.opening import make_brain, model_of
 from llmos.brains.planner import Rates
 from llmos.brains.points import kind_of_goal, strategy_of
 from llmos.camera import PictureSource
-from llmos.connection import connected, scratch_folder
+from llmos.connection import connected
 from llmos.errors import LlmosError
 from llmos.eyes import Eyes, Shot, words
 from llmos.eyes.vlm import COLOUR, make_detector, open_kernel_that_sees
@@ -29,6 +29,7 @@ from llmos.link import Body
 from llmos.manifest import Manifest, camera_of, load_manifest
 from llmos.report import GOOD, REASONS, Order, Report
 from llmos.runs import certified, cut_short, ended, run_blocks
+from llmos.scratch import scratch_folder
 from llmos.sim import judge
 from llmos.sim.arena import Arena, load_arena
 from llmos.sim.arena import Goal as ArenaGoal

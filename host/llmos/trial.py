@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmbytecode import Program
-from llmos.connection import scratch_folder
 from llmos.link.native import Choice
 from llmos.link.robot import HEARTBEAT_MS, Robot
 from llmos.manifest import load_manifest, manifest_hash
 from llmos.micropython import find
 from llmos.resources import firmware_dir
 from llmos.runs import Run, certified, run_blocks
+from llmos.scratch import scratch_folder
 from llmos.sim.arena import Arena, load_arena
 from llmos.sim.inline import InlineBoard
 from llmos.sim.judge import Truth, between, nearest_m, read_truth

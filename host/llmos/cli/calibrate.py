@@ -12,10 +12,11 @@ import click
 from llmos import calibration
 from llmos.calibration import Calibration, CalibrationError, Measured, RobotBench, TruthTape
 from llmos.cli import options
-from llmos.connection import connected, scratch_folder
+from llmos.connection import connected
 from llmos.link import Robot
 from llmos.manifest import Manifest, find_manifest, load_manifest, manifest_hash
 from llmos.report import Order
+from llmos.scratch import scratch_folder
 from llmos.state import own_manifest
 
 EXAMPLE = """\b

@@ -12,12 +12,13 @@ from llmbytecode.container import pack_container
 from llmos.cli import options
 from llmos.cli.bytecode._io import Input, certify, read_input
 from llmos.cli.bytecode._worst import source_texts
-from llmos.connection import in_session, scratch_folder
+from llmos.connection import in_session
 from llmos.instruments import Block
 from llmos.manifest import Manifest, load_manifest
 from llmos.monitor import HEARTBEAT_MS, Monitor
 from llmos.report import Order
-from llmos.skills import load_skills
+from llmos.scratch import scratch_folder
+from llmos.skills import read_shelf
 
 EXAMPLE = """\b
 Example:
@@ -55,15 +56,15 @@ def monitor(file: str | None, seconds: float | None, as_json: bool, **order: Any
 
 
 def read_block(file: str, manifest: Manifest) -> Block:
-    """Return the block in a file, or of a skill that ships with its default numbers.
+    """Return the block in a file, or of a skill with its default numbers.
 
     Raises:
         LlmosError: there is no such file.
         LLMBytecodeError: it is no program, or breaks a rule.
     """
-    skill = load_skills().get(file)
-    if skill:
-        text = skill.fill({})
+    shelf = read_shelf()
+    if file in shelf:
+        text = shelf.find(file).fill({})
         given = Input(file, assemble(text, file), b"", text)
     else:
         given = read_input(file)
