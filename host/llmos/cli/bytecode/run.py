@@ -10,11 +10,12 @@ from llmos import shown
 from llmos.cli import options
 from llmos.cli.bytecode._io import BUDGETS, Result, answer, certify, json_option, read_input, robot_option
 from llmos.cli.bytecode._worst import source_texts
-from llmos.connection import connected, scratch_folder
+from llmos.connection import connected
 from llmos.link.robot import HEARTBEAT_MS
 from llmos.manifest import load_manifest
 from llmos.report import Order
 from llmos.runs import Run, certified, run_blocks
+from llmos.scratch import scratch_folder
 from llmos.state import writable
 from llmos.trial import try_blocks
 from llmos.world.draw import run_svg
