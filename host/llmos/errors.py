@@ -40,12 +40,17 @@ LlmosError                  anything that LLMos refuses or cannot do
 │   └── RobotFault          the robot reports a fault
 ├── MapLost                 a map's changes without the map that they change (llmos.kernel.maps)
 ├── ManifestError           a robot's manifest that is wrong                 (llmos.manifest)
+├── MessageError            a message between agents that is wrong or lost   (llmos.agents)
 ├── MicroPythonNotFound     no MicroPython to run the firmware on            (llmos.micropython)
 ├── NoBoard                 a MicroPython that cannot be a virtual board     (llmos.sim.esp32s3)
 ├── NoImage                 a flash with nothing in it that boots            (llmos.sim.image)
 ├── PlanningError           costs or cells that no path can be planned on    (llmos.planning.astar)
 ├── PortTaken               a TCP port that another program has              (llmos.sim.rfc2217)
 ├── PromptError             a kernel file that says what it cannot say       (llmos.kernel.prompt)
+├── RecallError             what cannot be remembered or found               (llmos.memory)
+│   ├── IllegalLink         a trace that may not hang where it should
+│   ├── MemoryDamaged       a memory file that is broken
+│   └── MemoryFromLater     a memory file of a later LLMos
 ├── RecordError             a record of a run that cannot be read            (llmos.blackbox)
 ├── ResourceMissing         a folder that ships with LLMos is not there      (llmos.resources)
 ├── SkillError              a skill that is not there, or a value it refuses (llmos.skills)

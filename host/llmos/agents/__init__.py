@@ -1,10 +1,13 @@
 """Agents: markdown files that say what an agent is for and which tools it has, and the loop that runs them.
 
-Errors: `LlmosError` <- `AgentError`.
+Errors: `LlmosError` <- `AgentError`, `ContextError`, `MessageError`.
 """
 
-from .agent import Agent, AgentError, AgentTest, Step, agent_of, find_agent, load_agents, problems
+from .agent import Agent, AgentError, AgentTest, Step, agent_of, problems
+from .delegation import delegate
+from .loading import find_agent, load_agents
 from .loop import AgentRun, Call, Status, run_agent
+from .messages import Content, Message, MessageError, Messages, Priority
 
 __all__ = [
     "Agent",
@@ -12,9 +15,15 @@ __all__ = [
     "AgentRun",
     "AgentTest",
     "Call",
+    "Content",
+    "Message",
+    "MessageError",
+    "Messages",
+    "Priority",
     "Status",
     "Step",
     "agent_of",
+    "delegate",
     "find_agent",
     "load_agents",
     "problems",

@@ -1,7 +1,7 @@
 """An agent: a markdown file that says what it is for, which tools it has, and its steps."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -181,34 +181,6 @@ def agent_of(document: Document) -> Agent:
     return agent
 
 
-def load_agents(volumes: Any, project: str = "") -> dict[str, Agent]:
-    """Return all agents by name: the project's own, then the user's, the team's, and those that ship.
-
-    A file that is wrong is left out; `find_agent` says what is wrong with it.
-    """
-    found: dict[str, Agent] = {}
-    for entry in volumes.entries("agents", project):
-        try:
-            found.setdefault(entry.name, agent_of(entry.document()))
-        except LlmosError:
-            continue
-    return dict(sorted(found.items()))
-
-
-def find_agent(volumes: Any, name: str, project: str = "") -> Agent:
-    """Return an agent by name.
-
-    Raises:
-        AgentError: there is none.
-        DocumentError: its file is wrong.
-    """
-    entries = [entry for entry in volumes.entries("agents", project) if entry.name == name]
-    if not entries:
-        some = ", ".join(sorted({entry.name for entry in volumes.entries("agents", project)}))
-        raise AgentError(f"agent {plain(name)[:60]!r}: there is none; there are {some}")
-    return agent_of(entries[0].document())
-
-
-def problems(agent: Agent, tools: Mapping[str, Any]) -> list[str]:
+def problems(agent: Agent, tools: Collection[str]) -> list[str]:
     """Say what is wrong with an agent that its front matter alone does not show: tools that do not exist."""
     return [f"{agent.name}: tool {tool} does not exist" for tool in agent.tools if tool not in tools]

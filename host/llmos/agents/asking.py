@@ -8,12 +8,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmos.agents.context import Context
-from llmos.inference import Answer, InferenceError, Kernel, Request
+from llmos.inference import Answer, InferenceError, Kernel, Request, conforms
 from llmos.text import plain
 from llmos.tools import fitting
+from llmos.writing import quantities
 
 CALL_TOKENS = 96  # of a call's arguments besides its texts
-_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?")
+# How an argument's name tells its unit: the dimension that wishes are read in, and how much of it one is.
+_UNITS = {
+    "mm_s": ("mm/s", 1),
+    "cm": ("mm", 10),
+    "mm": ("mm", 1),
+    "m": ("mm", 1000),
+    "deg": ("deg", 1),
+    "ms": ("ms", 1),
+    "s": ("ms", 1000),
+}
 _MARKER = re.compile(r"<(?=\S)|\[(?=/?INST)")
 
 
@@ -92,9 +102,9 @@ class Asker:
         if not wanted["properties"]:
             return dict(given)
         if not self.kernel:
-            filled = {key: by_rule(part, task) for key, part in wanted["properties"].items()}
+            filled = by_rule(wanted, task)
         else:
-            narrowed = bounded(wanted, self.chars, numbers(task) if self.named else ())
+            narrowed = bounded(wanted, self.chars, task if self.named else "")
             texts = sum(part.get("maxLength", 0) for part in narrowed["properties"].values())
             said = self._ask(
                 f"Tool {tool.name}: {tool.description}\nIts arguments are:",
@@ -125,51 +135,54 @@ def open_part(schema: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, 
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
-def bounded(schema: dict[str, Any], chars: int, named: Sequence[float]) -> dict[str, Any]:
-    """Return a schema whose texts are no longer than a model may write; numbers are those named that fit."""
+def bounded(schema: dict[str, Any], chars: int, task: str) -> dict[str, Any]:
+    """Return a schema whose texts are no longer than a model may write; numbers are the task's that fit."""
 
-    def narrow(part: Mapping[str, Any]) -> dict[str, Any]:
+    def narrow(key: str, part: Mapping[str, Any]) -> dict[str, Any]:
         if part.get("type") == "string" and "enum" not in part:
             most = min(chars, part.get("maxLength", chars))
             return {**part, "minLength": min(1, most), "maxLength": most}
-        if part.get("type") in ("integer", "number"):
-            fitting = [number for number in named if _fits(number, part)]
-            whole = [int(number) if part["type"] == "integer" else number for number in fitting]
-            return {"enum": whole} if whole else dict(part)
-        return dict(part)
+        fitting = [number for number in numbers(task, key) if conforms(number, dict(part))]
+        return {"enum": fitting} if fitting else dict(part)
 
-    return {**schema, "properties": {key: narrow(part) for key, part in schema["properties"].items()}}
+    return {**schema, "properties": {key: narrow(key, part) for key, part in schema["properties"].items()}}
 
 
-def by_rule(part: Mapping[str, Any], task: str) -> Any:
-    """Return an argument without a model: what the task names, the default, or the least."""
-    if "const" in part:
-        return part["const"]
+def by_rule(schema: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """Return arguments without a model: what the task names, each number once, the default or the least."""
+    used: list[float] = []
+    found: dict[str, Any] = {}
+    for key, part in schema["properties"].items():
+        named = [one for one in numbers(task, key) if one not in used and conforms(one, dict(part))]
+        if named:
+            used.append(named[0])
+        found[key] = named[0] if named else _usual(part, task)
+    return found
+
+
+def _usual(part: Mapping[str, Any], task: str) -> Any:
+    kind = part.get("type")
     if "enum" in part:
         return next((one for one in part["enum"] if str(one).lower() in task.lower()), part["enum"][0])
-    branches = part.get("anyOf") or part.get("oneOf")
-    if branches:
-        return by_rule(branches[0], task)
-    kind = part.get("type")
-    if kind in ("integer", "number"):
-        named = next((number for number in numbers(task) if _fits(number, part)), None)
-        found = part.get("default", part.get("minimum", 0)) if named is None else named
-        return int(found) if kind == "integer" else found
+    if "const" in part or "default" in part:
+        return part.get("const", part.get("default"))
     if kind == "string":
         return task[: part.get("maxLength", len(task))]
+    if kind in ("integer", "number"):
+        return part.get("minimum", 0)
     if kind == "array":
-        return [by_rule(part.get("items", {}), task) for _ in range(part.get("minItems", 0))]
-    return part.get("default", False if kind == "boolean" else {})
+        return [_usual(part.get("items", {}), task) for _ in range(part.get("minItems", 0))]
+    return False if kind == "boolean" else {}
 
 
-def numbers(text: str) -> list[float]:
-    """Return the numbers that a text names, in order."""
-    return [float(number) for number in _NUMBER.findall(text)]
-
-
-def _fits(number: float, part: Mapping[str, Any]) -> bool:
-    low, high = part.get("minimum", float("-inf")), part.get("maximum", float("inf"))
-    return bool(low <= number <= high and (part["type"] == "number" or number == int(number)))
+def numbers(task: str, key: str) -> list[int | float]:
+    """Return the numbers that a task names in an argument's unit, else those that have none."""
+    unit = next((unit for unit in _UNITS if key.endswith(f"_{unit}")), "")
+    dimension, factor = _UNITS.get(unit, ("", 1))
+    found = list(quantities(task))
+    amounts = [amount / factor for amount, measured in found if measured == dimension]
+    amounts = amounts or [amount for amount, measured in found if not measured]
+    return [int(amount) if amount.denominator == 1 else float(amount) for amount in amounts]
 
 
 def _ordered(schema: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:

@@ -60,6 +60,11 @@ class LlamaKernel:
         self._crowd = Crowd(session, self._turns)
         self._batch = threading.Lock()  # one batch at a time; single calls may come between its steps
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers the model has learnt."""
+        return self._session.parameters
+
     def close(self) -> None:
         """Free the model, once a batch that is under way has ended: cancel it."""
         with self._batch, self._turns.patient():

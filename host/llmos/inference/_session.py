@@ -91,6 +91,11 @@ class Session:
             self._context = self._model = None
 
     @property
+    def parameters(self) -> int:
+        """How many numbers the model has learnt."""
+        return int(self.lib.llama_model_n_params(self._model))
+
+    @property
     def closed(self) -> bool:
         """Whether the model is freed."""
         return self._context is None

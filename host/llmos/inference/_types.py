@@ -139,6 +139,11 @@ class Around:
         """Whether it sees."""
         return self._kernel.vision
 
+    @property
+    def parameters(self) -> int | None:
+        """How many numbers the inner model has learnt; None where it cannot tell."""
+        return getattr(self._kernel, "parameters", None)
+
     def count(self, text: str) -> int:
         """Count as the inner kernel does."""
         return self._kernel.count(text)

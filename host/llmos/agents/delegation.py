@@ -1,0 +1,41 @@
+"""One agent has another do a task: asked and answered by messages that are kept."""
+
+from llmos.agents.loading import find_agent
+from llmos.agents.loop import AgentRun, Status, Watch, run_agent
+from llmos.agents.messages import Content, Message, Messages
+from llmos.tools import Session
+
+from .agent import AgentError
+
+CONTROLLER = "controller"  # a person or the program, in messages
+
+
+def delegate(session: Session, name: str, task: str, watch: Watch | None = None) -> AgentRun:
+    """Have another agent do a task for the session's own, and return its run.
+
+    Raises:
+        NoEntry: there is no such agent.
+        AgentError: it did not do it; the message says which limit or failure ended its run.
+    """
+    agent = find_agent(session.volumes, name, session.project)
+    caller = session.agent.name if session.agent else CONTROLLER
+    with Messages(count=session.kernel.count) as messages:
+        asked = messages.send(
+            Message(
+                sender=caller,
+                receiver=name,
+                type="delegation",
+                content=Content(task=task),
+                ttl=session.config.agent_s,
+                project=session.project,
+            )
+        )
+        messages.read(asked, name)
+        run = run_agent(agent, task, session, watch)
+        told = {"status": run.status, "tools": [call.tool for call in run.calls]}
+        done = run.status == Status.DONE
+        content = Content(text=run.answer, data=told) if done else Content(error=run.answer, data=told)
+        messages.read(messages.reply(asked, content), caller)
+    if not done:
+        raise AgentError(f"{name} ended with {run.status}: {run.answer}")
+    return run
