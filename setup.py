@@ -7,7 +7,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-DATA = ("firmware", "volumes/system")
+DATA = ("firmware", "volumes/system", "volumes/team", "volumes/user")
 NOISE = shutil.ignore_patterns(".*", "__pycache__", "*.mpy", "*.pyc", "mypy.ini", "ruff.toml")
 
 
@@ -23,7 +23,7 @@ def extensions() -> list[Extension]:
 
 
 class BuildWithData(build_py):
-    """Copies the firmware and the system volume into llmos/_data, where `llmos.resources` finds them."""
+    """Copies the firmware and the volumes into llmos/_data, where `llmos.resources` finds them."""
 
     def run(self) -> None:
         super().run()

@@ -34,6 +34,11 @@ def system_volume() -> Path:
     return _folder("volumes/system")
 
 
+def seed_volume(tier: str) -> Path:
+    """What a volume of a tier, team or user, holds when it is first made."""
+    return _folder(f"volumes/{tier}")
+
+
 def state_dir() -> Path:
     """The one folder that LLMos writes: `LLMOS_HOME`, or ~/.llmos; it need not exist yet."""
     return Path(os.environ.get("LLMOS_HOME") or "~/.llmos").expanduser()

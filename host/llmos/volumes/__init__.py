@@ -1,8 +1,30 @@
 """Volumes: the markdown that the robot's operating system consists of, in three tiers, each a git repository.
 
-Errors: `LlmosError` <- `DocumentError`.
+Errors: `LlmosError` <- `DocumentError`; `LlmosError` <- `VolumeError` <- `AccessDenied`, `Diverged`, `NoEntry`,
+`PathEscape`, `RemoteGone`.
 """
 
 from .document import Document, DocumentError, FrontMatter, parse, read_document, written
+from .errors import AccessDenied, Diverged, NoEntry, PathEscape, RemoteGone, VolumeError
+from .tiers import Change, Commit, Entry, Tier
+from .volumes import Volumes
 
-__all__ = ["Document", "DocumentError", "FrontMatter", "parse", "read_document", "written"]
+__all__ = [
+    "AccessDenied",
+    "Change",
+    "Commit",
+    "Diverged",
+    "Document",
+    "DocumentError",
+    "Entry",
+    "FrontMatter",
+    "NoEntry",
+    "PathEscape",
+    "RemoteGone",
+    "Tier",
+    "VolumeError",
+    "Volumes",
+    "parse",
+    "read_document",
+    "written",
+]

@@ -159,6 +159,15 @@ def read_text(path: Path) -> str:
         raise DocumentError(f"{path} is no regular file; name a markdown file")
     with path.open("rb") as file:
         data = file.read(LARGEST + 1)
+    return decoded(data, path)
+
+
+def decoded(data: bytes, path: Path) -> str:
+    """Return the text that a file's bytes are, its lines ended by line feeds.
+
+    Raises:
+        DocumentError: they are no text, or too many.
+    """
     if len(data) > LARGEST:
         raise DocumentError(f"{path} is longer than {LARGEST} bytes; a document is shorter than that")
     try:

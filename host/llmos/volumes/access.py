@@ -1,0 +1,81 @@
+"""Who may write where.
+
+Persons write the user's and the team's volume. What was promoted into the system's is written by `promote`
+alone, and is skills and agents only. An agent writes what the globs under `writes:` in its file name, such as
+`user:skills/*` or `user:projects/{project}/**`; never the kernel's rules, and never an agent that may more.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from .document import FrontMatter, parse
+from .errors import AccessDenied, NoEntry
+from .tiers import Change, Tier
+
+if TYPE_CHECKING:
+    from .volumes import Volumes
+
+PROMOTION = "promote"  # the author of every promotion into the system volume
+_PROMOTED = ("skills/", "agents/")
+
+
+class Writes(FrontMatter):
+    """What an agent's file says of where it may write."""
+
+    writes: list[str] = Field(default_factory=list)
+
+
+def check(volumes: "Volumes", tier: Tier, path: str, text: str | None, change: Change) -> None:
+    """Refuse a change that its author may not make.
+
+    Args:
+        path: a checked one.
+        text: what the file shall hold; None where it is removed.
+
+    Raises:
+        AccessDenied: it may not; names who, the path and the rule.
+    """
+    if change.agent:
+        _check_agent(volumes, tier, path, text, change)
+    elif tier is Tier.SYSTEM and change.author != PROMOTION:
+        raise AccessDenied(
+            f"{change.author} may not write {tier}:{path}: the system volume changes by `promote` only"
+        )
+    elif tier is Tier.SYSTEM and not path.startswith(_PROMOTED):
+        raise AccessDenied(
+            f"{change.author} may not write {tier}:{path}: only skills and agents are promoted"
+        )
+
+
+def _check_agent(volumes: "Volumes", tier: Tier, path: str, text: str | None, change: Change) -> None:
+    who = f"agent {change.agent} may not write {tier}:{path}"
+    if tier is Tier.SYSTEM:
+        raise AccessDenied(f"{who}: no agent writes the system volume")
+    if "kernel" in path.split("/")[:-1]:
+        raise AccessDenied(f"{who}: no agent writes the kernel's rules")
+    try:
+        document = volumes.find("agents", change.agent, change.project).document()
+    except NoEntry:
+        raise AccessDenied(f"{who}: no volume has an agent of this name") from None
+    writes = document.checked(Writes).writes
+    if not allowed(writes, tier, path, change.project):
+        raise AccessDenied(f"{who}: its `writes:` allow {', '.join(writes) or 'nothing'} ({document.path})")
+    if text is not None and "agents" in path.split("/")[:-1]:
+        more = set(parse(text, document.path).checked(Writes).writes) - set(writes)
+        if more:
+            raise AccessDenied(f"{who}: that agent would write {sorted(more)[0]}, which its author may not")
+
+
+def allowed(writes: Sequence[str], tier: Tier, path: str, project: str = "") -> bool:
+    """Return whether one of an agent's globs names a file: `*` within a folder, `**` across folders."""
+    return any(_pattern(glob, project).fullmatch(f"{tier}:{path}") for glob in writes)
+
+
+def _pattern(glob: str, project: str) -> re.Pattern[str]:
+    if "{project}" in glob and not project:
+        return re.compile(r"(?!)")  # outside of a project it names nothing
+    parts = re.split(r"(\*\*|\*)", glob.replace("{project}", project))
+    return re.compile("".join({"**": ".*", "*": "[^/]*"}.get(part) or re.escape(part) for part in parts))

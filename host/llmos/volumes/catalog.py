@@ -1,0 +1,152 @@
+"""What a folder of markdown files holds, read once and kept until a file changes.
+
+Each call looks at every file's signature (times, size, inode), so that a file which a person saved is seen by
+the next call without a watcher; only a file whose signature is new is read. What was read is kept in a cache
+that other processes find too; a cache that is damaged or of another format is made again.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import stat
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from .document import Document, DocumentError, decoded, parse
+from .errors import VolumeError
+from .paths import checked, read_bytes
+from .tiers import Entry, Tier
+
+_FORMAT = 1
+_SETTLED_NS = 100_000_000  # a file changed less than this before it was read may change again unseen
+_SHOWN = 200  # characters of a description
+_DIGITS = 16  # of a version
+_Signature = tuple[int, int, int, int]  # mtime and ctime in nanoseconds, size, inode
+
+
+class Catalog:
+    """The markdown files below a folder."""
+
+    def __init__(self, tier: Tier, root: Path, cache: Path) -> None:
+        self.tier, self.root, self._cache = tier, root, cache
+        self._known: dict[str, tuple[_Signature, Entry]] | None = None
+        self._settled = False
+
+    def listed(self, folder: str = "", below: bool = False) -> list[Entry]:
+        """Return the files of a folder, in the order of their paths; with `below` those of its folders too.
+
+        What is hidden, a link, or has a name that no path here may have, is left out.
+        """
+        if self._known is None:
+            self._known = self._loaded()
+        found: list[Entry] = []
+        fresh = self._scan(folder, below, found)
+        if fresh and self._settled:
+            self._save()
+        return sorted(found, key=lambda entry: entry.path)
+
+    def _scan(self, folder: str, below: bool, found: list[Entry]) -> bool:
+        """Append a folder's entries; return whether any had to be read."""
+        fresh, known = False, self._known if self._known is not None else {}
+        try:
+            scan = os.scandir(self.root / folder if folder else self.root)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise VolumeError(f"{self.root / folder} cannot be listed: {error.strerror}") from None
+        with scan:
+            for item in scan:
+                path = f"{folder}/{item.name}" if folder else item.name
+                if item.name.startswith("."):
+                    continue
+                if item.name.endswith(".md"):
+                    entry = self._entry(item, path, known)
+                    fresh = fresh or entry is not known.get(path, (None, entry))[1] or path not in known
+                    if entry:
+                        found.append(entry)
+                elif below and item.is_dir(follow_symlinks=False):
+                    fresh = self._scan(path, below, found) or fresh
+        return fresh
+
+    def _entry(
+        self, item: os.DirEntry[str], path: str, known: dict[str, tuple[_Signature, Entry]]
+    ) -> Entry | None:
+        try:
+            seen = item.stat(follow_symlinks=False)
+        except FileNotFoundError:  # gone since
+            return None
+        signature = (seen.st_mtime_ns, seen.st_ctime_ns, seen.st_size, seen.st_ino)
+        kept = known.get(path)
+        if kept and kept[0] == signature:
+            return kept[1]
+        if not stat.S_ISREG(seen.st_mode):
+            return None
+        return self._read(path, signature, known)
+
+    def _read(
+        self, path: str, signature: _Signature, known: dict[str, tuple[_Signature, Entry]]
+    ) -> Entry | None:
+        now_ns = time.time_ns()
+        try:
+            data = read_bytes(self.root, checked(path))
+        except (FileNotFoundError, VolumeError):
+            return None
+        entry = described(self.tier, self.root, path, data, signature[0])
+        if max(signature[:2]) + _SETTLED_NS < now_ns:
+            known[path] = (signature, entry)
+            self._settled = True
+        else:
+            known.pop(path, None)
+        return entry
+
+    def _loaded(self) -> dict[str, tuple[_Signature, Entry]]:
+        try:
+            digest, _, data = self._cache.read_bytes().partition(b"\n")
+            if digest.decode() != f"{_FORMAT} {hashlib.sha256(data).hexdigest()}":
+                return {}
+        except (OSError, UnicodeDecodeError):
+            return {}
+        return {row[0]: (tuple(row[1]), self._made(row)) for row in json.loads(data)}
+
+    def _made(self, row: list[Any]) -> Entry:
+        path, signature, version, kind, description, problem = row
+        return _entry(self.tier, self.root, path, version, signature, kind, description, problem)
+
+    def _save(self) -> None:
+        """Keep what is known; a cache that cannot be written is only slower."""
+        self._settled = False
+        rows = [
+            (path, signature, entry.version, entry.type, entry.description, entry.problem)
+            for path, (signature, entry) in list((self._known or {}).items())
+        ]
+        data = json.dumps(rows, separators=(",", ":")).encode()
+        head = f"{_FORMAT} {hashlib.sha256(data).hexdigest()}\n".encode()
+        with contextlib.suppress(OSError):
+            self._cache.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self._cache.parent)
+            with os.fdopen(handle, "wb") as file:
+                file.write(head + data)
+            os.replace(name, self._cache)
+
+
+def described(tier: Tier, root: Path, path: str, data: bytes, mtime_ns: int) -> Entry:
+    """Return the entry of a file from its bytes."""
+    problem, document = "", Document(root / path, "")
+    try:
+        document = parse(decoded(data, root / path), root / path)
+    except DocumentError as error:
+        problem = str(error)
+    kind, about = (str(document.values.get(key) or "")[:_SHOWN] for key in ("type", "description"))
+    version = hashlib.sha256(data).hexdigest()[:_DIGITS]
+    return _entry(tier, root, path, version, (mtime_ns, 0, len(data), 0), kind, about, problem)
+
+
+def _entry(
+    tier: Tier, root: Path, path: str, version: str, signature: Any, kind: str, about: str, problem: str
+) -> Entry:
+    name = path.rpartition("/")[2].removesuffix(".md")
+    file = root / path
+    return Entry(tier, path, name, file, version, signature[0], signature[2], kind, about, problem)

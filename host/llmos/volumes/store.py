@@ -1,0 +1,383 @@
+"""One volume's git repository: every change is a commit, and a kill at any moment leaves the old or the new.
+
+pygit2, because a commit in a volume of 1,000 files takes it a fraction of what dulwich and git's own programs
+need (`tools/bench_volumes.py` compares them), it is maintained by libgit2's own people, and its licence (GPL 2
+with an exception for linking) lets a program of any licence use it.
+
+A change goes in this order, each step on the disk before the next:
+
+1. the new objects, which nothing refers to yet;
+2. a note `.git/llmos/pending` of the branch, the old commit, the new one and the files;
+3. the branch, by comparing and swapping: from here on the change is made;
+4. each working file, by a temporary file that is renamed, where the file still is what the old commit says;
+5. git's index, so that `git status` is clean; then the note goes.
+
+Whoever comes after a kill finds the note, and does steps 4 and 5 again where 3 was made. A file that a person
+saved in between stays as he left it: an edit by hand on top of the change. One lock per volume, which the
+system takes from a process that dies, keeps writers apart.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pygit2
+from pygit2.enums import RepositoryState
+
+from llmos.text import plain
+
+from .document import LARGEST
+from .errors import NoEntry, PathEscape, VolumeError
+from .history import message
+from .paths import checked, folder_of, read_bytes
+from .tiers import Change
+from .trees import Leaf, changed, leaf
+
+pygit2.settings.enable_fsync_gitdir(True)
+
+HAND = Change("by hand", "edited by hand")
+MADE = Change("llmos", "made")
+MAIN = "refs/heads/main"
+_LOCK_S = 30.0  # at most, for the lock of another writer
+_POLL_S = 0.002
+Files = Mapping[str, bytes | Leaf | None]
+
+
+class Store:
+    """The repository of a volume; made at its first change.
+
+    Args:
+        root: the volume's folder, the repository's working tree.
+        state: the folder for the lock.
+        seed: a folder whose markdown files a new volume begins with.
+    """
+
+    def __init__(self, root: Path, state: Path, seed: Path | None = None) -> None:
+        self.root, self._state, self._seed = root, state, seed
+        self._git = root / ".git"
+        self._note = self._git / "llmos" / "pending"
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[pygit2.Repository]:
+        """Hold the volume's lock, with the repository made, mended and opened.
+
+        Raises:
+            VolumeError: another program holds the lock too long, or the repository cannot be used.
+        """
+        handle = None
+        try:
+            self._state.mkdir(parents=True, exist_ok=True)
+            lock = self._state / f"{self.root.name}.lock"
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            _lock(handle, lock)
+            new = not self._git.exists()
+            if new:
+                self._make()
+            repo = self._opened()
+            self._mend(repo)
+            if self.head(repo) is None:
+                self._begin(repo)
+            yield repo
+        except pygit2.GitError as error:
+            raise VolumeError(f"the repository {self.root} cannot be used: {plain(str(error))}") from None
+        except OSError as error:
+            where = error.filename or self.root
+            raise VolumeError(f"{where} cannot be written: {error.strerror}; look at the disk") from None
+        finally:
+            if handle is not None:
+                os.close(handle)  # and with it the lock
+
+    def opened(self) -> pygit2.Repository:
+        """Return the repository for reading; what a killed process left is mended before.
+
+        Raises:
+            NoEntry: nothing was written there yet.
+            VolumeError: it cannot be read.
+        """
+        if not self._git.exists():
+            raise NoEntry(f"the volume {self.root} has no history yet: nothing was written there")
+        if self._note.exists():
+            with self.held() as repo:
+                return repo
+        return self._opened()
+
+    def head(self, repo: pygit2.Repository) -> pygit2.Oid | None:
+        """Return the newest commit of the branch that is checked out; None where it has none."""
+        target = repo.references.get(self.branch(repo))
+        return target.target if target is not None else None
+
+    def branch(self, repo: pygit2.Repository) -> str:
+        """Return the name of the branch that is checked out.
+
+        Raises:
+            VolumeError: a person is in the middle of something with git, and no branch is.
+        """
+        name = repo.references["HEAD"].target
+        if not isinstance(name, str) or repo.state() != RepositoryState.NONE:
+            raise VolumeError(
+                f"{self.root} is in the middle of a merge, or on no branch: finish that with git"
+            )
+        return name
+
+    def write(self, files: Files, change: Change) -> str:
+        """Commit files' new bytes, None removes one, and return the commit's id."""
+        with self.held() as repo:
+            return str(self.made(repo, files, change))
+
+    def made(self, repo: pygit2.Repository, files: Files, change: Change) -> pygit2.Oid:
+        """Make a commit of files on top of what a person edited; the newest commit where nothing changes."""
+        while True:
+            head = self.saved(repo, files)
+            new = self.commit(repo, [head], files, change)
+            if new == head or self.advance(repo, self.branch(repo), head, new, files):
+                return new
+
+    def saved(self, repo: pygit2.Repository, also: Collection[str] = ()) -> pygit2.Oid:
+        """Commit what a person edited by hand, and return the newest commit.
+
+        Args:
+            also: files that are looked at even where git ignores them.
+        """
+        while True:
+            head = self.head(repo)
+            edits = self._edits(repo, head, also)
+            if head is not None and not edits:
+                return head
+            new = self.commit(repo, [head] if head else [], edits, HAND)
+            if self.advance(repo, self.branch(repo), head, new, edits):
+                return new
+
+    def commit(
+        self, repo: pygit2.Repository, parents: list[pygit2.Oid], files: Files, change: Change
+    ) -> pygit2.Oid:
+        """Write a commit that nothing refers to yet; return the only parent where nothing of it would change."""
+        base = repo[parents[0]].tree if parents else None
+        new = {
+            path: Leaf(repo.create_blob(to)) if isinstance(to, bytes) else to for path, to in files.items()
+        }
+        tree = changed(repo, base, new)
+        if len(parents) == 1 and base is not None and tree == base.id:
+            return parents[0]
+        who = pygit2.Signature(_name(change.author), "llmos@localhost")
+        return repo.create_commit(
+            None, who, who, message(change, self.root.name, sorted(files)), tree, parents
+        )
+
+    def advance(
+        self,
+        repo: pygit2.Repository,
+        branch: str,
+        old: pygit2.Oid | None,
+        new: pygit2.Oid | None,
+        paths: Collection[str] = (),
+    ) -> bool:
+        """Let a branch name another commit, and put its files into the working tree; False where it moved since.
+
+        Args:
+            old: the commit that it names; None makes it.
+            new: the one that it shall name; None removes it.
+            paths: the files that differ; none for a branch that is not checked out.
+        """
+        ids = [str(oid) if oid else None for oid in (old, new)]
+        self._put(self._note, json.dumps([branch, *ids, sorted(paths)]).encode())
+        moved = _move(repo, branch, old, new)
+        if moved:
+            self._finish(repo, old, new, paths)
+        self._note.unlink()
+        return moved
+
+    def _opened(self) -> pygit2.Repository:
+        try:
+            return pygit2.Repository(str(self._git))
+        except pygit2.GitError as error:
+            raise VolumeError(f"{self.root} is no git repository: {plain(str(error))}") from None
+
+    def _make(self) -> None:
+        """Make the repository in a folder beside, and move it here in one step."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        for left in self._state.glob(f"{self.root.name}.new-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{self.root.name}.new-", dir=self._state))
+        repo = pygit2.init_repository(str(folder), initial_head="main")
+        repo.config["core.autocrlf"] = False  # files lie as they were written
+        (folder / ".git" / "llmos").mkdir()
+        (folder / ".git").rename(self._git)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _begin(self, repo: pygit2.Repository) -> None:
+        """Make the first commit: what a volume of its tier begins with, beside what a person put there."""
+        seeds = sorted(self._seed.rglob("*.md")) if self._seed else []
+        files = {path.relative_to(self._seed or path).as_posix(): path.read_bytes() for path in seeds}
+        new = self.commit(
+            repo, [], {path: to for path, to in files.items() if not (self.root / path).exists()}, MADE
+        )
+        self.advance(repo, self.branch(repo), None, new, files)
+
+    def _mend(self, repo: pygit2.Repository) -> None:
+        """Finish, or clear away, what a killed process left."""
+        (self._git / "llmos").mkdir(exist_ok=True)
+        for left in (self._git / "llmos").glob("new-*"):
+            left.unlink()
+        try:
+            branch, *ids, paths = json.loads(self._note.read_bytes())
+        except FileNotFoundError:
+            return
+        for pattern in ("*.lock", "refs/**/*.lock", "logs/**/*.lock"):
+            for left in self._git.glob(pattern):  # nobody holds them: the one who did held our lock
+                left.unlink(missing_ok=True)
+        old, new = (pygit2.Oid(hex=oid) if oid else None for oid in ids)
+        reference = repo.references.get(branch)
+        if new and reference is not None and reference.target == new:
+            self._finish(repo, old, new, paths)
+        self._note.unlink()
+
+    def _finish(
+        self, repo: pygit2.Repository, old: pygit2.Oid | None, new: pygit2.Oid | None, paths: Collection[str]
+    ) -> None:
+        """Put a commit's files into the working tree and into git's index."""
+        if not paths:
+            return
+        before, after = (repo[oid].tree if oid else None for oid in (old, new))
+        index = _index(repo, after)
+        for path in sorted(paths):
+            was, now = leaf(before, path), leaf(after, path)
+            with contextlib.suppress(VolumeError):  # a link since: what a person made stays
+                self._place(repo, path, was, now)
+            if now is None:
+                with contextlib.suppress(OSError):
+                    index.remove(path)
+                continue
+            with contextlib.suppress(OSError, pygit2.GitError):
+                index.add(path)
+            if path not in index or index[path].id != now.oid:
+                index.add(pygit2.IndexEntry(path, now.oid, now.mode))
+        index.write()
+
+    def _place(self, repo: pygit2.Repository, path: str, was: Leaf | None, now: Leaf | None) -> None:
+        """Write or remove a working file, where it is what the old commit says."""
+        have = self._working(path)
+        there = pygit2.hash(have) if have is not None else None
+        if there == (now.oid if now else None) or there != (was.oid if was else None):
+            return
+        if now:
+            self._put(self.root / path, repo[now.oid].data, now.mode & 0o777 or 0o644)
+            return
+        with folder_of(self.root, path) as (folder, name):
+            os.unlink(name, dir_fd=folder)
+        for parent in (self.root / path).parents:
+            if parent == self.root:
+                break
+            with contextlib.suppress(OSError):  # it holds more
+                parent.rmdir()
+
+    def _put(self, file: Path, data: bytes, mode: int = 0o644) -> None:
+        """Write a file in one step: the old or the new is there at any moment."""
+        handle, temporary = tempfile.mkstemp(prefix="new-", dir=self._git / "llmos")
+        with os.fdopen(handle, "wb") as opened:
+            opened.write(data)
+            os.fchmod(handle, mode)
+            opened.flush()
+            os.fsync(handle)
+        with folder_of(self.root, file.relative_to(self.root).as_posix(), make=True) as (folder, name):
+            os.rename(temporary, name, dst_dir_fd=folder)
+            os.fsync(folder)
+
+    def _working(self, path: str, most: int = -1) -> bytes | None:
+        try:
+            return read_bytes(self.root, path, most)
+        except FileNotFoundError:
+            return None
+
+    def _edits(
+        self, repo: pygit2.Repository, head: pygit2.Oid | None, also: Collection[str]
+    ) -> dict[str, bytes | Leaf | None]:
+        """Return the files that a person changed, by their bytes; None for what he removed."""
+        tree = repo[head].tree if head else None
+        _index(repo, tree)
+        found: dict[str, bytes | Leaf | None] = {}
+        for path in {*repo.status(untracked_files="all"), *also}:
+            was = leaf(tree, path)
+            if was is None and path not in also and not _ours(path):
+                continue
+            try:
+                data = self._working(path, LARGEST + 1)
+            except PathEscape:
+                if path in also:
+                    raise
+                continue
+            if data is not None and len(data) > LARGEST:
+                if path in also:
+                    raise VolumeError(f"{self.root / path} is longer than {LARGEST} bytes: move it away")
+                continue
+            if data is None and was:
+                found[path] = None
+            elif data is not None and (was is None or pygit2.hash(data) != was.oid):
+                found[path] = data
+        return found
+
+
+def _ours(path: str) -> bool:
+    try:
+        return bool(checked(path))
+    except PathEscape:
+        return False
+
+
+def _name(author: str) -> str:
+    """Return an author's name as git takes it."""
+    return plain(author).translate({ord(sign): None for sign in "<>"}).strip(" .,:;")[:100] or "nobody"
+
+
+def _lock(handle: int, path: Path) -> None:
+    end = time.monotonic() + _LOCK_S
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise VolumeError(
+                    f"another program has been writing for {_LOCK_S:.0f} s ({path}): end it"
+                ) from None
+            time.sleep(_POLL_S)
+
+
+def _move(repo: pygit2.Repository, branch: str, old: pygit2.Oid | None, new: pygit2.Oid | None) -> bool:
+    """Let a branch name another commit, if it still names the old one."""
+    reference = repo.references.get(branch)
+    if (reference.target if reference is not None else None) != old:
+        return False
+    try:
+        if reference is None:
+            repo.references.create(branch, new)
+        elif new is None:
+            reference.delete()
+        else:
+            reference.set_target(new)
+    except pygit2.GitError:
+        now = repo.references.get(branch)
+        if (now.target if now is not None else None) != old:
+            return False
+        raise
+    return True
+
+
+def _index(repo: pygit2.Repository, tree: pygit2.Tree | None) -> Any:
+    """Return git's index; made again from a commit's tree where it is damaged."""
+    try:
+        index = repo.index
+        index.read()
+    except pygit2.GitError:
+        Path(repo.path, "index").unlink(missing_ok=True)
+        index = repo.index
+        if tree is not None:
+            index.read_tree(tree)
+            index.write()
+    return index
