@@ -46,13 +46,16 @@ class Evolution(Rules):
     watch_odds: Annotated[float, Field(gt=1, le=1e9)]
     probation_uses: Count
 
-    least_failures: Count
+    failures: Count
+    training: Count
+    held_out: Count
+    offers: Count
     generations: Count
     population: Annotated[int, Field(ge=2, le=1000)]
     mutation: Share
     elite: Annotated[int, Field(ge=0, le=1000)]
     tournament: Count
-    stop_success: Share
+    stop: Share
     alpha: Inside
     least_gain: Share
 
