@@ -28,7 +28,7 @@ from llmos.kernel.mind import Mind, Settings, Step
 from llmos.link import Body
 from llmos.manifest import Manifest, camera_of, load_manifest
 from llmos.report import GOOD, REASONS, Order, Report
-from llmos.runs import certified, cut_short, ended, run_blocks
+from llmos.runs import Block, certified, cut_short, ended, run_blocks
 from llmos.scratch import scratch_folder
 from llmos.sim import judge
 from llmos.sim.arena import Arena, load_arena
@@ -94,9 +94,16 @@ def sees_by_model(order: Order) -> bool:
     return order.camera and order.eyes != COLOUR
 
 
-def make_mind(order: Order, arena: Arena, goal: Goal, robot: Body, means: Means) -> Mind:
-    """Return a fresh mind for an order."""
+def first_belief(arena: Arena, manifest: Manifest) -> Belief:
+    """Return what a robot believes before it has seen anything: where it stands."""
     start = (arena.start.x, arena.start.y, math.radians(arena.start.heading_deg))
+    return Belief(manifest, start, arena.size_m)
+
+
+def make_mind(
+    order: Order, arena: Arena, goal: Goal, robot: Body, means: Means, belief: Belief | None = None
+) -> Mind:
+    """Return a fresh mind for an order; with a belief, it goes on from what is known already."""
     settings = Settings(
         tolerance_m=arena.criteria.goal_tolerance_m,
         max_cycles=order.max_cycles or arena.criteria.max_cycles,
@@ -107,7 +114,7 @@ def make_mind(order: Order, arena: Arena, goal: Goal, robot: Body, means: Means)
         think=order.think,
         show_map=order.show_map,
     )
-    belief, boundary = Belief(means.manifest, start, arena.size_m), load_boundary(order.boundary)
+    belief, boundary = belief or first_belief(arena, means.manifest), load_boundary(order.boundary)
     return Mind(
         robot=robot,
         belief=belief,
@@ -215,26 +222,37 @@ def carry_out(
     tell: Tell = lambda report: None,
 ) -> None:
     """Do what the report's order asks for; all that comes from outside passes through the box."""
-    box = means.box
-
-    def done(mind: Mind, step: Step) -> None:
-        box.step(step)
-        watch(mind, step)
-
     settle_goal(report, means.kernel)
     try:
-        if report.goal.behaviour:
-            behave(report, means, connect, tell)
-        else:
-            with box.connected(connect) as robot:
-                mind = make_mind(report.order, report.arena, report.goal, robot, means)
-                box.driven_by(mind)
-                report.belief, report.foresight, report.eyes = mind.belief, mind.foresight, mind.eyes
-                drive(mind, report, done)
+        if not report.goal.behaviour:
+            with means.box.connected(connect) as robot:
+                pursue(report, means, robot, watch)
+        elif block := written(report, means, tell):
+            with means.box.connected(connect) as robot:
+                behave(report, robot, block)
     except KeyboardInterrupt:
         report.outcome, report.reason = "stopped", "interrupted; the robot was stopped first"
         report.interrupted = True
-    box.ending(report)
+    means.box.ending(report)
+
+
+def carry_on(
+    report: Report,
+    means: Means,
+    robot: Body,
+    belief: Belief,
+    watch: Watch = lambda mind, step: None,
+    tell: Tell = lambda report: None,
+) -> None:
+    """Do what the report's order asks for with a robot that is connected, from what is believed already."""
+    settle_goal(report, means.kernel)
+    if not report.goal.behaviour:
+        pursue(report, means, robot, watch, belief)
+    elif block := robot.think(lambda: written(report, means, tell)):
+        behave(report, robot, block)
+        for reading in report.run.telemetry if report.run else ():
+            belief.hear(reading)
+    means.box.ending(report)
 
 
 def settle_goal(report: Report, kernel: Kernel) -> None:
@@ -245,8 +263,21 @@ def settle_goal(report: Report, kernel: Kernel) -> None:
         report.arena = with_goal(report.arena, report.goal)
 
 
-def behave(report: Report, means: Means, connect: Connect, tell: Tell) -> None:
-    """Have the kernel make a behaviour's program, and run it."""
+def pursue(report: Report, means: Means, robot: Body, watch: Watch, belief: Belief | None = None) -> None:
+    """Drive to the report's goal, or explore."""
+
+    def done(mind: Mind, step: Step) -> None:
+        means.box.step(step)
+        watch(mind, step)
+
+    mind = make_mind(report.order, report.arena, report.goal, robot, means, belief)
+    means.box.driven_by(mind)
+    report.belief, report.foresight, report.eyes = mind.belief, mind.foresight, mind.eyes
+    drive(mind, report, done)
+
+
+def written(report: Report, means: Means, tell: Tell) -> Block | None:
+    """Have the kernel make a behaviour's program; None where none is accepted, which the report then says."""
     order, manifest = report.order, means.manifest
     way, seconds = order.way or usual_way(model_of(order.kernel)), max(order.deadline_s, WRITING_S)
     report.draft = draft = make_program(
@@ -256,20 +287,21 @@ def behave(report: Report, means: Means, connect: Connect, tell: Tell) -> None:
     tell(report)
     if draft.program is None:
         report.reason = f"no program was accepted; the last one: {draft.attempts[-1].refusal}"
-        return
-    block = certified(draft.program, manifest.limits)
-    with means.box.connected(connect) as robot:
-        try:
-            (report.run,) = run_blocks(robot, [block])
-            report.ended = report.run.done.outcome == Outcome.COMPLETED
-            report.outcome = "completed" if report.ended else "failed"
-            report.reason = (
-                REASONS["completed"] + cut_short(report.run) if report.ended else ended(report.run)
-            )
-        except LlmosError as error:
-            report.outcome, report.reason = "failed", str(error)
-        finally:
-            report.sim_s = robot.clock.now() / 1000
+        return None
+    return certified(draft.program, manifest.limits)
+
+
+def behave(report: Report, robot: Body, block: Block) -> None:
+    """Run a behaviour's program."""
+    try:
+        (report.run,) = run_blocks(robot, [block])
+        report.ended = report.run.done.outcome == Outcome.COMPLETED
+        report.outcome = "completed" if report.ended else "failed"
+        report.reason = REASONS["completed"] + cut_short(report.run) if report.ended else ended(report.run)
+    except LlmosError as error:
+        report.outcome, report.reason = "failed", str(error)
+    finally:
+        report.sim_s = robot.clock.now() / 1000
 
 
 def drive(mind: Mind, report: Report, watch: Watch) -> None:

@@ -12,7 +12,7 @@ from llmbytecode import assemble
 from llmbytecode._isa import State
 from llmos.blackbox import Box
 from llmos.camera import PictureSource
-from llmos.connection import in_session, scratch_folder
+from llmos.connection import in_session
 from llmos.inference import Kernel
 from llmos.kernel.belief import Belief
 from llmos.kernel.blocks import Pace
@@ -21,6 +21,7 @@ from llmos.link import Body, Robot
 from llmos.manifest import Manifest, load_manifest
 from llmos.report import Order
 from llmos.runs import Run, certified, run_blocks
+from llmos.scratch import scratch_folder
 from llmos.sim.arena import load_arena
 
 KEEP_MS = 50  # of wall time between two looks whether somebody wants the robot
