@@ -12,9 +12,11 @@ import llmbytecode
 from llmbytecode._isa import CHANNELS, INSTRUCTIONS, KINDS, Mode
 from llmbytecode.assembler import DIRECTIVES
 from llmos.resources import system_volume
+from llmos.skills import program_lines
+from llmos.volumes import read_document
 
 GRAMMAR = json.loads(Path(llmbytecode.__file__).with_name("lasm.tmLanguage.json").read_text(encoding="utf-8"))
-SKILLS = sorted((system_volume() / "skills").glob("*.lasm"))
+SKILLS = sorted((system_volume() / "skills").glob("*.md"))
 Rule = dict[str, Any]
 Token = tuple[str, str]  # text, scope; "" where it has none
 
@@ -76,7 +78,7 @@ def coloured(line: str) -> list[Token]:
 def test_every_token_of_a_skill_is_coloured(skill: Path) -> None:
     """No token is left plain, none is marked as wrong, and each line's instruction is a known one."""
     names = {row.name for row in INSTRUCTIONS.values()}
-    for line in skill.read_text(encoding="utf-8").splitlines():
+    for line in program_lines(read_document(skill)).splitlines():
         tokens = coloured(line)
         assert all(scope and not scope.startswith("invalid") for _, scope in tokens), (line, tokens)
         mnemonics = [t for t, scope in tokens if scope.startswith(("support.function", "keyword.control"))]

@@ -9,8 +9,9 @@ from functools import cache
 import pytest
 
 from llmbytecode import assemble
-from llmos.behaviours import MEASUREMENTS, Behaviour, BehaviourError, Drive, load_behaviours
+from llmos.behaviours import Behaviour, BehaviourError, load_behaviours
 from llmos.manifest import load_manifest
+from llmos.measures import MEASUREMENTS, Drive
 from llmos.skills import load_skills
 from llmos.trial import Trial, try_block
 

@@ -23,7 +23,7 @@ from llmos.resources import firmware_dir, system_volume
 from ._jobs import EvaluationError, Row
 
 RUNS, OLD = "runs.jsonl", "runs.old.jsonl"
-SOURCES = (".py", ".pyx", ".md", ".toml", ".json", ".lasm", ".gbnf")
+SOURCES = (".py", ".pyx", ".md", ".toml", ".json", ".gbnf")
 SHOWING = (  # what makes nothing of a row
     "llmos/cli/",
     *(

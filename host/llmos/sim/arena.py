@@ -162,7 +162,7 @@ def _find(name_or_path: str) -> Path:
     if name_or_path.endswith(".toml"):
         return Path(name_or_path)
     if name_or_path not in list_arenas():
-        known = ", ".join([*list_arenas(), *(f"{family}:SEED" for family in generate.FAMILIES)])
+        known = ", ".join([*list_arenas(), *(f"{family}:SEED" for family in generate.MAKERS)])
         raise ArenaError(f"arena {name_or_path!r}: unknown; name one of {known}, or a .toml file")
     return system_volume() / "arenas" / f"{name_or_path}.toml"
 

@@ -1,5 +1,8 @@
 """Arenas made by rule and seed: `maze:17`, `office:3`, `clutter:8`; `:explore` behind it asks to see it all.
 
+Smaller ones have one thing to get right, for the tests of skills: `wall:4`, `corridor:2`, `corner:9` and
+`block:1`. There the robot looks east, along the way that it shall go.
+
 A name stands for one arena for ever: every choice is drawn by `random()` of `random.Random("maze:17")`, whose
 sequence Python promises to keep, and lengths are rounded to millimetres. A test holds samples.
 
@@ -42,6 +45,7 @@ class Room:
     discs: list[Disc] = field(default_factory=list)
     start: Point = (0.0, 0.0)
     goal: Point = (0.0, 0.0)
+    heading_deg: float | None = None  # at the start; drawn where the maker leaves it open
 
     def between(self, low: float, high: float) -> float:
         """Draw a number; only `random()` is drawn from, as other draws may differ between Pythons."""
@@ -250,12 +254,71 @@ def clutter(room: Room) -> None:
     room.send()
 
 
+def wall(room: Room) -> None:
+    """A wall across the way, 0.5 m to 1.3 m ahead, up to 8 degrees aslant; the goal lies 0.3 m before it."""
+    _face(room, (4.0, 3.0), -1.0)
+    far, aslant = room.between(0.5, 1.3), math.radians(room.between(-8, 8))
+    lean = 1.1 * math.sin(aslant)
+    room.walls = [(-1.0 + far + lean, -1.1, -1.0 + far - lean, 1.1)]
+    room.put_posts()
+    room.goal = (-1.0 + far - 0.3, 0.0)
+
+
+def corridor(room: Room) -> None:
+    """A passage, 0.6 m to 0.9 m wide and 3 m long; the robot looks up to 8 degrees off it, 6 cm aside."""
+    _face(room, (5.0, 3.0), -1.4, room.between(-0.06, 0.06))
+    half = room.between(0.3, 0.45)
+    room.walls = [(-1.8, half, 1.2, half), (-1.8, -half, 1.2, -half)]
+    room.put_posts()
+    room.heading_deg = round(room.between(-8, 8), 1)
+    room.goal = (1.0, 0.0)
+
+
+def corner(room: Room) -> None:
+    """A passage, 0.6 m to 0.9 m wide, that bends left after 0.5 m to 1.2 m; the goal is round the bend."""
+    _face(room, (4.0, 4.0), -1.0, -0.8)
+    half, ahead = room.between(0.3, 0.45), room.between(0.5, 1.2)
+    west, bend, south, north = -1.5, -1.0 + ahead, -0.8 - half, -0.8 + half
+    end = bend + half  # of the way ahead, where the robot's middle would touch its wall
+    room.walls = [
+        (west, south, end, south),
+        (end, south, end, 1.2),
+        (west, north, bend - half, north),
+        (bend - half, north, bend - half, 1.2),
+    ]
+    room.put_posts()
+    room.goal = (bend, 0.4)
+
+
+def block(room: Room) -> None:
+    """A box ahead, 0.5 m to 0.9 m away, in an open room; the goal lies behind it."""
+    _face(room, (4.0, 3.0), -1.2)
+    near, wide = room.between(0.5, 0.9), room.between(0.1, 0.22)
+    deep, aside = room.between(0.1, 0.3), room.between(-0.08, 0.08)
+    west, south = -1.2 + near, aside - wide
+    corners = [(west, south), (west + deep, south), (west + deep, aside + wide), (west, aside + wide)]
+    room.walls = [(*here, *there) for here, there in pairwise([*corners, corners[0]])]
+    room.goal = (west + deep + 0.6, 0.0)
+
+
+def _face(room: Room, size: tuple[float, float], x: float, y: float = 0.0) -> None:
+    """Give a room its size, and put the robot there to look east."""
+    room.size, room.start, room.heading_deg = size, (x, y), 0.0
+
+
 FAMILIES: dict[str, tuple[Callable[[Room], None], int]] = {  # with the cycles that a mission may take
     "maze": (maze, 300),
     "office": (office, 250),
     "clutter": (clutter, 150),
 }
-NAME = re.compile(rf"({'|'.join(FAMILIES)}):(0|[1-9]\d{{0,17}})(:explore)?")
+SMALL: dict[str, tuple[Callable[[Room], None], int]] = {
+    "wall": (wall, 40),
+    "corridor": (corridor, 60),
+    "corner": (corner, 60),
+    "block": (block, 60),
+}
+MAKERS = {**FAMILIES, **SMALL}
+NAME = re.compile(rf"({'|'.join(MAKERS)}):(0|[1-9]\d{{0,17}})(:explore)?")
 
 
 def names(count: int, first: int = 0, explore: bool = False) -> list[str]:
@@ -273,14 +336,15 @@ def generated(name: str) -> Table | None:
     chance = random.Random(f"{family}:{seed}")
     room = Room(chance, (0.0, 0.0))
     room.size = (round(room.between(*SIDE_M), 2), round(room.between(*SIDE_M), 2))
-    make, cycles = FAMILIES[family]
+    make, cycles = MAKERS[family]
     make(room)
     x, y = (round(number, 3) for number in room.start)
+    heading = float(room.whole(-180, 180)) if room.heading_deg is None else room.heading_deg
     table: Table = {
         "name": name,
         "description": f"made by rule: {family}, seed {seed}",
         "size_m": room.size,
-        "start": {"x": x, "y": y, "heading_deg": float(room.whole(-180, 180))},
+        "start": {"x": x, "y": y, "heading_deg": heading},
         "walls": tuple(tuple(round(number, 3) for number in wall) for wall in room.walls),
         "discs": tuple(tuple(round(number, 3) for number in disc) for disc in room.discs),
         "criteria": {"goal_tolerance_m": TOLERANCE_M, "max_cycles": cycles},

@@ -132,8 +132,8 @@ def choose_program(
 
 def refused(wish: str, skill: Skill) -> Draft:
     """Return the draft for a wish that names a number which its skill does not take: nobody is asked."""
-    program = assemble(skill.text, skill.name)
-    attempt = Attempt(skill.text, program, None, misfit(skill, wish), Answer("", 0, 0, 0, 0.0))
+    program = assemble(skill.block, skill.name)
+    attempt = Attempt(skill.block, program, None, misfit(skill, wish), Answer("", 0, 0, 0, 0.0))
     return Draft(wish, (attempt,), skill.name)
 
 
@@ -148,7 +148,7 @@ def misfit(skill: Skill, wish: str) -> str:
 
 def question(wish: str, skills: Sequence[Skill]) -> str:
     """Return the user's turn: the skills offered, their examples, the likest last, and the wish."""
-    told = [f"{skill.name}: {skill.summary}" for skill in skills]
+    told = [f"{skill.name}: {skill.description}" for skill in skills]
     examples = [example for skill in skills for example in skill.examples]
     likest = sorted(examples, key=lambda example: _likeness().of(wish, example[0]))[-EXAMPLES:]
     shown = [f"Wish: {json.dumps(said)}\n{json.dumps(call, separators=(',', ':'))}" for said, call in likest]
@@ -208,7 +208,7 @@ def quantities(wish: str) -> list[tuple[Fraction, str]]:
 
 
 def ranked(wish: str, skills: Mapping[str, Skill]) -> list[Skill]:
-    """Return the skills, the one whose name, summary or example is likest to the wish first."""
+    """Return the skills, the one whose name, description or example is likest to the wish first."""
     return sorted(skills.values(), key=lambda skill: (-_fit(wish, skill), skill.name))
 
 
@@ -228,4 +228,4 @@ def _likeness() -> Likeness:
 
 
 def _said(skill: Skill) -> list[str]:
-    return [skill.name.replace("_", " "), skill.summary, *(wish for wish, _ in skill.examples)]
+    return [skill.name.replace("_", " "), skill.description, *(wish for wish, _ in skill.examples)]

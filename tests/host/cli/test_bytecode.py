@@ -24,7 +24,7 @@ from llmos.manifest import load_manifest
 from llmos.resources import system_volume
 
 SQUARE = "LOOP 4\nMOVE 10cm, 40mm/s\nTURN 90deg, 30deg/s\nENDLOOP\nEND\n"
-SKILLS = sorted((system_volume() / "skills").glob("*.lasm"))
+SKILLS = sorted((system_volume() / "skills").glob("*.md"))
 
 
 class Done(NamedTuple):

@@ -14,7 +14,8 @@ from llmos.cli.bytecode.validate import validate_command
 def bytecode() -> None:
     """Assemble, disassemble, explain, validate, compile and run LLMBytecode.
 
-    FILE is assembly text (.lasm) or a container (.llmb), told apart by their content; - is standard input.
+    FILE is assembly text (.lasm), a skill (.md) or a container (.llmb), told apart by their content; - is
+    standard input.
     """
 
 

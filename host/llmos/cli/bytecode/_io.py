@@ -23,6 +23,7 @@ from llmbytecode import (
 from llmbytecode.container import MAGIC
 from llmbytecode.remedy import remedy
 from llmos.errors import LlmosError
+from llmos.volumes.document import FENCE, parse
 
 MAX_BYTES = 1 << 20
 BUDGETS = {
@@ -98,6 +99,7 @@ def read_input(file: str) -> Input:
     Raises:
         InputError: it cannot be read, or is too large.
         AssemblyError: it is no program.
+        SkillError: it is markdown that holds no program, or more than one.
         Refusal: it is a damaged container, or one for another SPEC.
     """
     data, name = read_bytes(file), "<stdin>" if file == "-" else file
@@ -112,7 +114,16 @@ def read_input(file: str) -> Input:
         raise AssemblyError(
             [Problem(name, line, column, message, "give assembly as UTF-8, or a container")]
         ) from None
+    if text.startswith(FENCE):
+        text = skill_text(text, name)
     return Input(name, assemble(text, name), b"", text)
+
+
+def skill_text(source: str, name: str) -> str:
+    """Return the program of a skill's file, in the lines of the file."""
+    from llmos.skills import program_lines  # what it needs takes long to import
+
+    return program_lines(parse(source.replace("\r\n", "\n"), Path(name)))
 
 
 def certify(given: Input, limits: Limits) -> Certificate:
