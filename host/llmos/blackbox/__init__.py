@@ -24,6 +24,8 @@ a line `text {id, text}`, before the first line with `{"$": id}` in its place.
     think
     outside    name, value
     raised     where, error, message: a failure, or KeyboardInterrupt
+    call       name, arguments, by: a tool, and the agent that calls it
+    called     name, success, digest, length: of its result as JSON
     step       step, wall_s                    derived: compared in a replay, but for fields named seconds
     program    program: a behaviour's
     ending     outcome, reason, sim_s, cut: the step under way; interrupted

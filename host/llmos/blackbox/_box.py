@@ -1,6 +1,6 @@
 """What stands between a mind and the world: nothing, a recorder, or the player of a record."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -59,6 +59,12 @@ class Box:
 
     def step(self, step: "Step") -> None:
         """Take in a step that is done."""
+
+    def calling(self, name: str, arguments: Mapping[str, Any], by: str) -> None:
+        """Take in that a tool is called, with which arguments, and by whom; a person has no name."""
+
+    def called(self, name: str, success: bool, said: Any) -> None:
+        """Take in what came of the call; calls within a call come before it."""
 
     def ending(self, report: "Report") -> None:
         """Take in how it ended, as the mind has it: before the judge has spoken."""

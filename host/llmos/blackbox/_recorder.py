@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import MISSING, fields
 from types import TracebackType
@@ -121,6 +121,15 @@ class Recorder(Box):
         """Write a step down."""
         self._written = step
         self._writer.write("step", step=data(step), wall_s=round(time.monotonic() - self._began, 3))
+
+    def calling(self, name: str, arguments: Mapping[str, Any], by: str) -> None:
+        """Write down that a tool is called."""
+        self._writer.write("call", name=name, arguments=data(arguments), by=by)
+
+    def called(self, name: str, success: bool, said: Any) -> None:
+        """Write down what came of it, by its digest: the tape tells the rest."""
+        text = json.dumps(data(said), separators=(",", ":"))
+        self._writer.write("called", name=name, success=success, digest=digest(text), length=len(text))
 
     def ending(self, report: "Report") -> None:
         """Write down the step that was under way, and how it ended."""
