@@ -70,6 +70,7 @@ class AgentTest(BaseModel):
         task: what it is asked.
         kernel: who answers, as `--kernel` takes it.
         arena: where the robot stands.
+        project: in which it works.
         files: what lies in the user volume before: path to text.
         status: how the run must end.
         answer: a regular expression that its answer must match somewhere.
@@ -82,6 +83,7 @@ class AgentTest(BaseModel):
     task: Annotated[str, Field(min_length=1, max_length=500)]
     kernel: str = "rule"
     arena: str = "empty"
+    project: str = ""
     files: dict[str, str] = Field(default_factory=dict)
     status: str = "done"
     answer: str = ""

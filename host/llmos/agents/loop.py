@@ -220,6 +220,9 @@ class _Loop:
         began = time.monotonic()
         given = filled(step.arguments, self.facts)
         name = self.asker.tool(self.task, [self._offered(tool) for tool in step.tool])
+        if len(step.tool) > 1:  # each takes what it knows
+            known = self._offered(name).schema.get("properties", {})
+            given = {key: value for key, value in given.items() if key in known}
         arguments = self.asker.arguments(self.task, self._offered(name), given)
         by = "steps" if len(step.tool) == 1 and arguments == given else self.asker.by
         if name == FINISH:

@@ -44,6 +44,8 @@ def filled(value: Any, facts: Facts) -> Any:
 def holds(condition: str, facts: Facts) -> bool:
     """Whether a step's condition holds; what is not known is neither true nor compares to anything.
 
+    What stands behind the sign is a name too where something is known by it, else a number or word.
+
     Raises:
         AgentError: it is no condition.
     """
@@ -57,7 +59,9 @@ def holds(condition: str, facts: Facts) -> bool:
         )
     found = look_up(parts["path"], facts)
     if parts["sign"]:
-        truth = found is not None and _compared(found, parts["sign"], parts["value"].strip())
+        value = parts["value"].strip()
+        other = look_up(value, facts)
+        truth = found is not None and _compared(found, parts["sign"], value if other is None else other)
     else:
         truth = bool(found)
     return truth != bool(parts["no"])
@@ -88,8 +92,8 @@ def _known(path: str, facts: Facts) -> Any:
     return value
 
 
-def _compared(found: Any, sign: str, value: str) -> bool:
+def _compared(found: Any, sign: str, value: Any) -> bool:
     try:
         return _SIGNS[sign](float(found), float(value))
     except (TypeError, ValueError):
-        return sign in ("==", "!=") and _SIGNS[sign](as_text(found), value)
+        return sign in ("==", "!=") and _SIGNS[sign](as_text(found), as_text(value))

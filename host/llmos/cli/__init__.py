@@ -12,6 +12,7 @@ COMMANDS = {
     "eval": ("eval", "evaluate", "Run arenas by kernels by seeds, and print the table."),
     "why": ("why", "why", "Explain a step of a recorded run."),
     "replay": ("replay", "replay_run", "Run a recorded mind again, and compare every step."),
+    "agent": ("agent", "agent", "Run agents: markdown files with tools and steps."),
     "write": ("write", "write", "Have a model write a program, and verify it."),
     "board": ("board", "board", "Start a virtual robot behind a serial port, for any tool."),
     "flash": ("flash", "flash", "Bring a board to the newest firmware, from bare on."),
