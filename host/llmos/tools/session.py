@@ -1,5 +1,6 @@
 """A session: what tools work with, whose permissions hold, and how much may still be used."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -126,6 +127,7 @@ class Session:
         self.config = config or load_config()
         self.calls = Calls(self.config.tool_calls)
         self.chain: tuple[str, ...] = (agent.name,) if agent else ()
+        self.deadline = math.inf  # moment of the monotonic clock by which the agents must be done
 
     def __enter__(self) -> Self:
         """Return the session."""
