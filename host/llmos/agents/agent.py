@@ -1,5 +1,6 @@
 """An agent: a markdown file that says what it is for, which tools it has, and its steps."""
 
+import hashlib
 import re
 from collections.abc import Collection, Iterator
 from functools import cached_property
@@ -159,6 +160,12 @@ class Agent(FrontMatter):
     def text(self) -> str:
         """What its file says behind the front matter: the system prompt of its model."""
         return self._document.text if self._document else ""
+
+    @property
+    def digest(self) -> str:
+        """The first 16 hexadecimal digits of the SHA-256 of its file."""
+        source = self._document.source if self._document else ""
+        return hashlib.sha256(source.encode()).hexdigest()[:16]
 
     @property
     def document(self) -> Document | None:

@@ -6,7 +6,7 @@ step again and again, which offers all the agent's tools.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -22,6 +22,23 @@ from llmos.tools.session import Calls
 
 ANSWER_CHARS = 4000  # longest answer that anybody is given
 TASK_CHARS = 1000  # of a task that a model is shown
+
+
+RECALL = "recall"  # offered once the context had to leave something out
+
+
+def _own(name: str, description: str, argument: str, most: int) -> Offered:
+    text = {"type": "string", "maxLength": most}
+    schema = {
+        "type": "object", "properties": {argument: text}, "required": [argument], "additionalProperties": False,
+    }  # fmt: skip
+    return Offered(name, description, schema)
+
+
+OWN = {
+    FINISH: _own(FINISH, "End, with the answer to the task.", "answer", ANSWER_CHARS),
+    RECALL: _own(RECALL, "Show again what was left out, by its number or words of it.", "words", 100),
+}
 
 
 class Status(StrEnum):
@@ -113,20 +130,32 @@ def run_agent(agent: Agent, task: str, session: Session, watch: Watch | None = N
         DocumentError: a file of the kernel is wrong.
         ToolError: the agent declares a tool that does not exist.
     """
-    rules, started = load_model_size(), time.monotonic()
     refusal = _refusal(agent, session)
     if refusal:
         return AgentRun(agent.name, task, "compiled", refusal.status, refusal.answer)
-    below = session.below(agent)
-    if not session.chain:  # the limits are of one agent and all that it calls
-        below.calls = Calls(below.config.tool_calls)
-    strategy = rules.strategy(agent, rules.parameters(below.kernel))
-    loop = _Loop(agent, task, below, strategy, rules, started, watch)
-    end = loop.run()
-    return AgentRun(
-        agent.name, task, strategy, end.status, end.answer, tuple(loop.calls), loop.iterations,
-        loop.asker.tokens, time.monotonic() - started, below.trace,
-    )  # fmt: skip
+    memory, rules = session.memory, load_model_size()
+    with memory.trace(task[: memory.schema.text_chars // 2], **_about(agent, session)) as trace:
+        below = session.below(agent, trace.id)
+        if not session.chain:  # the limits are of one agent and all that it calls
+            below.calls = Calls(below.config.tool_calls)
+        below.deadline = min(session.deadline, time.monotonic() + below.config.agent_s)
+        strategy = rules.strategy(agent, rules.parameters(below.kernel))
+        run = replace(_Loop(agent, task, below, strategy, rules, watch).run(), trace=trace.id)
+        tools = list(dict.fromkeys(call.tool for call in run.calls))
+        status = "success" if run.status == Status.DONE else "failure"
+        outcome = f"{run.status}: {run.answer}"[: memory.schema.text_chars // 2]
+        memory.end(trace, status, outcome, tools=tools, data={"strategy": strategy})
+    return run
+
+
+def _about(agent: Agent, session: Session) -> dict[str, Any]:
+    """Return what the memory's trace of a run says besides its task."""
+    path = str(agent.document.path) if agent.document else ""
+    return {
+        "kind": "agent", "agent": agent.name, "agent_type": agent.type, "agent_path": path,
+        "version": agent.digest, "project": session.project, "run": session.run,
+        "parent": session.trace or None,
+    }  # fmt: skip
 
 
 def _refusal(agent: Agent, session: Session) -> _End | None:
@@ -152,13 +181,13 @@ class _Loop:
     session: Session
     strategy: Strategy
     rules: ModelSize
-    started: float
     watch: Watch | None
     calls: list[Call] = field(default_factory=list)
     iterations: int = 0
     failures: int = 0  # one after the other
 
     def __post_init__(self) -> None:
+        self.started = time.monotonic()
         self.toolbox = Toolbox(self.session, self.agent.tools)
         large, kernel = self.strategy == "markdown", self.session.kernel
         self.context = Context(self.session.config.context_tokens, kernel.count)
@@ -167,15 +196,22 @@ class _Loop:
             context=self.context,
             chars=self.rules.large_chars if large else self.rules.small_chars,
             named=not large,
-            deadline=self.started + self.session.config.agent_s,
+            deadline=self.session.deadline,
             seed=self.session.order.seed,
         )
         self.facts: dict[str, Any] = {
             "task": self.task, "agent": self.agent.name, "project": self.session.project, "last_error": ""
         }  # fmt: skip
 
-    def run(self) -> _End:
+    def run(self) -> AgentRun:
         """Go through the steps until the end."""
+        end = self._end()
+        return AgentRun(
+            self.agent.name, self.task, self.strategy, end.status, end.answer, tuple(self.calls),
+            self.iterations, self.asker.tokens, time.monotonic() - self.started,
+        )  # fmt: skip
+
+    def _end(self) -> _End:
         try:
             self.context.add("system", f"{system_prompt('agent')}\n\n{self.agent.text}".strip())
             self.context.add("goal", f"Task: {as_data(self.task, TASK_CHARS)}")
@@ -193,9 +229,9 @@ class _Loop:
     def _steps(self) -> Iterator[Step]:
         """Yield one step after the other, groups dissolved, those left out whose condition does not hold."""
         if self.strategy == "markdown":
-            every = Step(tool=(*self.agent.tools, FINISH), may_fail=True)
             while True:
-                yield every
+                again = (RECALL,) if self.context.left else ()
+                yield Step(tool=(*self.toolbox.tools, *again, FINISH), may_fail=True)
         yield from self._unrolled(self.agent.steps or (Step(tool=self._likeliest()),))
 
     def _unrolled(self, steps: tuple[Step, ...]) -> Iterator[Step]:
@@ -227,6 +263,9 @@ class _Loop:
         by = "steps" if len(step.tool) == 1 and arguments == given else self.asker.by
         if name == FINISH:
             raise _End(Status.DONE, as_text(arguments["answer"]))
+        if name == RECALL:
+            self._recall(arguments["words"])
+            return
         call = self._called(name, arguments, by, began)
         if step.saved:
             self.facts[step.saved] = call.result.data
@@ -246,6 +285,15 @@ class _Loop:
         if self.watch:
             self.watch(call)
         return call
+
+    def _recall(self, words: str) -> None:
+        """Show again what the context had to leave out."""
+        found = self.context.search(words, 1)
+        number = int(words) if words.isdigit() else found[0].id if found else 0
+        if not 1 <= number <= len(self.context.items):
+            self.context.add("note", f"{RECALL}: nothing is like {as_data(words)}")
+            return
+        self.context.add("tool", self.context.recall(number).text)
 
     def _failed(self, step: Step, call: Call) -> None:
         """Go on after a failure where that is allowed, else end the run by the name of what ended it."""
@@ -272,12 +320,8 @@ class _Loop:
         )
 
     def _offered(self, name: str) -> Offered:
-        if name == FINISH:
-            answer = {"type": "string", "maxLength": ANSWER_CHARS}
-            schema = {
-                "type": "object", "properties": {"answer": answer}, "required": ["answer"],
-                "additionalProperties": False,
-            }  # fmt: skip
-            return Offered(FINISH, "end, with the answer to the task", schema)
-        tool = self.toolbox.tools[name]
-        return Offered(name, self.toolbox.description(name), tool.schema)
+        if name in OWN:
+            return OWN[name]
+        if name not in self.toolbox.tools:  # it is called all the same, and refused with the reason
+            return Offered(name, "", {})
+        return Offered(name, self.toolbox.description(name), self.toolbox.tools[name].schema)
