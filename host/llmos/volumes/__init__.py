@@ -1,7 +1,7 @@
-"""Volumes: the markdown that the robot's operating system consists of, in three tiers, each a git repository.
+"""Volumes: the markdown of the robot's operating system, in three tiers, each a git repository.
 
-Errors: `LlmosError` <- `DocumentError`; `LlmosError` <- `VolumeError` <- `AccessDenied`, `Diverged`, `NoEntry`,
-`PathEscape`, `RemoteGone`.
+Errors: `LlmosError` <- `DocumentError`; `LlmosError` <- `VolumeError` <- `AccessDenied`, `Diverged`,
+`NoEntry`, `PathEscape`, `RemoteGone`.
 """
 
 from .document import Document, DocumentError, FrontMatter, parse, read_document, written

@@ -28,19 +28,22 @@ class Writes(FrontMatter):
     writes: list[str] = Field(default_factory=list)
 
 
-def check(volumes: "Volumes", tier: Tier, path: str, text: str | None, change: Change) -> None:
+def check(
+    volumes: "Volumes", tier: Tier, path: str, text: str | None, change: Change, restores: bool = False
+) -> None:
     """Refuse a change that its author may not make.
 
     Args:
         path: a checked one.
         text: what the file shall hold; None where it is removed.
+        restores: it held this before; a person may restore the system's, too.
 
     Raises:
         AccessDenied: it may not; names who, the path and the rule.
     """
     if change.agent:
         _check_agent(volumes, tier, path, text, change)
-    elif tier is Tier.SYSTEM and change.author != PROMOTION:
+    elif tier is Tier.SYSTEM and change.author != PROMOTION and not restores:
         raise AccessDenied(
             f"{change.author} may not write {tier}:{path}: the system volume changes by `promote` only"
         )

@@ -30,7 +30,7 @@ def checked(path: str) -> str:
         raise PathEscape(f"the path {shown} holds a character that no path here may have: use plain names")
     if any(part.startswith(".") or not part.strip() for part in path.split("/")):
         raise PathEscape(
-            f"the path {shown} leaves its volume or is hidden: write it relative to the volume, as skills/x.md"
+            f"the path {shown} leaves its volume or is hidden: write it from the volume on, as skills/x.md"
         )
     if any(part.endswith(".md") for part in path.split("/")[:-1]):
         raise PathEscape(f"the path {shown} has a folder that ends in .md: only files do")

@@ -1,8 +1,8 @@
 """One volume's git repository: every change is a commit, and a kill at any moment leaves the old or the new.
 
 pygit2, because a commit in a volume of 1,000 files takes it a fraction of what dulwich and git's own programs
-need (`tools/bench_volumes.py` compares them), it is maintained by libgit2's own people, and its licence (GPL 2
-with an exception for linking) lets a program of any licence use it.
+need (`tools/bench_volumes.py` compares them), it is maintained by libgit2's own people, and its licence
+(GPL 2 with an exception for linking) lets a program of any licence use it.
 
 A change goes in this order, each step on the disk before the next:
 
@@ -24,7 +24,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +35,10 @@ from llmos.text import plain
 
 from .document import LARGEST
 from .errors import NoEntry, PathEscape, VolumeError
-from .history import message
+from .history import find_commit, found_at, message
 from .paths import checked, folder_of, read_bytes
 from .tiers import Change
-from .trees import Leaf, changed, leaf
+from .trees import Leaf, blob, changed, changes, contents, leaf
 
 pygit2.settings.enable_fsync_gitdir(True)
 
@@ -48,6 +48,9 @@ MAIN = "refs/heads/main"
 _LOCK_S = 30.0  # at most, for the lock of another writer
 _POLL_S = 0.002
 Files = Mapping[str, bytes | Leaf | None]
+Judge = Callable[
+    [Mapping[str, bytes | None]], None
+]  # gets the new bytes of each path, None for a removed one
 
 
 class Store:
@@ -77,8 +80,7 @@ class Store:
             lock = self._state / f"{self.root.name}.lock"
             handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             _lock(handle, lock)
-            new = not self._git.exists()
-            if new:
+            if not self.exists():
                 self._make()
             repo = self._opened()
             self._mend(repo)
@@ -94,6 +96,15 @@ class Store:
             if handle is not None:
                 os.close(handle)  # and with it the lock
 
+    def exists(self) -> bool:
+        """Return whether anything was written there yet."""
+        return self._git.exists()
+
+    def edited(self) -> list[str]:
+        """Return the files that a person edited since the last commit."""
+        repo = self.opened()
+        return sorted(self._edits(repo, self.head(repo), ()))
+
     def opened(self) -> pygit2.Repository:
         """Return the repository for reading; what a killed process left is mended before.
 
@@ -101,7 +112,7 @@ class Store:
             NoEntry: nothing was written there yet.
             VolumeError: it cannot be read.
         """
-        if not self._git.exists():
+        if not self.exists():
             raise NoEntry(f"the volume {self.root} has no history yet: nothing was written there")
         if self._note.exists():
             with self.held() as repo:
@@ -110,8 +121,8 @@ class Store:
 
     def head(self, repo: pygit2.Repository) -> pygit2.Oid | None:
         """Return the newest commit of the branch that is checked out; None where it has none."""
-        target = repo.references.get(self.branch(repo))
-        return target.target if target is not None else None
+        reference = repo.references.get(self.branch(repo))
+        return _target(reference)
 
     def branch(self, repo: pygit2.Repository) -> str:
         """Return the name of the branch that is checked out.
@@ -129,6 +140,30 @@ class Store:
     def write(self, files: Files, change: Change) -> str:
         """Commit files' new bytes, None removes one, and return the commit's id."""
         with self.held() as repo:
+            return str(self.made(repo, files, change))
+
+    def restore(self, to: str, path: str | None, change: Change, judge: Judge) -> str:
+        """Commit files as an older commit has them, and return the new commit's id.
+
+        Args:
+            path: one file or folder; None for all.
+            judge: refuses what may not be changed.
+
+        Raises:
+            NoEntry: there is no such commit, or neither it nor the newest has the path.
+        """
+        with self.held() as repo:
+            old, now = find_commit(repo, to), repo[self.saved(repo)].peel(pygit2.Commit)
+            if path is not None and found_at(old.tree, path) is None and found_at(now.tree, path) is None:
+                raise NoEntry(
+                    f"neither {to} nor the newest commit has {plain(path)!r}: `llmos volume ls` lists files"
+                )
+            files = {
+                name: leaf
+                for name, leaf in changes(now.tree, old.tree).items()
+                if path is None or name == path or name.startswith(f"{path}/")
+            }
+            judge(contents(repo, files))
             return str(self.made(repo, files, change))
 
     def made(self, repo: pygit2.Repository, files: Files, change: Change) -> pygit2.Oid:
@@ -154,10 +189,20 @@ class Store:
             if self.advance(repo, self.branch(repo), head, new, edits):
                 return new
 
+    def prepared(self, repo: pygit2.Repository, files: Collection[str]) -> None:
+        """Refuse files that could not be put into the working tree.
+
+        Raises:
+            PathEscape: a link stands on the way to one.
+            VolumeError: a person's own file, not yet committed, stands in its place.
+        """
+        if edits := self._edits(repo, self.head(repo), files):
+            raise VolumeError(f"{self.root / min(edits)} was changed by hand a moment ago: try again")
+
     def commit(
         self, repo: pygit2.Repository, parents: list[pygit2.Oid], files: Files, change: Change
     ) -> pygit2.Oid:
-        """Write a commit that nothing refers to yet; return the only parent where nothing of it would change."""
+        """Write a commit that nothing refers to yet; return the only parent where nothing would change."""
         base = repo[parents[0]].tree if parents else None
         new = {
             path: Leaf(repo.create_blob(to)) if isinstance(to, bytes) else to for path, to in files.items()
@@ -178,7 +223,7 @@ class Store:
         new: pygit2.Oid | None,
         paths: Collection[str] = (),
     ) -> bool:
-        """Let a branch name another commit, and put its files into the working tree; False where it moved since.
+        """Let a branch name another commit, and put its files into the working tree; False if it moved since.
 
         Args:
             old: the commit that it names; None makes it.
@@ -234,7 +279,7 @@ class Store:
                 left.unlink(missing_ok=True)
         old, new = (pygit2.Oid(hex=oid) if oid else None for oid in ids)
         reference = repo.references.get(branch)
-        if new and reference is not None and reference.target == new:
+        if new and _target(reference) == new:
             self._finish(repo, old, new, paths)
         self._note.unlink()
 
@@ -267,7 +312,7 @@ class Store:
         if there == (now.oid if now else None) or there != (was.oid if was else None):
             return
         if now:
-            self._put(self.root / path, repo[now.oid].data, now.mode & 0o777 or 0o644)
+            self._put(self.root / path, blob(repo, now.oid), now.mode & 0o777 or 0o644)
             return
         with folder_of(self.root, path) as (folder, name):
             os.unlink(name, dir_fd=folder)
@@ -352,21 +397,26 @@ def _lock(handle: int, path: Path) -> None:
 def _move(repo: pygit2.Repository, branch: str, old: pygit2.Oid | None, new: pygit2.Oid | None) -> bool:
     """Let a branch name another commit, if it still names the old one."""
     reference = repo.references.get(branch)
-    if (reference.target if reference is not None else None) != old:
+    if _target(reference) != old:
         return False
     try:
-        if reference is None:
-            repo.references.create(branch, new)
-        elif new is None:
-            reference.delete()
-        else:
+        if reference is not None and new is not None:
             reference.set_target(new)
-    except pygit2.GitError:
-        now = repo.references.get(branch)
-        if (now.target if now is not None else None) != old:
+        elif reference is not None:
+            reference.delete()
+        elif new is not None:
+            repo.references.create(branch, new)
+    except (pygit2.GitError, ValueError):  # ValueError: it was made in between
+        if _target(repo.references.get(branch)) != old:
             return False
         raise
     return True
+
+
+def _target(reference: pygit2.Reference | None) -> pygit2.Oid | None:
+    """Return the commit that a branch names."""
+    target = reference.target if reference is not None else None
+    return target if isinstance(target, pygit2.Oid) else None
 
 
 def _index(repo: pygit2.Repository, tree: pygit2.Tree | None) -> Any:

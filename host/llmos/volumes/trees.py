@@ -17,10 +17,7 @@ class Leaf(NamedTuple):
     """A file of a tree."""
 
     oid: pygit2.Oid
-    mode: int = FileMode.BLOB
-
-
-Leaves = dict[str, Leaf]
+    mode: FileMode = FileMode.BLOB
 
 
 def leaf(tree: pygit2.Tree | None, path: str) -> Leaf | None:
@@ -32,22 +29,25 @@ def leaf(tree: pygit2.Tree | None, path: str) -> Leaf | None:
     return Leaf(found.id, found.filemode) if isinstance(found, pygit2.Blob) else None
 
 
-def leaves(tree: pygit2.Tree | None, folder: str = "") -> Leaves:
-    """Return all files of a tree."""
-    return dict(_leaves(tree, folder)) if tree is not None else {}
+def contents(repo: pygit2.Repository, files: Mapping[str, Leaf | None]) -> dict[str, bytes | None]:
+    """Return files' bytes; None for one that is removed."""
+    return {path: blob(repo, leaf.oid) if leaf else None for path, leaf in files.items()}
 
 
-def _leaves(tree: pygit2.Tree, folder: str) -> Iterator[tuple[str, Leaf]]:
-    for item in tree:
-        path = f"{folder}{item.name}"
-        if isinstance(item, pygit2.Tree):
-            yield from _leaves(item, f"{path}/")
-        else:
-            yield path, Leaf(item.id, item.filemode)
+def blob(repo: pygit2.Repository, oid: pygit2.Oid) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        VolumeError: the repository has lost it.
+    """
+    found = repo.get(oid)
+    if not isinstance(found, pygit2.Blob):
+        raise VolumeError(f"the repository {repo.path} lacks the file {oid}: look at it with `git fsck`")
+    return found.data
 
 
 def changes(before: pygit2.Tree | None, after: pygit2.Tree | None) -> dict[str, Leaf | None]:
-    """Return what leads from one tree to another: each path that differs with its new leaf; None, where it has none.
+    """Return what leads from one tree to another: each path that differs with its leaf, None if it goes.
 
     Folders that both have in common are not looked into.
     """
@@ -57,9 +57,9 @@ def changes(before: pygit2.Tree | None, after: pygit2.Tree | None) -> dict[str, 
 def _changes(
     before: pygit2.Tree | None, after: pygit2.Tree | None, folder: str
 ) -> Iterator[tuple[str, Leaf | None]]:
-    old = {item.name: item for item in before} if before is not None else {}
-    new = {item.name: item for item in after} if after is not None else {}
-    for name in sorted(old.keys() | new.keys()):
+    old = {str(item.name): item for item in before} if before is not None else {}
+    new = {str(item.name): item for item in after} if after is not None else {}
+    for name in sorted({*old, *new}):
         was, now, path = old.get(name), new.get(name), f"{folder}{name}"
         if was is not None and now is not None and (was.id, was.filemode) == (now.id, now.filemode):
             continue
@@ -121,8 +121,8 @@ def merged(
 ) -> dict[str, Leaf | None]:
     """Return what has to change in ours, so that it has what changed in theirs since the base.
 
-    A path is taken from the side that changed it. Its lines are not merged: half of one skill and half of another is
-    neither.
+    A path is taken from the side that changed it. Its lines are not merged: half of one skill and half of
+    another is neither.
 
     Args:
         what: what theirs is, for the error.

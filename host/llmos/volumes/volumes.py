@@ -1,5 +1,6 @@
 """The three volumes as one place: what is found where, read, written, and by whom."""
 
+import contextlib
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,19 +10,20 @@ from llmos.resources import seed_volume, state_dir, system_volume
 
 from . import access
 from .catalog import Catalog
-from .document import Document, parse
-from .errors import NoEntry, PathEscape, VolumeError
-from .paths import checked, read_file
-from .tiers import Change, Entry, Tier
+from .document import Document, decoded, parse
+from .errors import AccessDenied, NoEntry, PathEscape, VolumeError
+from .paths import checked, read_bytes
+from .tiers import Change, Commit, Entry, Tier
 
 if TYPE_CHECKING:
     from .store import Store
+    from .sync import Synced
 
-README = "README"
+SYNCED = Change("llmos", "merged what the remote had")
 
 
 class Volumes:
-    """System, team and user volume; a name is looked for in the user's first, then the team's, then the system's.
+    """System, team and user volume; a name is looked for in the user's, then the team's, then the system's.
 
     The system volume is what ships, which nothing writes, and above it what was promoted here.
 
@@ -62,7 +64,7 @@ class Volumes:
         for folder in folders:
             for tier in Tier:
                 for root in self.roots(tier):
-                    listed = [entry for entry in self._catalog(tier, root).listed(folder)]
+                    listed = self._catalog(tier, root).listed(folder)
                     found += [
                         entry._replace(shadowed=True) if entry.name in names else entry for entry in listed
                     ]
@@ -70,7 +72,7 @@ class Volumes:
         return [entry for entry in found if shadowed or not entry.shadowed]
 
     def tier_entries(self, tier: Tier) -> list[Entry]:
-        """Return every file of a tier, in the order of their paths; of the system's, what was promoted shadows."""
+        """Return every file of a tier, in the order of their paths; what was promoted shadows what ships."""
         found: dict[str, Entry] = {}
         for root in self.roots(tier):
             for entry in self._catalog(tier, root).listed(below=True):
@@ -102,10 +104,9 @@ class Volumes:
             PathEscape: the path leaves the volume, or a link stands on the way.
         """
         for root in self.roots(tier):
-            try:
-                return read_file(root, checked(path))
-            except FileNotFoundError:
-                continue
+            file = root / checked(path)
+            with contextlib.suppress(FileNotFoundError):
+                return parse(decoded(read_bytes(root, path), file), file)
         raise NoEntry(f"the {tier} volume has no file {path!r}; `llmos volume ls {tier}` lists them")
 
     def write(self, tier: Tier, path: str, text: str, change: Change) -> str:
@@ -126,6 +127,103 @@ class Volumes:
         data = self._checked(tier, files, change)
         return self.store(tier).write(data, change)
 
+    def copy(self, source: Tier, path: str, target: Tier, change: Change) -> str:
+        """Write a file of one tier into another, and return the commit's id."""
+        return self.write(target, path, self.read(source, path).source, change)
+
+    def log(self, tier: Tier, path: str | None = None, limit: int | None = None) -> list[Commit]:
+        """Return a tier's commits, the newest first; with a path those that changed that file or folder."""
+        from .history import read_log
+
+        store = self.store(tier)
+        if not store.exists():
+            return []
+        repo = store.opened()
+        head = store.head(repo)
+        return read_log(repo, head, path, limit) if head else []
+
+    def edited(self, tier: Tier) -> list[str]:
+        """Return the files that a person edited by hand and that are not yet committed."""
+        store = self.store(tier)
+        return store.edited() if store.exists() else []
+
+    def diff(self, tier: Tier, old: str = "HEAD", new: str | None = None, path: str | None = None) -> str:
+        """Return how two commits differ in git's unified form; without a second, the first and the files now.
+
+        Raises:
+            NoEntry: there is no such commit.
+        """
+        from .history import difference, find_commit
+
+        repo = self.store(tier).opened()
+        return difference(repo, find_commit(repo, old), find_commit(repo, new) if new else None, path)
+
+    def rollback(self, tier: Tier, to: str, change: Change, path: str | None = None) -> str:
+        """Restore an older state by a new commit: of all files, or of one file or folder; return its id.
+
+        Raises:
+            AccessDenied: the change's author or agent may not write there.
+            NoEntry: there is no such commit, or neither it nor the newest has the path.
+        """
+        return self.store(tier).restore(
+            to, path, change, lambda files: self._judge(tier, files, change, True)
+        )
+
+    def branch(self, tier: Tier, name: str, files: Mapping[str, str | None], change: Change) -> str:
+        """Propose files as a branch of a name such as dream/square; return its commit's id; see `write_all`.
+
+        Raises:
+            VolumeError: also where the name is none for a branch, or is taken.
+        """
+        from .proposals import propose
+
+        return propose(self.store(tier), name, self._checked(tier, files, change), change)
+
+    def branches(self, tier: Tier) -> dict[str, Commit]:
+        """Return the proposals, by name; a commit's paths are all that it would change."""
+        from .proposals import proposals
+
+        store = self.store(tier)
+        return proposals(store) if store.exists() else {}
+
+    def merge(self, tier: Tier, branch: str, change: Change) -> str:
+        """Merge a proposal and remove its branch; return the new commit's id.
+
+        Raises:
+            AccessDenied: the change's author or agent may not write there.
+            Diverged: the volume changed the same file since it was made.
+            NoEntry: there is no such proposal.
+        """
+        from .proposals import merge
+
+        return merge(self.store(tier), branch, change, lambda files: self._judge(tier, files, change))
+
+    def drop(self, tier: Tier, branch: str) -> None:
+        """Remove a proposal.
+
+        Raises:
+            NoEntry: there is no such proposal.
+        """
+        from .proposals import drop
+
+        drop(self.store(tier), branch)
+
+    def sync(self, tier: Tier, remote: str | None = None, change: Change = SYNCED) -> "Synced":
+        """Exchange a volume with a git remote; see `llmos.volumes.sync`.
+
+        Raises:
+            AccessDenied: the system volume is nobody's to exchange.
+            Diverged: both changed the same file; both are kept.
+            RemoteGone: the remote cannot be reached, or refuses.
+        """
+        from .sync import sync
+
+        if tier is Tier.SYSTEM or change.agent:
+            raise AccessDenied(
+                f"{change.agent or change.author} may not sync the {tier} volume: a person, team or user"
+            )
+        return sync(self.store(tier), remote, change)
+
     def store(self, tier: Tier) -> "Store":
         """Return the repository of a tier."""
         from .store import Store
@@ -143,23 +241,35 @@ class Volumes:
         return {path: None if text is None else self._bytes(tier, path, text) for path, text in files.items()}
 
     def _bytes(self, tier: Tier, path: str, text: str) -> bytes:
+        """Return a text as the file's bytes, if a volume may hold it."""
         from llmos.kernel.config import load_config
 
         most = self._file_bytes or load_config().file_bytes
         try:
             data = text.encode()
         except UnicodeEncodeError:
-            raise VolumeError(f"{path} is no text: it holds half a character; write it in UTF-8") from None
+            raise VolumeError(f"{path} is no text: it holds half a character; write UTF-8") from None
         if len(data) > most:
             raise VolumeError(
-                f"{path} has {len(data)} bytes; a file may have {most} (kernel/config.md): split it"
+                f"{path} has {len(data)} bytes, and {most} is the limit (kernel/config.md): split it"
             )
-        if "\0" in text:
-            raise VolumeError(f"{path} is no text: it holds a zero byte; volumes hold markdown only")
-        parse(text.replace("\r\n", "\n"), self.folder(tier) / path)
+        file = self.folder(tier) / path
+        parse(decoded(data, file), file)
         return data
 
+    def _judge(
+        self, tier: Tier, files: Mapping[str, bytes | None], change: Change, restores: bool = False
+    ) -> None:
+        """Refuse a change of files by its author, or of what no volume may hold."""
+        for path, data in files.items():
+            text = None if data is None else decoded(data, self.folder(tier) / path)
+            access.check(self, tier, checked(path), text, change, restores)
+            if text is not None and not restores:
+                self._bytes(tier, path, text)
+
     def _catalog(self, tier: Tier, root: Path) -> Catalog:
+        if (self.folder(tier) / ".git" / "llmos" / "pending").exists():  # a writer is at work, or was killed
+            self.store(tier).opened()
         if root not in self._catalogs:
             name = tier if root == self.folder(tier) else "shipped"
             self._catalogs[root] = Catalog(tier, root, self.home / ".state" / f"{name}.index")
