@@ -405,6 +405,8 @@ class Memory:
         for kind in kinds:
             if kind not in known:
                 raise RecallError(f"a memory of kind {kind!r}: there are {', '.join(known)}")
+        if "trace" in kinds:
+            kinds = (*kinds, *self.schema.traces)
         wish = Wish(question, tuple(kinds), scope, project, since, until, limit, least, archived)
         return self._search.find(wish, self.query)
 
@@ -446,8 +448,8 @@ class Memory:
     def _put(self, item: Item) -> None:
         with self.store.writing() as db:
             db.execute(
-                f"INSERT INTO items ({COLUMNS}, text, terms, own, rev) "  # noqa: S608
-                "VALUES (:id, :kind, :at, :project, :run, :lifecycle, :forgotten, :text, :terms, :own, :rev)",
+                f"INSERT INTO items ({COLUMNS}, rev, text, terms, own) "  # noqa: S608
+                "VALUES (:id, :kind, :at, :project, :run, :lifecycle, :forgotten, :rev, :text, :terms, :own)",
                 {**self._row(item), "rev": _next(db)},
             )
 

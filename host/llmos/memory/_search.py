@@ -3,15 +3,22 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from llmos.memory._errors import RecallError
 from llmos.memory._items import Item, unpacked
+from llmos.memory._scope import Scope
 from llmos.memory._store import Store
 from llmos.memory._words import terms
 from llmos.memory.rules import Query
 
+if TYPE_CHECKING:
+    from llmos.memory._matrix import Matrix
+
 SCOPES = ("project", "global", "similar")
+LIFECYCLES = ("active", "consolidated", "archived")
+_LETTERS = 64  # of a word of a question, on average, that are read
+_Weights = Mapping[str, tuple[float, int]]  # of each word: its weight, and how many memories have it
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,7 @@ class Found:
         item: the memory.
         score: how well it answers, by both rankings, from 0 to 1.
         words: the share of the question's words that it has, the rare ones counting most.
-        meaning: the cosine of the two texts' vectors, at least 0; 0 where there are no vectors.
+        meaning: the cosine of the two texts' vectors; 0 where there are no vectors.
     """
 
     item: Item
@@ -57,24 +64,49 @@ class Search:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._read: Matrix | None = None
+
+    @property
+    def matrix(self) -> "Matrix | None":
+        """All memories as vectors; None where nothing makes vectors."""
+        if self._read is None:
+            from llmos.memory._matrix import Matrix
+            from llmos.memory._meaning import open_embedder
+
+            embedder = open_embedder()
+            self._read = Matrix(self._store, embedder) if embedder else None
+        return self._read
 
     def find(self, wish: Wish, rules: Query) -> list[Found]:
         """Return the memories that answer, the best first."""
+        question = wish.question[: rules.query_words * _LETTERS]
+        asked = list(dict.fromkeys(terms(question)))[: rules.query_words]
+        if not asked:
+            return []
+        scope = self._scope(wish, question, rules)
+        weights = self._weights(asked)
+        by_words = self._by_words(weights, scope, rules)
+        by_meaning, cosines = self._by_meaning(" ".join(question.split()), scope, by_words, rules)
+        rankings = [(by_words, rules.words), (by_meaning, rules.meaning)]
+        scores = fused([one for one in rankings if one[1] and (one[0] or self.matrix)], rules.rank)
+        return self._answers(scores, weights, cosines, wish, rules)
+
+    def _scope(self, wish: Wish, question: str, rules: Query) -> Scope:
         if wish.scope not in SCOPES:
             raise RecallError(f"a scope {wish.scope!r}: there are {', '.join(SCOPES)}")
         if wish.scope != "global" and not wish.project:
             raise RecallError(f"scope {wish.scope} is about a project: name one")
-        asked = list(dict.fromkeys(terms(wish.question[: rules.query_words * 64])))[: rules.query_words]
-        projects = None if wish.scope == "global" else [wish.project]
-        where, values = _filter(wish, rules, projects)
-        weights = self._weights(asked)
-        ranked = self._by_words(weights, rules, where, values)
-        return self._fused([(ranked, rules.words)], weights, wish, rules)
+        projects = None if wish.scope == "global" else (wish.project,)
+        if projects and wish.scope == "similar" and self.matrix:
+            least = rules.similar_least
+            projects += tuple(self.matrix.similar(wish.project, question, rules.similar_projects, least))
+        lifecycles = LIFECYCLES if wish.archived else rules.lifecycles
+        return Scope(lifecycles, wish.kinds, projects, wish.since, wish.until)
 
-    def _weights(self, asked: Sequence[str]) -> dict[str, tuple[float, int]]:
-        """Return each word's weight, its inverse document frequency (Spärck Jones, 1972), and count."""
+    def _weights(self, asked: Sequence[str]) -> _Weights:
+        """Return each word's inverse document frequency (Spärck Jones, 1972), and how many memories have it."""
         with self._store.reading() as db:
-            (count,) = db.execute("SELECT count(*) FROM items").fetchone()
+            (count,) = db.execute("SELECT coalesce(max(n), 0) FROM items").fetchone()
             marks = ",".join("?" * len(asked))
             rows = db.execute(f"SELECT term, doc FROM vocabulary WHERE term IN ({marks})", asked)  # noqa: S608
             have = dict(rows.fetchall())
@@ -82,13 +114,11 @@ class Search:
             word: (math.log(1 + count / max(have.get(word, 0), 0.5)), have.get(word, 0)) for word in asked
         }
 
-    def _by_words(
-        self, weights: Mapping[str, tuple[float, int]], rules: Query, where: str, values: Mapping[str, Any]
-    ) -> list[int]:
-        """Return the rows of the memories that share words with a question, by BM25 (Robertson et al., 1994).
+    def _by_words(self, weights: _Weights, scope: Scope, rules: Query) -> list[int]:
+        """Return the memories that share words with a question, by BM25 (Robertson et al. 1994), best first.
 
         Its commonest words are left out where the rarer ones lead to enough memories already. Where even the
-        rarest is common, it tells little, and the newest memories that have it stand for all.
+        rarest is common it tells little, and the newest memories that have it stand for all.
         """
         chosen: list[str] = []
         left = rules.matches
@@ -98,71 +128,74 @@ class Search:
                 left -= have
         if not chosen:
             return []
+        where, values = scope.sql()
+        values |= {"match": " OR ".join(f'"{word}"' for word in chosen), "depth": rules.depth}
         order = "rowid DESC" if left < 0 else "rank"
         with self._store.reading() as db:
             rows = db.execute(
                 "SELECT words.rowid FROM words JOIN items ON items.n = words.rowid "  # noqa: S608
                 f"WHERE words MATCH :match AND {where} ORDER BY words.{order} LIMIT :depth",
-                {**values, "match": " OR ".join(f'"{word}"' for word in chosen), "depth": rules.depth},
+                values,
             )
             return [row[0] for row in rows.fetchall()]
 
-    def _fused(
+    def _by_meaning(
+        self, question: str, scope: Scope, by_words: Sequence[int], rules: Query
+    ) -> tuple[list[int], dict[int, float]]:
+        """Return the memories nearest to a question, and the cosines of these and of those found by words."""
+        if not rules.meaning or self.matrix is None:
+            return [], {}
+        return self.matrix.nearest(question, scope, rules.depth, by_words)
+
+    def _answers(
         self,
-        rankings: Sequence[tuple[Sequence[int], float]],
-        weights: Mapping[str, tuple[float, int]],
+        scores: Mapping[int, float],
+        weights: _Weights,
+        cosines: Mapping[int, float],
         wish: Wish,
         rules: Query,
     ) -> list[Found]:
-        """Fuse rankings: the sum of weight / (constant + rank), Cormack et al. 2009; a share of its most."""
-        scores: dict[int, float] = {}
-        for rows, weight in rankings:
-            for rank, row in enumerate(rows, 1):
-                scores[row] = scores.get(row, 0.0) + weight / (rules.rank + rank)
-        most = sum(weight for _, weight in rankings) / (rules.rank + 1)
+        """Return what is relevant of what was ranked."""
         total = sum(weight for weight, _ in weights.values())
-        least = rules.least if wish.least is None else wish.least
-        found = []
-        for row, item in self._items(sorted(scores, key=lambda row: (-scores[row], -row))):
-            own = set(terms(item.text))
-            share = (
-                sum(weight for word, (weight, _) in weights.items() if word in own) / total if total else 0.0
-            )
-            if share >= least:
-                found.append(Found(item, round(scores[row] / most, 4), round(share, 4), 0.0))
-            if len(found) == (wish.limit or rules.limit):
-                break
-        return found
+        least_words = rules.least if wish.least is None else wish.least
+        least_meaning = rules.least_meaning if wish.least is None else wish.least
+        limit = rules.limit if wish.limit is None else wish.limit
+        chosen = []
+        own = self._terms(scores)
+        for n in sorted(scores, key=lambda n: (-scores[n], -n)):
+            share = sum(weight for word, (weight, _) in weights.items() if word in own[n]) / total
+            meaning = cosines.get(n, 0.0)
+            if share >= least_words or meaning >= least_meaning:
+                chosen.append((n, share, meaning))
+        chosen = chosen[:limit]
+        items = self._items([n for n, _, _ in chosen])
+        return [
+            Found(items[n], round(scores[n], 4), round(share, 4), round(meaning, 4))
+            for n, share, meaning in chosen
+        ]
 
-    def _items(self, rows: Sequence[int]) -> list[tuple[int, Item]]:
-        names = ", ".join(Item.COLUMNS)
-        marks = ",".join("?" * len(rows))
+    def _terms(self, rows: Mapping[int, float]) -> dict[int, set[str]]:
         with self._store.reading() as db:
-            got = db.execute(f"SELECT n, {names}, own FROM items WHERE n IN ({marks})", rows).fetchall()  # noqa: S608
-        read = {row[0]: unpacked(dict(zip(Item.COLUMNS, row[1:-1], strict=True)), row[-1]) for row in got}
-        return [(row, read[row]) for row in rows if row in read]
+            marks = ",".join(map(str, rows))
+            got = db.execute(f"SELECT n, terms FROM items WHERE n IN ({marks})").fetchall()  # noqa: S608
+        return {n: set(text.split()) for n, text in got}
+
+    def _items(self, rows: Sequence[int]) -> dict[int, Item]:
+        names, marks = ", ".join(Item.COLUMNS), ",".join(map(str, rows))
+        with self._store.reading() as db:
+            got = db.execute(f"SELECT n, {names}, own FROM items WHERE n IN ({marks})").fetchall()  # noqa: S608
+        return {row[0]: unpacked(dict(zip(Item.COLUMNS, row[1:-1], strict=True)), row[-1]) for row in got}
 
 
-def _filter(wish: Wish, rules: Query, projects: Sequence[str] | None) -> tuple[str, dict[str, Any]]:
-    """Return the condition on items that a wish means, in SQL, and its values."""
-    tests, values = ["forgotten = ''"], dict[str, Any]()
+def fused(rankings: Sequence[tuple[Sequence[int], float]], constant: int) -> dict[int, float]:
+    """Fuse weighed rankings by reciprocal rank, as a share of what the first of all of them has.
 
-    def one_of(column: str, some: Sequence[str]) -> str:
-        names = {f"{column}{index}": value for index, value in enumerate(some)}
-        values.update(names)
-        return f"{column} IN ({', '.join(f':{name}' for name in names)})"
-
-    if projects is not None:
-        tests.append(one_of("project", projects))
-    if wish.kinds:
-        named = one_of("kind", [kind for kind in wish.kinds if kind != "trace"])
-        tests.append(f"({named} OR kind NOT IN ('experience', 'fact'))" if "trace" in wish.kinds else named)
-    if not wish.archived:
-        tests.append(one_of("lifecycle", rules.lifecycles))
-    if wish.since is not None:
-        tests.append("at >= :since")
-        values["since"] = wish.since
-    if wish.until is not None:
-        tests.append("at <= :until")
-        values["until"] = wish.until
-    return " AND ".join(tests), values
+    An item's score is the sum of weight / (constant + rank): Cormack, Clarke and Büttcher 2009, "Reciprocal
+    rank fusion outperforms Condorcet and individual rank learning methods".
+    """
+    scores: dict[int, float] = {}
+    most = sum(weight for _, weight in rankings) / (constant + 1)
+    for rows, weight in rankings:
+        for rank, row in enumerate(rows, 1):
+            scores[row] = scores.get(row, 0.0) + weight / (constant + rank) / most
+    return scores

@@ -20,11 +20,11 @@ MIGRATIONS = (
     CREATE TABLE items (
         n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, at REAL NOT NULL,
         project TEXT NOT NULL, run TEXT NOT NULL, lifecycle TEXT NOT NULL, forgotten TEXT NOT NULL,
-        text TEXT NOT NULL, terms TEXT NOT NULL, own TEXT NOT NULL, rev INTEGER NOT NULL,
+        rev INTEGER NOT NULL, text TEXT NOT NULL, terms TEXT NOT NULL, own TEXT NOT NULL,
         status TEXT AS (json_extract(own, '$.status')), parent TEXT AS (json_extract(own, '$.parent')),
         skill TEXT AS (json_extract(own, '$.skill')), version TEXT AS (json_extract(own, '$.version')),
         agent TEXT AS (json_extract(own, '$.agent')), key TEXT AS (json_extract(own, '$.key')));
-    CREATE INDEX items_rev ON items (rev);
+    CREATE INDEX items_rev ON items (rev, at, kind, project, lifecycle, forgotten);
     CREATE INDEX items_age ON items (at);
     CREATE INDEX items_project ON items (project, kind, at);
     CREATE INDEX items_run ON items (run) WHERE run != '';
@@ -42,9 +42,10 @@ MIGRATIONS = (
     CREATE TRIGGER items_changed AFTER UPDATE OF terms ON items WHEN old.terms != new.terms BEGIN
         INSERT INTO words (words, rowid, terms) VALUES ('delete', old.n, old.terms);
         INSERT INTO words (rowid, terms) VALUES (new.n, new.terms); END;
-    CREATE TABLE vectors (
-        n INTEGER PRIMARY KEY REFERENCES items, rev INTEGER NOT NULL, maker TEXT NOT NULL,
-        coarse BLOB NOT NULL, fine BLOB NOT NULL);
+    CREATE TRIGGER items_reworded AFTER UPDATE OF text ON items WHEN old.text != new.text BEGIN
+        DELETE FROM coarse WHERE n = old.n; END;
+    CREATE TABLE coarse (n INTEGER PRIMARY KEY, maker TEXT NOT NULL, coarse BLOB NOT NULL);
+    CREATE TABLE fine (n INTEGER PRIMARY KEY, fine BLOB NOT NULL);
     """,
 )
 

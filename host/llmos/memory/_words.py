@@ -16,9 +16,14 @@ _LONGEST = 40  # letters of a word that are read
 
 def terms(text: str) -> list[str]:
     """Return the telling words of a text, in its order, each as it is searched."""
+    return [_stem(word) for word in telling(text)]
+
+
+def telling(text: str) -> list[str]:
+    """Return the telling words of a text, in small letters and without accents."""
     folded = unicodedata.normalize("NFKD", text).casefold()
     bare = folded if folded.isascii() else "".join(filter(_bare, folded))
-    return [_stem(word[:_LONGEST]) for word in _WORD.findall(bare) if word not in _IDLE]
+    return [word[:_LONGEST] for word in _WORD.findall(bare) if word not in _IDLE]
 
 
 def _stem(word: str) -> str:

@@ -43,6 +43,7 @@ class Query(Rules):
 
     limit: Annotated[int, Field(gt=0, le=1000)]
     least: Share
+    least_meaning: Share
     words: Weight
     meaning: Weight
     rank: Count
