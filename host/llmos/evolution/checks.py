@@ -7,25 +7,25 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from llmbytecode import Certificate, Chan, Limits, LLMBytecodeError, Op, Program, Refusal, verify
+from llmbytecode import Certificate, Chan, Limits, Op, Program, Refusal, verify
 from llmbytecode.program import decode
+from llmbytecode.verify import refused_by
 from llmos.errors import LlmosError
 from llmos.evolution.findings import Category, Finding, Severity
 from llmos.evolution.orders import orders
 from llmos.kernel.config import load_config
-from llmos.manifest import load_manifest
+from llmos.manifest import Manifest, load_manifest
 from llmos.text import plain
-from llmos.tools.registry import load_registry
 from llmos.volumes.document import Document
 
 if TYPE_CHECKING:
     from llmos.agents import Agent
-    from llmos.skills import Parameter, Skill, Test
+    from llmos.skills import Skill, Test
 
 LONG_BYTES = 32_000  # of a file that a model reads whole
 FEW_PARAMETERS = 3  # up to which every corner of the ranges is verified
 FEW_RUNS = 2  # of a skill's own tests
-SHORT, LONG_LINE = 25, 2000  # characters of a description, and of a line
+SHORT, LONG_LINE = 20, 2000  # characters of a description, and of a line
 MM_S = 1000
 
 
@@ -43,6 +43,11 @@ class Subject:
     kind: str
     tier: str
 
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The robot whose limits count."""
+        return load_manifest()
+
     @property
     def shared(self) -> bool:
         """Whether others than its author use it: what is a warning at home is an error there."""
@@ -55,7 +60,7 @@ class Subject:
             if self.kind == "skill":
                 from llmos.skills import skill_of
 
-                return skill_of(self.document, self.tier)
+                return skill_of(self.document, self.tier, self.manifest)
             if self.kind == "agent":
                 from llmos.agents.agent import agent_of
 
@@ -98,8 +103,14 @@ class Subject:
     @cached_property
     def programs(self) -> "list[tuple[str, Program, Certificate | Refusal]]":
         """A physical skill's program at its defaults and its ranges' ends, each with what it costs."""
-        skill = self.physical
-        return [] if skill is None else list(_tried(skill, load_manifest().limits))
+        if self.physical is None:
+            return []
+        tried = Corners(self.physical, self.manifest.limits)
+        tried.all()
+        return [
+            (" ".join(f"{key}={value}" for key, value in values) or "its defaults", *result)
+            for values, result in tried.results.items()
+        ]
 
     def line(self, *key: str | int) -> int:
         """Return the line of a key, or of the nearest one above it that is there."""
@@ -109,44 +120,38 @@ class Subject:
 Found = tuple[Severity, int, str, str]  # severity, line, text, remedy
 
 
-def _tried(skill: "Skill", limits: Limits) -> Iterator[tuple[str, Program, Certificate | Refusal]]:
-    for values in corners(skill.parameters, lambda values: _cost(skill, values, limits)):
-        told = " ".join(f"{key}={value}" for key, value in values.items()) or "its defaults"
-        program = skill.program(values)
-        try:
-            yield told, program, verify(program, limits)
-        except Refusal as refusal:
-            yield told, program, refusal
-
-
-def _cost(skill: "Skill", values: Mapping[str, int], limits: Limits) -> tuple[int, ...]:
-    """Return what a program costs; one that is refused costs more than any other."""
-    try:
-        return verify(skill.program(values), limits)[:5]
-    except LLMBytecodeError:
-        return (1 << 30,)
-
-
-def corners(
-    parameters: "tuple[Parameter, ...]", cost: Callable[[Mapping[str, int]], tuple[int, ...]]
-) -> Iterator[dict[str, int]]:
-    """Yield the values that a program is verified with: its defaults and the ends of its ranges.
+class Corners:
+    """Verifies a skill's program at its defaults and at the ends of its parameters' ranges.
 
     All corners of few parameters. Of more, each end by itself, and the corner that has of each parameter the
     end that costs more: the dearest, as cost grows or falls with each one whatever the others are.
     """
-    yield {}
-    ends = [[{one.key: one.lo}, {one.key: one.hi}] for one in parameters]
-    if len(parameters) <= FEW_PARAMETERS:
-        for chosen in itertools.product(*ends):
-            if chosen:
-                yield {key: value for end in chosen for key, value in end.items()}
-        return
-    worst: dict[str, int] = {}
-    for low, high in ends:
-        yield from (low, high)
-        worst |= high if cost(high) > cost(low) else low
-    yield worst
+
+    def __init__(self, skill: "Skill", limits: Limits) -> None:
+        self.skill, self.limits = skill, limits
+        self.results: dict[tuple[tuple[str, int], ...], tuple[Program, Certificate | Refusal]] = {}
+
+    def all(self) -> None:
+        """Try them all."""
+        self.cost({})
+        ends = [({one.key: one.lo}, {one.key: one.hi}) for one in self.skill.parameters]
+        if len(ends) <= FEW_PARAMETERS:
+            for chosen in itertools.product(*ends):
+                self.cost({key: value for end in chosen for key, value in end.items()})
+            return
+        dearest: dict[str, int] = {}
+        for low, high in ends:
+            dearest |= high if self.cost(high) > self.cost(low) else low
+        self.cost(dearest)
+
+    def cost(self, values: Mapping[str, int]) -> tuple[int, ...]:
+        """Return what the program costs with these values; one that is refused costs more than any other."""
+        key = tuple(values.items())
+        if key not in self.results:
+            program = self.skill.program(values)
+            self.results[key] = program, refused_by(program, self.limits) or verify(program, self.limits)
+        result = self.results[key][1]
+        return (1 << 30,) if isinstance(result, Refusal) else result[:5]
 
 
 # Structure
@@ -184,15 +189,12 @@ def fences(subject: Subject) -> Iterator[Found]:
 
 def keys(subject: Subject) -> Iterator[Found]:
     """Nobody reads a key that no part of the program knows."""
+    from llmos.agents.agent import Agent
+
     front = subject.agent or (subject.skill.front if subject.skill else None)
-    for key in sorted(front.model_extra or {}) if front is not None else ():
-        if key not in OWN_KEYS:
-            yield (
-                "note",
-                subject.line(key),
-                f"nothing reads the key {plain(key)[:40]}",
-                "correct or remove it",
-            )
+    known = {*OWN_KEYS, *(Agent.model_fields if subject.skill and not subject.physical else ())}
+    for key in sorted({*(front.model_extra or {})} - known) if front is not None else ():
+        yield "note", subject.line(key), f"nothing reads the key {plain(key)[:40]}", "correct or remove it"
 
 
 # what others than the program read: kept from where a file came from
@@ -230,7 +232,7 @@ def guarded(subject: Subject) -> Iterator[Found]:
 
 def reach(subject: Subject) -> Iterator[Found]:
     """Its guards trip early enough to come to stand before what they see."""
-    limits = load_manifest().limits
+    limits = subject.manifest.limits
     for told, program, _ in subject.programs:
         moves, guards = _moves(program), _guards(program)
         if moves and guards:
@@ -335,6 +337,8 @@ def _guards(program: Program) -> list[tuple[int, int]]:
 
 def tools(subject: Subject) -> Iterator[Found]:
     """Its tools exist, are switched on, and are for agents of its kind."""
+    from llmos.tools.registry import load_registry
+
     known = load_registry().tools
     for index, name in enumerate(subject.tools):
         line, entry = subject.line("tools", index), known.get(name)
@@ -353,6 +357,22 @@ def tools(subject: Subject) -> Iterator[Found]:
                 line,
                 f"agents of category {plain(subject.agent.category)[:40]} may not call {name}",
                 "leave it out, or change the category",
+            )
+
+
+def undeclared(subject: Subject) -> Iterator[Found]:
+    """Its text names no tool that it does not declare; nobody could call it."""
+    from llmos.tools.registry import load_registry
+
+    for name in load_registry().tools if subject.kind != "text" else ():
+        at = subject.document.body.find(name) if "_" in name and name not in subject.tools else -1
+        if at >= 0:
+            line = subject.document.body_line + subject.document.body.count("\n", 0, at)
+            yield (
+                "warning",
+                line,
+                f"it names the tool {name}, which it does not declare",
+                "declare it, or say it otherwise",
             )
 
 
@@ -476,7 +496,7 @@ UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|TBD)\b|lorem ipsum", re.IGNORECASE
 CHECKS: dict[Category, tuple[Callable[[Subject], Iterator[Found]], ...]] = {
     "structure": (readable, size, fences, keys),
     "safety": (bounds, guarded, reach, backwards, tethered, watching),
-    "permissions": (tools, writes, resets, many),
+    "permissions": (tools, undeclared, writes, resets, many),
     "evidence": (tested, obstacles, shown),
     "quality": (described, words, finished, lines),
 }

@@ -36,11 +36,12 @@ def _row(name: str, severity: Severity, problem: str, remedy: str, *patterns: st
 
 
 _WHAT = (
-    r"(?:instruction|prompt|rule|order|guideline|directive|constraint|polic(?:y|ie)|command|restriction)s?"
+    r"(?:instruction|prompt|rule|order|guideline|guidance|advice|directive|constraint|polic(?:y|ie)|command|"
+    r"restriction)s?"
 )
 _DROP = (
-    r"(?:ignore|disregard|forget|overrid(?:e|ing)|bypass|neglect|drop|discard|"
-    r"do\s+not\s+(?:follow|obey|heed))"
+    r"(?:ignor(?:e|ing)|disregard|forget|overrid(?:e|ing)|bypass|neglect|drop|discard|scrap|abandon|set\s+aside|"
+    r"throw\s+(?:out|away)|pay\s+no\s+(?:heed|attention)\s+to|(?:do\s+not|don't|stop|never)\s+(?:follow|obey|heed)\w*)"
 )
 _SAFETY = (
     r"(?:reflex|verifier|verification|guards?|emergency.stop|e-?stop|watchdog|safety(?!\s+first)|"
@@ -55,6 +56,7 @@ PATTERNS = (
         rf"\b{_DROP}\b[^.;]{{0,40}}\b(?:previous|prior|above|earlier|preceding|other|existing|system|kernel|all|any|your|the\s+user'?s?)\b"
         rf"[^.;]{{0,40}}\b{_WHAT}\b",
         rf"\b{_DROP}\s+(?:everything|all|anything|what(?:ever)?)\b[^.;]{{0,30}}\b(?:above|before|told|said|earlier|previously|so\s+far)\b",
+        rf"\b{_DROP}\s+(?:the|these|those|whatever)\s+{_WHAT}\b[^.;]{{0,40}}\b(?:given|told|earlier|before|above|so\s+far)\b",
         r"\b(?:vergiss|ignoriere?|missachte)\b[^.;]{0,40}\b(?:anweisung|regel|befehl|vorgabe)",
         r"\b(?:ignore[zr]?|oublie[zr]?)\b[^.;]{0,40}\b(?:instructions|consignes|r\S?gles)\b",
         r"\b(?:ignora|olvida|ignorar)\b[^.;]{0,40}\b(?:instrucciones|reglas|\S?rdenes|istruzioni|regole)\b",
@@ -75,9 +77,13 @@ PATTERNS = (
         "leave it out: no skill and no agent outranks the kernel",
         r"\b(?:takes?|has|have)\s+(?:precedence|priority)\s+over\b[^.;]{0,40}\b(?:instruction|rule|system|kernel|prompt|skill|agent|config)",
         r"\b(?:this|these|the\s+following)\b[^.;]{0,40}\b(?:overrides?|supersedes?|replaces?)\b[^.;]{0,40}\b(?:instruction|rule|system|kernel|prompt|config|polic)",
-        r"\b(?:new|updated|revised|real)\s+(?:system\s+)?(?:instructions?|prompt|orders?|rules?)\s*:",
+        r"\b(?:new|updated|revised|real)\s+(?:system\s+)?(?:instructions?|prompt|orders|rules)\s*:",
         r"\b(?:kernel|scheduler|orchestrator|system\s*agent)\s*[,:]\s*(?:you\s+(?:must|shall|will)|grant|give|allow|promote|approve|run|execute|write|delete|stop|ignore)\b",
         r"\b(?:the|every|all|any)\s+(?:kernel|models?|agents?|assistants?|llms?)\s+(?:reading|that\s+reads?|who\s+reads?|which\s+reads?|processing)\b[^.;]{0,40}\b(?:must|shall|should|will|has\s+to|have\s+to)\b",
+        r"\b(?:only\s+this|this\s+(?:page|file|text|document|skill)\s+(?:only|alone))\b[^.;]{0,20}\b(?:counts?|applies|matters)\b",
+        r"\b(?:always|must)\s+(?:choose|use|prefer|pick)\s+this\s+(?:one|skill|agent)\b",
+        r"\b(?:text|words|content)\s+of\s+(?:any|each|every|a|the)\s+file\b[^.;]{0,40}\b(?:task|order|command|instruction)",
+        r"\b(?:copy|write|repeat|paste|include|insert)\s+this\s+(?:paragraph|text|sentence|line|file|skill|message)\s+(?:in|into|to)\b",
         r"\b(?:attention|note\s+to|message\s+(?:to|for)|instructions?\s+(?:to|for))\s*:?\s+(?:the\s+)?(?:ai|llm|language\s+model|assistant|auditor|reviewer|kernel)\b",
     ),
     _row(
@@ -93,16 +99,19 @@ PATTERNS = (
     _row(
         "safety_off", "critical", "it tells its reader to switch a protection off",
         "leave it out: no text may do that",
-        _NO + r"\b(?:disable|turn\s+off|switch\s+off|deactivate|ignore|bypass|skip|circumvent|override|"
+        rf"\b{_NO}(?:disable|turn\s+off|switch\s+off|deactivate|ignore|bypass|skip|circumvent|override|"
         r"remove|suppress|silence|unplug|defeat)\b"
         rf"\s+(?:\w+\s+){{0,4}}?{_SAFETY}\b",
-        _NO + rf"\b(?:turn|switch)\s+(?:the\s+)?(?:\w+\s+)?{_SAFETY}\s+off\b",
+        r"\bnever\s+(?:stop|end\s+a\s+move|halt|brake)\b[^.;]{0,30}\b(?:before|until|at)\b",
+        rf"\b{_NO}(?:turn|switch)\s+(?:the\s+)?(?:\w+\s+)?{_SAFETY}\s+off\b",
     ),
     _row(
         "secrecy", "error", "it tells its reader to hide something from people",
         "leave it out: what the robot does is told and recorded",
         r"\b(?:do\s+not|don't|never|without)\s+(?:tell|telling|mention|mentioning|inform|informing|report|reporting|reveal|revealing|show|showing|notify|notifying|alert|alerting|ask|asking)\b"
         r"[^.;]{0,30}\b(?:user|person|people|operator|owner|human|anyone|anybody|supervisor)\b",
+        r"\b(?:do\s+not|don't|never)\s+wait\s+for\b[^.;]{0,20}\b(?:user|person|people|operator|owner|human|approval|answer)\b",
+        r"\b(?:keep|leave)\b[^.;]{0,40}\bout\s+of\s+(?:the\s+)?(?:summary|report|log|record|trace|memory|answer)",
         r"\b(?:secretly|covertly|stealthily|behind\s+(?:the\s+)?(?:user|operator|owner)'?s?\s+back)\b",
         r"\bwithout\s+(?:the\s+)?(?:user|operator|owner|person|human)(?:'s|s')?\s+(?:knowledge|knowing|consent|permission|noticing)\b",
         r"\bhide\s+(?:this|it|that|what)\b[^.;]{0,30}\b(?:from|log|record|user)\b",
@@ -180,7 +189,9 @@ BLOB = re.compile(r"(?<![\w+/])[A-Za-z0-9+/_-]{24,}={0,2}(?![\w+/])")
 LONG = 120  # characters of one word, from which on it is data
 WORD = re.compile(r"[^\W\d_]{3,}")
 SPACED = re.compile(r"\b(?:[^\W\d_][ .·_-]){4,}[^\W\d_]\b")
-LEET = re.compile(r"(?<=[a-z])[013457@$](?=[a-z])|(?<![\w.])[013457@$](?=[a-z]{3})", re.IGNORECASE)
+LEET = re.compile(
+    r"(?<![\w.])(?!\d+[a-z]+\b)(?![a-z_]+\d+\b)(?=[\w@$]*[a-z])(?=[\w@$]*[\d@$])[\w@$]{4,}", re.IGNORECASE
+)
 DIGITS = str.maketrans("013457@$", "oieastas")
 ALIKE = str.maketrans(
     "аеорсухіїјѕԁһԛԝАВЕКМНОРСТХІЈЅαειικνορτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
@@ -224,7 +235,7 @@ def fold(text: str) -> str:
     if not folded.isascii():
         folded = WORD.sub(lambda m: m[0].translate(ALIKE) if _scripts(m[0]) > 1 else m[0], folded)
     folded = SPACED.sub(lambda m: re.sub(r"[ .·_-]", "", m[0]), folded)
-    return LEET.sub(lambda m: m[0].translate(DIGITS), folded)
+    return LEET.sub(lambda match: match[0].translate(DIGITS), folded)
 
 
 def _scripts(word: str) -> int:

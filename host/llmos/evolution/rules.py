@@ -45,6 +45,7 @@ class Evolution(Rules):
     watch_worse: Inside
     watch_odds: Annotated[float, Field(gt=1, le=1e9)]
     probation_uses: Count
+    probation_odds: Annotated[float, Field(gt=1, le=1e9)]
 
     failures: Count
     training: Count

@@ -4,9 +4,9 @@ A file of a person's own, `kernel/NAME.md` in the user volume, takes the place o
 may write there.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -44,7 +44,15 @@ def read_rules(name: str, model: type[_Rules], path: Path | None = None) -> _Rul
     Raises:
         DocumentError: the file cannot be read, or breaks the model; the message names line and key.
     """
-    return read_document(path or kernel_path(name)).checked(model)
+    path = path or kernel_path(name)
+    status = path.stat() if path.exists() else None
+    rules: _Rules = _rules(path, model, (status.st_mtime_ns, status.st_size) if status else None)
+    return rules
+
+
+@lru_cache(maxsize=64)
+def _rules(path: Path, model: type[_Rules], state: tuple[int, int] | None) -> Any:
+    return read_document(path).checked(model)
 
 
 def system_prompt(name: str = "navigator") -> str:
