@@ -14,6 +14,8 @@ COMMANDS = {
     "replay": ("replay", "replay_run", "Run a recorded mind again, and compare every step."),
     "agent": ("agent", "agent", "Run agents: markdown files with tools and steps."),
     "write": ("write", "write", "Have a model write a program, and verify it."),
+    "volume": ("volume", "volume", "Look after the markdown of system, team and user."),
+    "skill": ("skill", "skill", "List, run, test and make skills."),
     "board": ("board", "board", "Start a virtual robot behind a serial port, for any tool."),
     "flash": ("flash", "flash", "Bring a board to the newest firmware, from bare on."),
     "bytecode": ("bytecode", "bytecode", "Assemble, disassemble, validate and run LLMBytecode."),

@@ -50,7 +50,7 @@ def find_commit(repo: pygit2.Repository, name: str) -> pygit2.Commit:
 def read_log(
     repo: pygit2.Repository, head: pygit2.Oid, path: str | None = None, limit: int | None = None
 ) -> list[Commit]:
-    """Return the commits up to one, the newest first; with a path those that changed it or what lies below."""
+    """Return the commits up to one, the newest first; with a path those that changed it."""
     found: list[Commit] = []
     for commit in repo.walk(head, SortMode.TOPOLOGICAL | SortMode.TIME):
         if limit is not None and len(found) >= limit:

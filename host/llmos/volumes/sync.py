@@ -7,6 +7,7 @@ hooks, and may not ask. What comes from elsewhere holds files only, or is refuse
 import os
 import re
 import subprocess
+from pathlib import Path
 from typing import NamedTuple
 
 import pygit2
@@ -24,6 +25,7 @@ _TRIES = 5  # while others push, too
 _PROTOCOLS = "file:git:http:https:ssh"
 _HEADS = "refs/heads/"
 _SHOWN = 200
+_USER = re.compile(r"//[^/@\s]*@")
 
 
 class Synced(NamedTuple):
@@ -57,44 +59,47 @@ def sync(store: Store, remote: str | None, change: Change) -> Synced:
         RemoteGone: it cannot be reached, or refuses.
         VolumeError: no remote is known, or git is missing.
     """
-    git = _Git(store, _remote(store, remote))
-    received = 0
+    git, received = _Git(store, _remote(store, remote)), 0
     for _ in range(_TRIES):
-        branch = git.fetch()
+        branch, there = git.fetch()
         with store.held() as repo:
-            came, sent, head = _merged(store, repo, branch, change)
+            _keep(repo, git.url)
+            came, sent, head = _merged(store, repo, f"{REMOTE}/{branch}" if there else None, change)
         received += came
         if not sent or git.push(head, branch):
-            return Synced(git.url, branch, received, sent, str(head))
-    raise RemoteGone(f"others push to {git.url} all the time: try again later")
+            return Synced(git.shown, branch, received, sent, str(head))
+    raise RemoteGone(f"others push to {git.shown} all the time: try again later")
 
 
 def _remote(store: Store, url: str | None) -> str:
-    """Keep a URL as the repository's remote, or return the one that it has."""
+    """Return the remote's URL: the one that is named, or the one that was kept."""
     with store.held() as repo:
         known = {remote.name: remote.url for remote in repo.remotes}
-        if url is None:
-            if REMOTE not in known:
-                raise VolumeError(f"{store.root} has no remote yet: name one with --remote URL")
-            return str(known[REMOTE])
-        if not url or url.startswith("-") or "::" in url or not url.isprintable():
-            raise VolumeError(f"{plain(url)[:_SHOWN]!r} is no remote: name a URL or a folder")
+    if url is None:
         if REMOTE not in known:
-            repo.remotes.create(REMOTE, url)
-        elif known[REMOTE] != url:
-            repo.remotes.set_url(REMOTE, url)
-            for name in list(repo.branches.remote):
-                repo.branches.remote[name].delete()
-        return url
+            raise VolumeError(f"{store.root} has no remote yet: name one with --remote URL")
+        return str(known[REMOTE])
+    if not url or url.startswith("-") or "::" in url or not url.isprintable():
+        raise VolumeError(f"{plain(url)[:_SHOWN]!r} is no remote: name a URL or a folder")
+    folder = Path(url).expanduser()
+    return str(folder.resolve()) if folder.exists() else url
+
+
+def _keep(repo: pygit2.Repository, url: str) -> None:
+    """Keep a URL that answered as the repository's remote."""
+    if REMOTE in repo.remotes.names():
+        repo.remotes.set_url(REMOTE, url)
+    else:
+        repo.remotes.create(REMOTE, url)
 
 
 def _merged(
-    store: Store, repo: pygit2.Repository, branch: str, change: Change
+    store: Store, repo: pygit2.Repository, branch: str | None, change: Change
 ) -> tuple[int, int, pygit2.Oid]:
     """Bring the fetched branch into the volume; return how many commits came and go, and the head."""
     while True:
         head = store.saved(repo)
-        there = repo.branches.remote.get(f"{REMOTE}/{branch}")
+        there = repo.branches.remote.get(branch) if branch else None
         if there is None:
             return 0, _count(repo, head, None), head
         theirs = there.peel(pygit2.Commit)
@@ -109,11 +114,11 @@ def _merged(
         else:
             common = repo[base].peel(pygit2.Tree) if base else root.tree if root else None
             try:
-                files = merged(common, ours.tree, theirs.tree, f"the remote ({REMOTE}/{branch})")
+                files = merged(common, ours.tree, theirs.tree, f"the remote ({branch})")
             except Diverged as error:
                 raise Diverged(
-                    f"{error}; neither is lost: look with `git -C {store.root} diff HEAD {REMOTE}/{branch}`, "
-                    f"then `git -C {store.root} merge {REMOTE}/{branch}`, and sync again"
+                    f"{error}; neither is lost: look with `git -C {store.root} diff HEAD {branch}`, "
+                    f"then `git -C {store.root} merge {branch}`, and sync again"
                 ) from None
             new = store.commit(repo, [head, theirs.id], files, change)
         store.prepared(repo, files)
@@ -139,22 +144,23 @@ class _Git:
 
     def __init__(self, store: Store, url: str) -> None:
         self._folder, self.url = store.root / ".git", url
+        self.shown = _USER.sub("//", plain(url))  # without a password
 
-    def fetch(self) -> str:
-        """Fetch the remote's branch, and return its name; `main` where the remote is empty."""
-        heads = self._run("ls-remote", "--symref", "--", REMOTE)
+    def fetch(self) -> tuple[str, bool]:
+        """Fetch the remote's branch; return its name, and whether it is there: an empty remote has none."""
+        heads = self._run("ls-remote", "--symref", "--", self.url)
         names = re.findall(r"^[0-9a-f]{40,64}\trefs/heads/(\S+)$", heads, re.MULTILINE)
         first = re.search(r"^ref: refs/heads/(\S+)\tHEAD$", heads, re.MULTILINE)
         branch = first[1] if first and first[1] in names else "main"
         if branch in names:
             refs = f"+{_HEADS}{branch}:refs/remotes/{REMOTE}/{branch}"
-            self._run("fetch", "--quiet", "--no-tags", "--no-auto-gc", "--", REMOTE, refs)
-        return branch
+            self._run("fetch", "--quiet", "--no-tags", "--no-auto-gc", "--", self.url, refs)
+        return branch, branch in names
 
     def push(self, head: pygit2.Oid, branch: str) -> bool:
         """Push a commit; False where the remote has moved since it was fetched."""
         try:
-            self._run("push", "--quiet", "--", REMOTE, f"{head}:{_HEADS}{branch}")
+            self._run("push", "--quiet", "--", self.url, f"{head}:{_HEADS}{branch}")
         except RemoteGone as error:
             if re.search(r"fetch first|non-fast-forward|cannot lock ref|failed to update ref", str(error)):
                 return False
@@ -176,10 +182,10 @@ class _Git:
         except FileNotFoundError:
             raise VolumeError("git is not installed, and sync needs it: install git") from None
         except subprocess.TimeoutExpired:
-            raise RemoteGone(f"{self.url} does not answer within {_GIT_S:.0f} s: try again later") from None
+            raise RemoteGone(f"{self.shown} does not answer within {_GIT_S:.0f} s: try again later") from None
         if run.returncode:
-            said = plain(" ".join(run.stderr.split()))[:_SHOWN]
+            said = _USER.sub("//", plain(" ".join(run.stderr.split())))[:_SHOWN]
             raise RemoteGone(
-                f"{self.url} cannot be used ({said}): look at the address and at your rights there"
+                f"{self.shown} cannot be used ({said}): look at the address and at your rights there"
             )
         return run.stdout

@@ -109,6 +109,26 @@ class Volumes:
                 return parse(decoded(read_bytes(root, path), file), file)
         raise NoEntry(f"the {tier} volume has no file {path!r}; `llmos volume ls {tier}` lists them")
 
+    def read_at(self, tier: Tier, path: str, commit: str) -> Document:
+        """Read a file of a tier as it was at a commit.
+
+        Raises:
+            DocumentError: its front matter is wrong, or it is no text.
+            NoEntry: there is no such commit, or it had no such file.
+            PathEscape: the path leaves the volume.
+        """
+        from .history import find_commit
+        from .trees import blob, leaf
+
+        repo = self.store(tier).opened()
+        found = leaf(find_commit(repo, commit).tree, checked(path))
+        if found is None:
+            raise NoEntry(
+                f"{tier}:{path} was not there at {commit}: `llmos volume log {tier}` tells when it was"
+            )
+        file = self.folder(tier) / path
+        return parse(decoded(blob(repo, found.oid), file), file)
+
     def write(self, tier: Tier, path: str, text: str, change: Change) -> str:
         """Write a file, and return the commit's id, 40 hex digits; see `write_all`."""
         return self.write_all(tier, {path: text}, change)
