@@ -29,10 +29,8 @@ RECALL = "recall"  # offered once the context had to leave something out
 
 def _own(name: str, description: str, argument: str, most: int) -> Offered:
     text = {"type": "string", "maxLength": most}
-    schema = {
-        "type": "object", "properties": {argument: text}, "required": [argument], "additionalProperties": False,
-    }  # fmt: skip
-    return Offered(name, description, schema)
+    whole = {"required": [argument], "additionalProperties": False}
+    return Offered(name, description, {"type": "object", "properties": {argument: text}, **whole})
 
 
 OWN = {
