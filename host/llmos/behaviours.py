@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from llmos.errors import LlmosError
-from llmos.measures import Check, faults, place
+from llmos.measures import Check, Drive, faults, place
 from llmos.resources import system_volume
 from llmos.skills import call_text, load_skills
 from llmos.tables import read_table
@@ -52,7 +52,7 @@ class Behaviour(BaseModel):
 
     def faults(self, trial: Trial, radius_m: float) -> list[str]:
         """Return, in words, what is wrong with a trial of a robot of this radius."""
-        return faults(trial, radius_m, self.check, self.lights)
+        return faults(Drive(trial, radius_m), self.check, self.lights)
 
 
 class _Behaviours(BaseModel):

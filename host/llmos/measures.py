@@ -216,23 +216,31 @@ Check = Annotated[
 ]  # the least and the greatest that is right, by name
 
 
+Misses = dict[str, tuple[float, float, float]]  # a measurement outside of its bounds: value, least, greatest
+
+
+def misses(drive: Drive, check: Mapping[str, Bounds]) -> Misses:
+    """Return the measurements of a drive that lie outside of their bounds."""
+    measured = {name: MEASUREMENTS[name](drive) for name in check}
+    return {
+        name: (measured[name], low, high)
+        for name, (low, high) in check.items()
+        if not low <= measured[name] <= high
+    }
+
+
 def faults(
-    trial: Trial,
-    radius_m: float,
-    check: Mapping[str, Bounds],
-    lights: Sequence[str] | None = None,
-    code: int = 0,
+    drive: Drive, check: Mapping[str, Bounds], lights: Sequence[str] | None = None, code: int = 0
 ) -> list[str]:
-    """Return, in words, what is wrong with a trial of a robot of this radius.
+    """Return, in words, what is wrong with a drive.
 
     Args:
-        trial: what happened.
-        radius_m: of the robot's footprint.
+        drive: what happened.
         check: for each measurement the least and the greatest that is right.
         lights: the colours shown, in order, where they matter.
         code: how it must end: 0 where it completes, else the code with which it fails.
     """
-    drive = Drive(trial, radius_m)
+    trial = drive.trial
     found = ["it hit something"] if trial.truth.collisions else []
     ended = _ended(Outcome(trial.done.outcome), trial.done.code)
     wanted = _ended(Outcome.FAILED if code else Outcome.COMPLETED, code)
@@ -240,10 +248,8 @@ def faults(
         found.append(f"it ended as {ended}, not {wanted}")
     if lights is not None and drive.lights != list(lights):
         found.append(f"lights {' '.join(drive.lights) or 'none'}, not {' '.join(lights) or 'none'}")
-    for name, (low, high) in check.items():
-        value = MEASUREMENTS[name](drive)
-        if not low <= value <= high:
-            found.append(f"{name} {value:.0f}, not {low:g} to {high:g}")
+    for name, (value, low, high) in misses(drive, check).items():
+        found.append(f"{name} {value:.0f}, not {low:g} to {high:g}")
     return found
 
 

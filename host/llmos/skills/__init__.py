@@ -6,22 +6,21 @@ Errors: `LlmosError` <- `SkillError`.
 """
 
 from ._cases import Case, Tried, cases, try_case
-from ._front import Example, Front, Guide, Physical, Task, Test
-from ._load import Refused, Shelf, call_text, find_skill, load_skills, read_shelf
+from ._front import Example, Front, Guide, Physical, Test
+from ._load import Aside, Shelf, call_text, find_skill, load_skills, read_shelf, skill_at
 from ._skill import Parameter, Skill, SkillError, program_lines, skill_of
 
 __all__ = [
+    "Aside",
     "Case",
     "Example",
     "Front",
     "Guide",
     "Parameter",
     "Physical",
-    "Refused",
     "Shelf",
     "Skill",
     "SkillError",
-    "Task",
     "Test",
     "Tried",
     "call_text",
@@ -30,6 +29,7 @@ __all__ = [
     "load_skills",
     "program_lines",
     "read_shelf",
+    "skill_at",
     "skill_of",
     "try_case",
 ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from llmbytecode import LLMBytecodeError
 from llmos.errors import LlmosError
 from llmos.manifest import load_manifest
-from llmos.measures import Bounds, faults, place
+from llmos.measures import Bounds, Drive, Misses, faults, misses, place
 from llmos.sim import generate
 from llmos.trial import try_block
 
@@ -45,6 +45,7 @@ class Tried:
     Args:
         case: what was tried.
         faults: what was wrong, each measured and asked for, in words; empty where it succeeded.
+        misses: the measurements outside of their bounds: value, least, greatest.
         collisions: how often it hit something.
         path_m: the way driven.
         sim_s: the time that it took on the robot's clock.
@@ -53,6 +54,7 @@ class Tried:
 
     case: Case
     faults: tuple[str, ...] = ()
+    misses: Misses = field(default_factory=dict)
     collisions: int = 0
     path_m: float = 0.0
     sim_s: float = 0.0
@@ -99,6 +101,12 @@ def try_case(skill: Skill, case: Case, robot: str = "cube") -> Tried:
         trial = try_block(program, arena=place(case.arena), robot=robot, seed=case.seed)
     except (LlmosError, LLMBytecodeError) as error:
         return Tried(case, refused=str(error))
-    wrong = faults(trial, manifest.radius_m, case.check, case.lights, case.code)
-    truth = trial.truth
-    return Tried(case, tuple(wrong), truth.collisions, truth.path_m, trial.done.ms / 1000)
+    drive, truth = Drive(trial, manifest.radius_m), trial.truth
+    return Tried(
+        case,
+        faults=tuple(faults(drive, case.check, case.lights, case.code)),
+        misses=misses(drive, case.check),
+        collisions=truth.collisions,
+        path_m=truth.path_m,
+        sim_s=trial.done.ms / 1000,
+    )

@@ -63,15 +63,6 @@ class Test(_Row):
         return self
 
 
-class Task(_Row):
-    """A task for a guide: what an agent that follows it must answer, by which tools."""
-
-    task: Sentence
-    answer: str = ""  # a regular expression that the answer holds, in small or capital letters
-    uses: tuple[str, ...] = ()  # tools that must be called
-    project: str = ""
-
-
 class Front(FrontMatter):
     """What every skill's file says; `version` is its author's, the program goes by the content's hash."""
 
@@ -98,8 +89,7 @@ class Physical(Front):
 
 
 class Guide(Front):
-    """A skill that is text which an agent follows with the tools named here."""
+    """A skill that is text which an agent follows; all its keys are an agent's: see `llmos.agents.Agent`."""
 
     type: Literal["guide"]
     tools: Annotated[tuple[str, ...], Field(min_length=1)]
-    tests: tuple[Task, ...] = ()

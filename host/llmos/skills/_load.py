@@ -7,22 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from llmos.errors import LlmosError
-from llmos.resources import state_dir, system_volume
-from llmos.volumes import read_document
+from llmos.volumes import Entry, Tier, Volumes, read_document
 
 from ._skill import Skill, SkillError, skill_of
 
 _KEPT = 512  # skills in memory
-_TIERS = ("user", "team", "system")  # the first that has a name wins
+_GUARDED = ("injection", "permissions")  # what an audit may not find in a file that is loaded
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A file that is no skill, or one that may not be used; the reason is one line."""
+class Aside:
+    """A file that is not used, and why, in one line."""
 
-    name: str
-    tier: str
-    path: Path
+    entry: Entry
     reason: str
 
 
@@ -32,13 +29,14 @@ class Shelf:
 
     Args:
         skills: by name, of each the one that counts.
-        refused: by name; a skill of a lower tier does not step in for one, as nobody would notice.
-        hidden: those that another tier's skill of the same name hides.
+        refused: files that are no skill or may not be one, by name. A skill of the same name in another
+            volume does not step in for it: nobody would notice.
+        hidden: files that others of the same name come before.
     """
 
     skills: Mapping[str, Skill]
-    refused: Mapping[str, Refused]
-    hidden: tuple[tuple[str, Path], ...] = ()
+    refused: Mapping[str, Aside]
+    hidden: tuple[Aside, ...] = ()
 
     def __contains__(self, name: str) -> bool:
         """Whether there is a file of this name, be it refused."""
@@ -51,21 +49,19 @@ class Shelf:
             SkillError: there is none, or it is refused.
         """
         if name in self.refused:
-            refused = self.refused[name]
-            raise SkillError(f"skill {name} of the {refused.tier} volume is refused: {refused.reason}")
-        if name not in self.skills:
-            known = ", ".join(self.skills)
-            raise SkillError(f"skill {name!r}: there is none of this name; name one of {known}")
-        return self.skills[name]
+            aside = self.refused[name]
+            raise SkillError(f"skill {name} of the {aside.entry.tier} volume is refused: {aside.reason}")
+        return _named(name, self.skills)
 
 
-def load_skills(volumes: Any = None, kind: str = "physical", project: str = "") -> dict[str, Skill]:
+def load_skills(
+    volumes: Volumes | None = None, kind: str = "physical", project: str = ""
+) -> dict[str, Skill]:
     """Return the skills of a kind, or of all, by name; those that are refused are left out."""
-    skills = read_shelf(volumes, project).skills
-    return {name: skill for name, skill in skills.items() if kind in ("", skill.kind)}
+    return dict(read_shelf(volumes, project, kind).skills)
 
 
-def find_skill(name: str, volumes: Any = None, project: str = "") -> Skill:
+def find_skill(name: str, volumes: Volumes | None = None, project: str = "") -> Skill:
     """Return a skill by name.
 
     Raises:
@@ -80,45 +76,58 @@ def call_text(call: Mapping[str, Any], skills: Mapping[str, Skill]) -> str:
     Raises:
         SkillError: no such skill, or a value that it does not take.
     """
-    name = str(call.get("skill"))
-    if name not in skills:
-        raise SkillError(f"skill {name!r}: there is none of this name; name one of {', '.join(skills)}")
-    return skills[name].fill({key: value for key, value in call.items() if key != "skill"})
+    skill = _named(str(call.get("skill")), skills)
+    return skill.fill({key: value for key, value in call.items() if key != "skill"})
 
 
-def read_shelf(volumes: Any = None, project: str = "") -> Shelf:
-    """Return the skills of all volumes, those of a project before the others of their volume."""
+def read_shelf(volumes: Volumes | None = None, project: str = "", kind: str = "") -> Shelf:
+    """Return the skills of all volumes: a project's own first, then the user's, the team's, the system's.
+
+    Args:
+        volumes: where to look.
+        project: whose skills come before all others.
+        kind: read only those of this kind.
+    """
     skills: dict[str, Skill] = {}
-    refused: dict[str, Refused] = {}
-    hidden: list[tuple[str, Path]] = []
-    for tier, path in _files(project):
-        name = path.stem
-        if name in skills or name in refused:
-            hidden.append((tier, path))
+    refused: dict[str, Aside] = {}
+    hidden: list[Aside] = []
+    first: dict[str, Entry] = {}
+    for entry in (volumes or Volumes()).entries("skills", project, shadowed=True):
+        if entry.name in first:
+            hidden.append(Aside(entry, f"{first[entry.name].file} comes before it"))
             continue
-        try:
-            skills[name] = _read(tier, path)
-        except LlmosError as error:
-            refused[name] = Refused(name, tier, path, str(error))
+        first[entry.name] = entry
+        if entry.problem or kind in ("", entry.type):
+            try:
+                skills[entry.name] = skill_at(entry)
+            except LlmosError as error:
+                refused[entry.name] = Aside(entry, str(error))
     return Shelf(dict(sorted(skills.items())), dict(sorted(refused.items())), tuple(hidden))
 
 
-def _files(project: str) -> list[tuple[str, Path]]:
-    roots = [state_dir() / "volumes" / tier for tier in _TIERS[:-1]] + [system_volume()]
-    below = [f"projects/{project}/skills"] if project else []
-    return [
-        (tier, path)
-        for tier, root in zip(_TIERS, roots, strict=True)
-        for folder in (*below, "skills")
-        for path in sorted((root / folder).glob("*.md"))
-    ]
+def skill_at(entry: Entry) -> Skill:
+    """Return the skill of a volume's file; one that a person or a model wrote is audited.
 
+    Raises:
+        LlmosError: it is no skill, gives orders to who reads it, or wants what it may not have.
+    """
+    skill = _read(entry.tier, entry.file, entry.version)
+    if entry.tier is not Tier.SYSTEM:
+        from llmos.evolution.audit import audit  # which needs the tools, which need the skills
 
-def _read(tier: str, path: Path) -> Skill:
-    status = path.stat()
-    return _skill(tier, path, status.st_mtime_ns, status.st_size)
+        for finding in audit(skill.document, entry.tier).blocking:
+            if finding.category in _GUARDED:
+                where = f"{entry.file}:{finding.line}" if finding.line else str(entry.file)
+                raise SkillError(f"{where}: {finding.text}: {finding.remedy}")
+    return skill
 
 
 @lru_cache(_KEPT)
-def _skill(tier: str, path: Path, mtime_ns: int, size: int) -> Skill:
-    return skill_of(read_document(path), tier)
+def _read(tier: Tier, file: Path, version: str) -> Skill:
+    return skill_of(read_document(file), str(tier), version=version)
+
+
+def _named(name: str, skills: Mapping[str, Skill]) -> Skill:
+    if name not in skills:
+        raise SkillError(f"skill {name!r}: there is none of this name; name one of {', '.join(skills)}")
+    return skills[name]

@@ -7,7 +7,7 @@ is a parameter; one without a comment is a constant.
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,7 @@ from ._front import Front, Guide, Physical
 
 _FENCE = "```"
 _LANGUAGE = "lasm"
+_DIGITS = 16  # of a version
 _CONST = re.compile(r"^\.const\s+(?P<name>\w+)\s+(?P<value>[^;#]*?)\s*[;#]\s*\S.*$")
 _PARAMETER = re.compile(
     r"^(?P<head>\.const\s+(?P<name>\w+)\s+)(?P<value>-?\d+)(?P<unit>[a-zA-Z/]*)"
@@ -51,11 +52,19 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Skill:
-    """A skill as its file says it; `tier` is where the file lies: system, team or user."""
+    """A skill as its file says it.
+
+    Args:
+        document: the file.
+        front: what its front matter says.
+        tier: where it lies: system, team or user.
+        version: the first 16 hexadecimal digits of the SHA-256 of the file's bytes.
+    """
 
     document: Document
     front: Front
-    tier: str = "system"
+    tier: str
+    version: str
 
     @property
     def name(self) -> str:
@@ -88,11 +97,6 @@ class Skill:
         defaults = {parameter.key: parameter.default for parameter in self.parameters}
         rows = self.front.examples if isinstance(self.front, Physical) else ()
         return tuple((row.wish, {"skill": self.name, **defaults, **row.values}) for row in rows)
-
-    @cached_property
-    def version(self) -> str:
-        """The first 16 hexadecimal digits of the SHA-256 of its file."""
-        return hashlib.sha256(self.document.source.encode()).hexdigest()[:16]
 
     @cached_property
     def text(self) -> str:
@@ -188,17 +192,21 @@ class Skill:
         }
 
 
-def skill_of(document: Document, tier: str = "system", manifest: Manifest | None = None) -> Skill:
+def skill_of(
+    document: Document, tier: str = "system", manifest: Manifest | None = None, version: str = ""
+) -> Skill:
     """Return the skill that a document is, its program verified with its defaults, examples and tests.
 
     Args:
         document: as read.
         tier: where it lies.
         manifest: the robot whose verifier judges the program; by default the reference robot.
+        version: of the file; by default that of the document's source.
 
     Raises:
         DocumentError: the front matter is wrong; the message names file, line and key.
         SkillError: the program is; the message names file and line.
+        AgentError: a guide's steps or tests are.
     """
     kind = document.values.get("type")
     front: Front = document.checked(Guide if kind == "guide" else Physical)
@@ -207,10 +215,10 @@ def skill_of(document: Document, tier: str = "system", manifest: Manifest | None
             f"{document.at('name')}: the skill is called {front.name}, the file {document.path.name}: "
             f"call the file {front.name}.md"
         )
-    skill = replace(Skill(document, front), tier=tier)
+    digest = hashlib.sha256(document.source.encode()).hexdigest()
+    skill = Skill(document, front, tier, version or digest[:_DIGITS])
     if not isinstance(front, Physical):
-        if not document.text:
-            raise SkillError(f"{document.path}:{document.body_line}: a guide has no text: write what to do")
+        _check_guide(document)
         return skill
     _check_ranges(skill)
     _verify(skill, {}, manifest or load_manifest())
@@ -275,6 +283,15 @@ def _check_ranges(skill: Skill) -> None:
             raise SkillError(
                 f"{where}: {match['name']} is {match['value']}, outside of {match['lo']} to {match['hi']}"
             )
+
+
+def _check_guide(document: Document) -> None:
+    """Refuse a guide that no agent could follow."""
+    from llmos.agents import agent_of  # whose tools need the skills
+
+    agent_of(document)
+    if not document.text:
+        raise SkillError(f"{document.path}:{document.body_line}: the guide has no text: write what to do")
 
 
 def _verify(skill: Skill, values: Mapping[str, int], manifest: Manifest) -> None:

@@ -1,5 +1,6 @@
 """`llmos bytecode run`: try blocks on the reference machine, in an arena, or on a robot."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,16 @@ import click
 from llmbytecode import EmptyRoom, Machine, Outcome
 from llmos import shown
 from llmos.cli import options
-from llmos.cli.bytecode._io import BUDGETS, Result, answer, certify, json_option, read_input, robot_option
+from llmos.cli.bytecode._io import (
+    BUDGETS,
+    Input,
+    Result,
+    answer,
+    certify,
+    json_option,
+    read_input,
+    robot_option,
+)
 from llmos.cli.bytecode._worst import source_texts
 from llmos.connection import connected
 from llmos.link.robot import HEARTBEAT_MS
@@ -88,31 +98,45 @@ def check_usage(files: tuple[str, ...], **rest: Any) -> bool:
 
 
 def on_a_robot(files: tuple[str, ...], good: list[bool], **rest: Any) -> Result:
-    """Run blocks on the virtual robot or on another, and return what came of it."""
-    manifest = load_manifest(rest["robot"])
+    """Run the blocks of files on the virtual robot or on another, and return what came of it."""
     given = [read_input(file) for file in files]
+    told = run_given(given, **rest)
+    good += [one.good for one in told] + [False] * (len(given) - len(told))
+    picture = shown.record(told, load_manifest(rest["robot"]), rest["seed"])
+    if rest["picture"] and picture:
+        rest["picture"].write_text(run_svg(picture), encoding="utf-8")
+    return {"runs": [shown.facts(one) for one in told]}, shown.whole_text(told, picture)
+
+
+def run_given(given: Sequence[Input], **rest: Any) -> list[shown.Shown]:
+    """Run blocks on the virtual robot or on another; the first that does not complete is the last.
+
+    Args:
+        given: the blocks.
+        rest: arena or port, robot, seed, bits, native, clear, trace.
+
+    Raises:
+        LLMBytecodeError: a block is refused.
+        LinkError: the robot cannot be reached, or its e-stop is latched.
+    """
+    manifest = load_manifest(rest["robot"])
     for one in given:
         certify(one, manifest.limits)
     blocks = [one.container or one.program for one in given]
     beat = TRACE_MS if rest["trace"] else HEARTBEAT_MS
     runs: list[Run] = []
-    if rest["arena"]:
-        chosen = {name: rest[name] for name in ("arena", "robot", "seed", "native")}
-        runs += try_blocks(blocks, bits=int(rest["bits"]), heartbeat_ms=beat, **chosen)
-    else:
+    if rest["port"]:
         order = Order(goal="", robot=rest["robot"], port=rest["port"], clear=rest["clear"])
         with scratch_folder() as folder, connected(order, manifest, folder / "none", beat) as robot:
             robot.machine_code.choice = rest["native"]
             runs += run_blocks(robot, [certified(block, manifest.limits) for block in blocks])
-    told = [
+    else:
+        chosen = {name: rest[name] for name in ("arena", "robot", "seed", "native")}
+        runs += try_blocks(blocks, bits=int(rest["bits"]), heartbeat_ms=beat, **chosen)
+    return [
         shown.shown(one.name, source_texts(one), run, rest["trace"])
         for one, run in zip(given, runs, strict=False)
     ]
-    good += [one.good for one in told] + [False] * (len(given) - len(told))
-    picture = shown.record(told, manifest, rest["seed"])
-    if rest["picture"] and picture:
-        rest["picture"].write_text(run_svg(picture), encoding="utf-8")
-    return {"runs": [shown.facts(one) for one in told]}, shown.whole_text(told, picture)
 
 
 def on_machine(file: str, robot: str, good: list[bool]) -> Result:
