@@ -6,7 +6,15 @@ from collections.abc import Collection, Iterator
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from llmos.errors import LlmosError
 from llmos.text import plain
@@ -72,6 +80,8 @@ class AgentTest(BaseModel):
         kernel: who answers, as `--kernel` takes it.
         arena: where the robot stands.
         project: in which it works.
+        camera: whether the robot has one.
+        seed: fixes every chance.
         files: what lies in the user volume before: path to text.
         status: how the run must end.
         answer: a regular expression that its answer must match somewhere.
@@ -85,6 +95,8 @@ class AgentTest(BaseModel):
     kernel: str = "rule"
     arena: str = "empty"
     project: str = ""
+    camera: bool = False
+    seed: int = 0
     files: dict[str, str] = Field(default_factory=dict)
     status: str = "done"
     answer: str = ""
@@ -144,17 +156,21 @@ class Agent(FrontMatter):
     def _text_of_version(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int | float) else value
 
-    @model_validator(mode="after")
-    def _declared(self) -> "Agent":
-        """Refuse steps with tools that are not declared, and declared tools twice."""
-        known = {*self.tools, FINISH}
-        for step in self.steps:
-            for tool in step.tools():
-                if tool not in known:
-                    raise ValueError(f"a step calls {tool}, which is not among the agent's tools: declare it")
-        if len(set(self.tools)) < len(self.tools) or FINISH in self.tools:
+    @field_validator("tools")
+    @classmethod
+    def _once(cls, tools: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(tools)) < len(tools) or FINISH in tools:
             raise ValueError(f"a tool is declared once, and {FINISH} not at all: every agent has it")
-        return self
+        return tools
+
+    @field_validator("steps")
+    @classmethod
+    def _declared(cls, steps: tuple[Step, ...], info: ValidationInfo) -> tuple[Step, ...]:
+        known = {*info.data.get("tools", ()), FINISH}
+        for tool in (tool for step in steps for tool in step.tools()):
+            if tool not in known and "tools" in info.data:
+                raise ValueError(f"a step calls {tool}, which is not among the agent's tools: declare it")
+        return steps
 
     @cached_property
     def text(self) -> str:

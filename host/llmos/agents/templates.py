@@ -8,10 +8,9 @@ from typing import Any
 
 from .agent import AgentError
 
-_HOLE = re.compile(r"\{([a-z]\w*(?:\.\w+)*)\}")
-_CONDITION = re.compile(
-    r"^(?P<no>not )?(?P<path>[a-z]\w*(?:\.\w+)*)(?:\s*(?P<sign>[<>]=?|[=!]=)\s*(?P<value>.+))?$"
-)
+_NAME = r"[a-z]\w*(?:\.(?:\w+|\*))*"  # `*` stands for each item of a list
+_HOLE = re.compile(rf"\{{({_NAME})\}}")
+_CONDITION = re.compile(rf"^(?P<no>not )?(?P<path>{_NAME})(?:\s*(?P<sign>[<>]=?|[=!]=)\s*(?P<value>.+))?$")
 _SIGNS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -69,20 +68,29 @@ def holds(condition: str, facts: Facts) -> bool:
 
 def look_up(path: str, facts: Facts) -> Any:
     """Return what is known by a dotted name; None where nothing is."""
-    value: Any = facts
-    for key in path.split("."):
-        if isinstance(value, Mapping):
-            value = value.get(key)
-        elif isinstance(value, list | tuple) and key.isdigit() and int(key) < len(value):
-            value = value[int(key)]
-        else:
-            return None
-    return value
+    return _within(facts, path.split("."))
+
+
+def _within(value: Any, keys: list[str]) -> Any:
+    if not keys:
+        return value
+    key, rest = keys[0], keys[1:]
+    if isinstance(value, Mapping):
+        return _within(value.get(key), rest)
+    if not isinstance(value, list | tuple):
+        return None
+    if key == "*":
+        return [_within(item, rest) for item in value]
+    return _within(value[int(key)], rest) if key.isdigit() and int(key) < len(value) else None
 
 
 def as_text(value: Any) -> str:
-    """Return a value as text: a text as it stands, all else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    """Return a value as text: a text as it stands, a list of texts as lines, all else as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return "\n".join(value)
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _known(path: str, facts: Facts) -> Any:

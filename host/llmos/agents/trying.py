@@ -43,7 +43,7 @@ def try_agent(agent: Agent, test: AgentTest, kernel: Kernel | None = None) -> Ou
         volumes = Volumes(home / "volumes")
         if test.files:
             volumes.write_all(Tier.USER, dict(test.files), Change("test", "set the test up"))
-        order = Order(goal="", arena=test.arena, kernel=test.kernel)
+        order = Order(goal="", arena=test.arena, kernel=test.kernel, camera=test.camera, seed=test.seed)
         with (
             Memory(home / "memory.sqlite") as memory,
             Session(order, volumes=volumes, memory=memory, kernel=kernel, project=test.project) as session,
