@@ -55,13 +55,14 @@ def own_manifest(name: str) -> Path:
     return state_dir() / "robots" / f"{name}.toml"
 
 
-def find_run(name: str, file: str) -> Path:
-    """Return the folder of a run that holds a file: by the beginning of its name, or `last` for the newest.
+def find_run(name: str, *files: str) -> Path:
+    """Return the folder of a run that holds one of some files: by its beginning, or `last` for the newest.
 
     Raises:
         StateError: there is no such run, or there are several.
     """
-    runs = sorted((path.parent for path in runs_folder().glob(f"*/{file}")), key=_began)
+    folder = runs_folder()
+    runs = sorted({path.parent for file in files for path in folder.glob(f"*/{file}")}, key=_began)
     found = runs[-1:] if name == "last" else [run for run in runs if run.name.startswith(name)]
     exact = [run for run in found if run.name == name]
     if len(exact or found) == 1:

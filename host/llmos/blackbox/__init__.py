@@ -38,7 +38,7 @@ last second of telemetry, and at worst the last line is torn. Where no line can 
 
 from ._box import Box
 from ._data import data
-from ._file import MALFORMED, NAME, Record, RecordError, find_record, malformed, read_record
+from ._file import MALFORMED, NAME, Record, RecordError, content, find_record, malformed, read_record
 from ._player import Differs, Player, RecordEnds
 from ._recorder import Recorder
 
@@ -52,6 +52,7 @@ __all__ = [
     "RecordEnds",
     "RecordError",
     "Recorder",
+    "content",
     "data",
     "find_record",
     "malformed",

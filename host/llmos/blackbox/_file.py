@@ -1,22 +1,30 @@
 """The record's file: written line by line as things happen, and read again whole."""
 
+import fcntl
+import gzip
 import hashlib
 import json
 import threading
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from llmos.blackbox._chain import Broken, breaks, is_chained, kind_of, linked
 from llmos.errors import LlmosError
 from llmos.state import find_run
 
-VERSION = 1
+VERSION = 2
+CHAINED = 2  # the first version whose lines have tags
 NAME = "record.jsonl"
+PACKED = NAME + ".gz"  # an old run's
 LONG = 80  # characters; a longer text is written once, and named by its digest wherever it comes again
 # what reading a line of wrong form raises
 MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 DIGITS = 16  # of a digest, in hexadecimal
+_GZIP = b"\x1f\x8b"
 
 
 class RecordError(LlmosError):
@@ -33,11 +41,16 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self.trouble = ""
+        self.lines = self.bytes = 0  # written
+        self.sha256 = hashlib.sha256()  # of all of it
+        self._tag = ""
         self._begun = False
         self._known: set[str] = set()
         self._lock = threading.Lock()  # kernels are asked from several threads
         try:
             self._file = path.open("wb", buffering=0)  # a killed program keeps each line that was written
+            with suppress(OSError):  # who rotates the runs sees by it that this one is in progress
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self.trouble = error.strerror or str(error)
 
@@ -52,10 +65,14 @@ class Writer:
     def _line(self, line: dict[str, Any]) -> None:
         if self.trouble:
             return
-        left = memoryview(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        body, self._tag = linked(self._tag, json.dumps(line, separators=(",", ":")).encode())
+        whole = body + b"\n"
+        left = memoryview(whole)
         try:
             while left:  # a disk that is nearly full takes a part
                 left = left[self._file.write(left) :]
+            self.lines, self.bytes = self.lines + 1, self.bytes + len(whole)
+            self.sha256.update(whole)
         except (OSError, ValueError) as error:  # full, or closed by now
             self.trouble = getattr(error, "strerror", None) or str(error)
 
@@ -89,6 +106,7 @@ class Record:
     path: Path
     lines: list[Line] = field(default_factory=list)
     torn: bool = False  # its last line was cut off, and is left out
+    broken: list[Broken] = field(default_factory=list)  # its lines that are not as they were written
 
     def all(self, *kinds: str) -> Iterator[Line]:
         """Return the lines of some kinds, in order."""
@@ -106,7 +124,7 @@ class Record:
     @property
     def name(self) -> str:
         """The name of the run: its folder's, or its file's where that has another name."""
-        return self.path.parent.name if self.path.name == NAME else self.path.name
+        return self.path.parent.name if self.path.name in (NAME, PACKED) else self.path.name
 
 
 def find_record(run: str) -> Path:
@@ -116,10 +134,28 @@ def find_record(run: str) -> Path:
         StateError: there is no such run, or there are several.
     """
     path = Path(run).expanduser()
-    if path.is_dir():
-        return path / NAME
     named = not path.exists() and path.name == run and not path.suffix
-    return find_run(run, NAME) / NAME if named else path
+    folder = find_run(run, NAME, PACKED) if named else path
+    return record_in(folder) if folder.is_dir() else folder
+
+
+def record_in(folder: Path) -> Path:
+    """Return the record in a run's folder, packed or not."""
+    return folder / (PACKED if (folder / PACKED).is_file() and not (folder / NAME).is_file() else NAME)
+
+
+def content(path: Path) -> bytes:
+    """Return the bytes of a record, unpacked.
+
+    Raises:
+        RecordError: it cannot be read.
+    """
+    try:
+        raw = path.read_bytes()
+        return gzip.decompress(raw) if raw.startswith(_GZIP) else raw
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise RecordError(f"record {path}: {reason}; name a run's folder, its beginning, or `last`") from None
 
 
 def malformed(record: Record, error: BaseException) -> RecordError:
@@ -136,12 +172,7 @@ def read_record(path: Path) -> Record:
     Raises:
         RecordError: there is none, a line is damaged, or it was written by a newer LLMos.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise RecordError(
-            f"record {path}: {error.strerror}; name a run's folder, its beginning, or `last`"
-        ) from None
+    raw = content(path)
     record, texts = Record(path), dict[str, str]()
     lines = raw.split(b"\n")
     for number, text in enumerate(lines, 1):
@@ -150,13 +181,15 @@ def read_record(path: Path) -> Record:
             record.torn = bool(text)
         elif line is None or (number == 1 and line["kind"] != "run"):
             what = "is damaged" if number > 1 else "is no beginning of a run's record"
-            raise RecordError(f"record {path}: line {number} {what}; name the record.jsonl of a run")
+            where = Broken(number, kind_of(text))
+            raise RecordError(f"record {path}: {where} {what}; name the record.jsonl of a run")
         elif line["kind"] == "text":
             texts[str(line.get("id"))] = str(line.get("text"))
         else:
             record.lines.append(_whole(line, texts))
         if number == 1:
             _check_version(record)
+    record.broken = breaks(raw) if record.header["version"] >= CHAINED or is_chained(raw) else []
     return record
 
 
@@ -166,12 +199,15 @@ def _read(text: bytes) -> Line | None:
         line = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return line if isinstance(line, dict) and isinstance(line.get("kind"), str) else None
+    if not isinstance(line, dict) or not isinstance(line.get("kind"), str):
+        return None
+    line.pop("#", None)
+    return line
 
 
 def _check_version(record: Record) -> None:
     version = record.header.get("version")
-    if version != VERSION:
+    if not isinstance(version, int) or not 1 <= version <= VERSION:
         raise RecordError(
             f"record {record.path}: its version is {version!r}, and this LLMos reads {VERSION}; "
             f"read it with LLMos {record.header.get('llmos')}"

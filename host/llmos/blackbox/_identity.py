@@ -11,7 +11,7 @@ from llmbytecode._isa import SPEC_HASH
 from llmos.inference import InferenceError
 from llmos.inference._sound import model_paths
 from llmos.inference._weights import packaged_weights
-from llmos.resources import system_volume
+from llmos.resources import state_dir, system_volume
 
 ENDS = 1 << 20  # bytes of a model's file that are hashed, from its beginning and from its end
 READ = ("kernel", "skills")  # folders of the system volume that a mind reads
@@ -35,10 +35,12 @@ def _code() -> str:
 
 
 def our_files() -> dict[str, str]:
-    """Return a digest of each file of the system volume that a mind reads, by its place there."""
-    root = system_volume()
-    paths = sorted(path for folder in READ for path in (root / folder).glob("*") if path.is_file())
-    return {path.relative_to(root).as_posix(): _digest(path.read_bytes()) for path in paths}
+    """Return a digest of each file that a mind reads, by its place in the system volume, or the user's."""
+    found = {}
+    for root, before in ((system_volume(), ""), (state_dir() / "volumes" / "user", "user/")):
+        for path in sorted(path for folder in READ for path in (root / folder).glob("*") if path.is_file()):
+            found[before + path.relative_to(root).as_posix()] = _digest(path.read_bytes())
+    return found
 
 
 def model_files(kernel: str) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import MISSING, fields
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,10 +14,12 @@ from llmos.blackbox._columns import NEVER, packed
 from llmos.blackbox._data import data
 from llmos.blackbox._file import VERSION, Writer, digest
 from llmos.blackbox._identity import model_files, our_files, version
+from llmos.blackbox._index import CLOSED, is_run, note
 from llmos.errors import LlmosError
 from llmos.inference import Answer, Around, InferenceError, Kernel, Request, ask_all
 from llmos.link import Body, Done, Event, Telemetry
 from llmos.link.body import Timepiece
+from llmos.state import StateError
 
 if TYPE_CHECKING:
     from llmos.kernel.goal import Goal
@@ -58,7 +60,10 @@ class Recorder(Box):
         """Begin the record that the order names; a file that cannot be written is told as `trouble`."""
         if order.record is None:
             raise ValueError("an order without a record has no recorder")
+        self._path, self._ended = order.record, ""  # the outcome, once there is one
         self._writer = Writer(order.record)
+        if is_run(order.record):
+            tidy()
         self._began = time.monotonic()
         self._mind: Mind | None = None
         self._written: Step | None = None  # the newest
@@ -81,8 +86,31 @@ class Recorder(Box):
     ) -> None:
         """Note what ended the run where it did not end by itself, and close the file."""
         if error is not None:
-            self._writer.write("end", outcome="failed", reason=said(error))
+            self._end("failed", said(error))
+        elif not self._ended:
+            self._end(CLOSED, "")
         self._writer.close()
+        if not self.trouble and is_run(self._path):
+            self._seal()
+
+    def _end(self, outcome: str, reason: str, **fields: Any) -> None:
+        self._ended = outcome
+        self._writer.write("end", outcome=outcome, reason=reason, **fields)
+
+    def _seal(self) -> None:
+        """Tell the index what the record is now."""
+        written, name = self._writer, self._path.parent.name
+        try:
+            note(
+                "run",
+                name,
+                outcome=self._ended,
+                lines=written.lines,
+                bytes=written.bytes,
+                sha256=written.sha256.hexdigest(),
+            )
+        except (OSError, StateError) as error:
+            written.trouble = f"the index of the runs cannot be written ({error})"
 
     def setting(self, arena: "Arena", manifest: "Manifest", goal: "Goal") -> None:
         """Write where, with which robot, and what for."""
@@ -138,9 +166,19 @@ class Recorder(Box):
 
     def end(self, report: "Report") -> None:
         """Write down what the judge says, and the sums."""
-        self._writer.write(
-            "end", outcome=report.outcome, reason=report.reason, summary=data(report.summary())
-        )
+        self._end(report.outcome, report.reason, summary=data(report.summary()))
+
+
+def tidy() -> None:
+    """Let old runs leave; what cannot be removed now is tried again next time.
+
+    Raises:
+        DocumentError: the file of the rules is wrong.
+    """
+    from llmos.blackbox.rotation import rotate  # it reads rules, and they the kernel
+
+    with suppress(OSError):
+        rotate()
 
 
 def cut_step(mind: "Mind | None", written: "Step | None") -> "Step | None":

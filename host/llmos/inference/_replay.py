@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from llmos.blackbox import find_record, read_record
+from llmos.blackbox import RecordError, content, find_record, read_record
 from llmos.errors import LlmosError
 
 from ._types import Answer, DeadlineExpired, Estimating, InferenceError, Request
@@ -33,8 +33,8 @@ class Replay(Estimating):
     def __init__(self, path: Path) -> None:
         self.name = f"replay:{path}"
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+            lines = content(path).decode("utf-8").splitlines()
+        except (RecordError, UnicodeDecodeError) as error:
             raise InferenceError(f"replay file {path}: {error}; give the record of a run") from error
         numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
         if lines and lines[0].startswith('{"kind":"run"'):

@@ -116,7 +116,8 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
     for end in range(begin, len(whole) - 1):
         path.write_bytes(whole[:end])
         record = read_record(path)
-        assert [line["value"] for line in record.all("outside")] == [1, 2]
+        assert [line["value"] for line in record.all("outside")] == [1, 2, 3]
+        assert (record.one("end"), record.broken) == (None, [])
         assert record.torn == (end > begin)
 
 
@@ -130,7 +131,7 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
         (b'{"kind":"run","version":1}\n{"kind":\n{"kind":"now","ms":1}\n', "line 2 is damaged"),
         (b'{"kind":"run","version":1}\n\xff\n\n', "line 2 is damaged"),
         (b"[" * 100_000 + b"\n\n", "line 1 is no beginning"),
-        (b'{"kind":"run","version":2,"llmos":"9.9"}\n', "version is 2.*read it with LLMos 9.9"),
+        (b'{"kind":"run","version":3,"llmos":"9.9"}\n', "version is 3.*read it with LLMos 9.9"),
     ],
 )
 def test_what_is_no_record_is_refused_in_a_line(content: bytes, message: str, tmp_path: Path) -> None:

@@ -1,0 +1,207 @@
+"""Rotation: old records are compressed, and leave when they are too old or the runs take too much room.
+
+The rules are those of `volumes/system/kernel/records.md`.
+"""
+
+import fcntl
+import gzip
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field
+
+from llmos.blackbox._file import NAME, PACKED, record_in
+from llmos.blackbox._index import CLOSED, note, read_index
+from llmos.blackbox.check import check, in_progress
+from llmos.errors import LlmosError
+from llmos.kernel.prompt import Rules, read_rules
+from llmos.state import runs_folder
+
+KEEP = "keep"  # a file in a run's folder: the run never leaves
+DAY_S = 86_400.0
+_GONE = ".gone-"  # how the name of a folder begins that is being removed
+Days = Annotated[float, Field(ge=0, le=36_500)]
+
+
+class Rotation(Rules):
+    """How long records are kept; see the file for what each rule means."""
+
+    total_bytes: Annotated[int, Field(ge=0, le=10**15)]
+    keep_days: Days
+    failure_days: Days
+    pack_days: Days
+
+
+class Kept(NamedTuple):
+    """A run that has a record.
+
+    Args:
+        name: of the run and its folder.
+        age_days: since its record was last written.
+        bytes: of all files in its folder.
+        failed: whether it failed, or was killed.
+        marked: whether it must be kept.
+        running: whether it is in progress.
+        packed: whether its record is compressed.
+    """
+
+    name: str
+    age_days: float
+    bytes: int
+    failed: bool = False
+    marked: bool = False
+    running: bool = False
+    packed: bool = False
+
+
+class Act(NamedTuple):
+    """What becomes of a run, and why."""
+
+    run: str
+    what: Literal["remove", "pack"]
+    reason: str
+
+
+def load_rotation() -> Rotation:
+    """Return the rules.
+
+    Raises:
+        DocumentError: the file is wrong.
+    """
+    return read_rules("records", Rotation)
+
+
+def planned(runs: Sequence[Kept], rules: Rotation) -> list[Act]:
+    """Say what the rules want of runs; the newest, and one in progress, are never touched."""
+    newest = min(runs, key=lambda run: run.age_days, default=None)
+    free = [run for run in runs if not run.running and run is not newest]
+    acts = [_aged(run, rules) for run in free if not run.marked and run.age_days > _most_days(run, rules)]
+    gone = {act.run for act in acts}
+    size = sum(run.bytes for run in runs if run.name not in gone)
+    for run in sorted(free, key=lambda run: (run.failed, -run.age_days)):
+        if size > rules.total_bytes and run.name not in gone and not run.marked:
+            acts.append(Act(run.name, "remove", f"all runs had more than {rules.total_bytes} bytes"))
+            gone.add(run.name)
+            size -= run.bytes
+    for run in free:
+        if run.name not in gone and not run.packed and run.age_days > rules.pack_days:
+            acts.append(Act(run.name, "pack", f"older than {rules.pack_days:g} days"))
+    return acts
+
+
+def _most_days(run: Kept, rules: Rotation) -> float:
+    return max(rules.failure_days, rules.keep_days) if run.failed else rules.keep_days
+
+
+def _aged(run: Kept, rules: Rotation) -> Act:
+    kind = "failed and is" if run.failed else "is"
+    return Act(run.name, "remove", f"it {kind} older than {_most_days(run, rules):g} days")
+
+
+def kept_runs(now_s: float | None = None) -> list[Kept]:
+    """Return the runs that have a record, by name.
+
+    Args:
+        now_s: the wall clock's time, to tell their ages by.
+    """
+    from llmos.report import GOOD
+
+    now, index = time.time() if now_s is None else now_s, read_index()
+    found = []
+    for folder in sorted(runs_folder().iterdir()):
+        path = record_in(folder)
+        if folder.name.startswith(_GONE) or folder.is_symlink() or not path.is_file():
+            continue
+        sealed = index.sealed.get(folder.name)
+        outcome = sealed["outcome"] if sealed else _outcome(path)
+        found.append(
+            Kept(
+                folder.name,
+                (now - path.stat().st_mtime) / DAY_S,
+                sum(file.lstat().st_size for file in folder.iterdir()),
+                outcome not in (*GOOD, CLOSED),
+                (folder / KEEP).exists(),
+                in_progress(path),
+                path.name == PACKED,
+            )
+        )
+    return found
+
+
+def _outcome(path: Path) -> str:
+    """Return how a run ended that the index does not have: an older one, or one that was killed."""
+    try:
+        return check(path).outcome
+    except LlmosError:
+        return ""
+
+
+def rotate(rules: Rotation | None = None) -> list[Act]:
+    """Do what the rules want; return what was done. Where another process does so now, nothing is.
+
+    Raises:
+        DocumentError: the file of the rules is wrong.
+        OSError: a run's folder cannot be changed.
+    """
+    rules = rules or load_rotation()
+    with _alone() as alone:
+        if not alone:
+            return []
+        for rest in runs_folder().glob(_GONE + "*"):  # of a program that was killed
+            shutil.rmtree(rest)
+        acts = planned(kept_runs(), rules)
+        for act in acts:
+            folder = runs_folder() / act.run
+            if act.what == "pack":
+                pack(folder)
+            else:
+                remove(folder, act.reason)
+    return acts
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    """Tell whether no other process rotates the runs meanwhile."""
+    handle = os.open(runs_folder(), os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(handle)
+
+
+def pack(folder: Path) -> None:
+    """Compress a run's record; a kill leaves the plain one, or both, of which the plain one counts."""
+    plain, packed = folder / NAME, folder / PACKED
+    part = folder / f"{PACKED}.part"
+    with part.open("wb") as file:
+        file.write(gzip.compress(plain.read_bytes(), mtime=0))
+        file.flush()
+        os.fsync(file.fileno())
+    times = plain.stat()
+    os.utime(part, ns=(times.st_atime_ns, times.st_mtime_ns))  # its age is the run's
+    part.replace(packed)
+    plain.unlink()
+
+
+def remove(folder: Path, reason: str) -> None:
+    """Remove a run, and leave a line in the index; a kill leaves the run, or a rest that goes next time."""
+    rest = folder.with_name(_GONE + folder.name)
+    folder.rename(rest)
+    note("gone", folder.name, reason=reason)
+    shutil.rmtree(rest)
+
+
+def mark(folder: Path, kept: bool) -> None:
+    """Mark a run to be kept, or take the mark away."""
+    if kept:
+        (folder / KEEP).touch()
+    else:
+        (folder / KEEP).unlink(missing_ok=True)
