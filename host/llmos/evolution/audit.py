@@ -12,9 +12,12 @@ from typing import Any
 from llmos.evolution.checks import Subject, findings
 from llmos.evolution.findings import BLOCKING, Finding
 from llmos.evolution.rules import CATEGORIES, Evolution, load_evolution
+from llmos.kernel.config import load_config
 from llmos.volumes.document import Document
 
 FULL = 100.0
+KEPT = 512  # audits in memory: a file is audited again when it or a rule was changed
+_done: dict[tuple[str, ...], tuple[tuple[Any, ...], "Audit"]] = {}
 
 
 @dataclass(frozen=True)
@@ -96,8 +99,21 @@ def audit(file: Any, tier: str = "user", kind: str = "", rules: Evolution | None
         DocumentError: a file of the kernel's rules is wrong. What is wrong with `file` is a finding.
     """
     document: Document = file if isinstance(file, Document) else file.document
+    from llmos.tools.registry import load_registry  # whose package needs the skills, which need this
+
     rules = rules or load_evolution()
-    subject = Subject(document, kind or kind_of(document), str(tier))
+    key = (str(document.path), document.source, kind, str(tier))
+    state = (rules, load_config(), load_registry())
+    done = _done.get(key)
+    if done is None or any(was is not now for was, now in zip(done[0], state, strict=True)):
+        if len(_done) >= KEPT:
+            _done.clear()
+        done = _done[key] = (state, _audited(document, kind or kind_of(document), str(tier), rules))
+    return done[1]
+
+
+def _audited(document: Document, kind: str, tier: str, rules: Evolution) -> Audit:
+    subject = Subject(document, kind, tier)
     found = sorted(findings(subject), key=lambda finding: SEVERITIES.index(finding.severity))
     scores = {name: _score(name, found, rules) for name in CATEGORIES}
     weights = {name: getattr(rules, f"weight_{name}") for name in CATEGORIES}
@@ -105,8 +121,8 @@ def audit(file: Any, tier: str = "user", kind: str = "", rules: Evolution | None
     least = getattr(rules, f"audit_{tier}")
     return Audit(
         str(document.path),
-        subject.kind,
-        subject.tier,
+        kind,
+        tier,
         tuple(found),
         scores,
         total,
