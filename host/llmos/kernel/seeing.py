@@ -1,14 +1,17 @@
 """Looking for a thing: pictures at rest, what is sought, the way up to it, and where else to look."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from llmos.eyes import Tracked, words
+from llmos.eyes import Eyes, Seen, Tracked, words
 from llmos.eyes.tracker import CONFIRM
+from llmos.kernel.belief import Belief
 from llmos.kernel.frame import Point
 from llmos.kernel.mind import Mind, Step
+from llmos.link import Body
 from llmos.planning import astar
 from llmos.world.candidates import Candidate, best_apart, box_sum, dilate, distances
 from llmos.world.grid import FREE, OCCUPIED
@@ -29,23 +32,37 @@ def see(mind: Mind, step: Step) -> None:
     Raises:
         CameraError: something is sought, and no picture comes.
     """
-    eyes = mind.eyes
-    if eyes is None:
-        return
-    if not mind.robot.clock.simulated:
-        mind.robot.wait(SETTLE_MS)
-    for _ in range(CONFIRM):
-        now = mind.robot.clock.now()
-        if eyes.throttle.due_ms(now) > now:
-            mind.robot.wait(eyes.throttle.due_ms(now) - now)
-            now = mind.robot.clock.now()
-        problem = eyes.shoot(now)
-        seen = step.seen = mind.robot.think(lambda: eyes.study(mind.belief.pose, now, problem))  # noqa: B023
-        mind.belief.objects = seen.objects
+
+    def enough(seen: Seen) -> bool:
+        step.seen = seen
         choose(mind)
         doubtful = [one for one in seen.objects if is_sought(mind, one) and not (one.age_ms or one.lost)]
-        if all(one.confirmed for one in doubtful):
-            return
+        return all(one.confirmed for one in doubtful)
+
+    if mind.eyes:
+        observe(mind.robot, mind.belief, mind.eyes, enough)
+
+
+def observe(robot: Body, belief: Belief, eyes: Eyes, enough: Callable[[Seen], bool]) -> Seen:
+    """Take pictures at rest until they are enough, or as many as confirm a thing; return the last look.
+
+    Raises:
+        CameraError: something is sought, and no picture comes.
+    """
+    if not robot.clock.simulated:
+        robot.wait(SETTLE_MS)
+    seen = Seen(None, belief.objects)
+    for _ in range(CONFIRM):
+        now = robot.clock.now()
+        if eyes.throttle.due_ms(now) > now:
+            robot.wait(eyes.throttle.due_ms(now) - now)
+            now = robot.clock.now()
+        problem = eyes.shoot(now)
+        seen = robot.think(lambda: eyes.study(belief.pose, now, problem))  # noqa: B023
+        belief.objects = seen.objects
+        if enough(seen):
+            break
+    return seen
 
 
 def is_sought(mind: Mind, thing: Tracked) -> bool:
