@@ -3,22 +3,25 @@
 Angles grow counter-clockwise, as everywhere. Distances that are measured are from the robot's middle.
 """
 
+import hashlib
 import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from llmbytecode import Outcome
+from llmbytecode import Outcome, Program
+from llmos.eyes import Seen, words
 from llmos.kernel import blocks
-from llmos.manifest import RANGE_CHANNELS
-from llmos.runs import ended
+from llmos.kernel.seeing import DIRECTIONS
+from llmos.manifest import RANGE_CHANNELS, RangeChannel
+from llmos.report import GOOD
+from llmos.runs import Run, ended
 from llmos.tools.robot import RobotSession
 from llmos.tools.session import Session
 from llmos.tools.tool import Arguments, Nothing, ToolError, tool
 
 Byte = Annotated[int, Field(ge=0, le=255)]
 WheelSpeed = Annotated[int, Field(ge=-255, le=255)]
-Channel = Literal["front", "front_left", "front_right", "left", "right", "rear"]
 DRIVES = ("drive",)
 
 
@@ -49,10 +52,17 @@ class Place(Arguments):
     y_m: Annotated[float, Field(ge=-50, le=50)]
 
 
+class Scan(Arguments):
+    """How to look: once ahead, all around, or all around until a thing is seen."""
+
+    mode: Literal["full", "targeted", "quick"] = "full"
+    target: Annotated[str, Field(max_length=40)] = ""
+
+
 class Direction(Arguments):
     """Where to measure; all around where nothing is named."""
 
-    direction: Channel | Literal["all"] = "all"
+    direction: Literal[RangeChannel, "all"] = "all"
 
 
 class Light(Arguments):
@@ -118,11 +128,66 @@ def hal_move_backward(session: Session, arguments: Distance) -> dict[str, Any]:
     return straight(session.robot, -arguments.distance_cm)
 
 
+@tool("robot", "move", {"x_m": 1.0, "y_m": -0.5}, requires=("drive", "range"))
+def hal_move_to(session: Session, arguments: Place) -> dict[str, Any]:
+    """Drive to a place on a planned way around what is in it."""
+    report = session.robot.go(f"drive to {arguments.x_m:.3f}, {arguments.y_m:.3f}")
+    came = {"outcome": report.outcome, "reason": report.reason, "cycles": len(report.steps)}
+    if report.outcome not in GOOD:
+        raise ToolError(f"hal_move_to: {report.outcome}: {report.reason}", came | pose(session.robot))
+    return came | pose(session.robot)
+
+
 @tool("robot", "stop")
 def hal_stop(session: Session, arguments: Nothing) -> dict[str, Any]:
     """Ramp down to standstill."""
     session.robot.stop()
     return pose(session.robot)
+
+
+@tool("robot", "move", {"mode": "full"}, {"mode": "targeted", "target": "red box"}, requires=("range",))
+def hal_vision_scan(session: Session, arguments: Scan) -> dict[str, Any]:
+    """Look ahead, or all around, with rangers and camera."""
+    robot, seeing = session.robot, "camera" in session.parts
+    if bool(arguments.target) != (arguments.mode == "targeted"):
+        raise ToolError("hal_vision_scan: a target goes with the mode targeted, and only with it")
+    if arguments.target and not seeing:
+        raise ToolError(f"hal_vision_scan: to look for a {arguments.target} the camera must be on (--camera)")
+    robot.look()
+    looks: list[dict[str, Any]] = []
+    for number in range(1 if arguments.mode == "quick" else DIRECTIONS):
+        things = seen_things(robot.see(arguments.target), arguments.target) if seeing else []
+        front = robot.belief.ranges_m["front"]
+        looks.append({"angle_deg": 360 / DIRECTIONS * number, "front_cm": cm(front), "seen": things})
+        if arguments.target and things:
+            break
+        if arguments.mode != "quick":
+            carried_out(robot, blocks.turn_text(math.tau / DIRECTIONS, "exploring", robot.pace))
+    free = [(look["front_cm"], look["angle_deg"]) for look in looks if look["front_cm"] is not None]
+    clearest = max(free)[1] if free else None
+    found = bool(looks[-1]["seen"]) if arguments.target else None
+    return {"scan": looks, "clearest_deg": clearest, "found": found, **pose(robot)}
+
+
+@tool("robot", "read", requires=("camera",))
+def hal_capture_frame(session: Session, arguments: Nothing) -> dict[str, Any]:
+    """Take a picture, and say what it shows."""
+    robot = session.robot
+    seen = robot.see()
+    if seen.frame is None:
+        raise ToolError(f"hal_capture_frame: {seen.problem or 'no picture came'}")
+    digest, scene = hashlib.sha256(robot.picture).hexdigest()[:16], seen.frame.scene
+    return {
+        "bytes": len(robot.picture),
+        "sha256": digest,
+        "seen": [
+            {"label": one.label, "confidence": one.confidence, "depth_cm": one.estimated_depth_cm}
+            for one in seen.frame.detections
+        ],
+        "openings": list(scene.openings),
+        "blocked": list(scene.blocked),
+        **pose(robot),
+    }
 
 
 @tool("robot", "read", {"direction": "front"}, {}, requires=("range",))
@@ -131,10 +196,9 @@ def hal_get_distance(session: Session, arguments: Direction) -> dict[str, Any]:
     session.robot.look()
     found = session.robot.belief.ranges_m
     wanted = RANGE_CHANNELS if arguments.direction == "all" else (arguments.direction,)
-    cm = {name: None if (far := found[name]) is None else round(far * 100, 1) for name in wanted}
-    if arguments.direction != "all" and cm[arguments.direction] is None:
+    if arguments.direction != "all" and found[arguments.direction] is None:
         raise ToolError(f"hal_get_distance: {arguments.direction} has no sensor, or no valid reading")
-    return {"distance_cm": cm}
+    return {"distance_cm": {name: cm(found[name]) for name in wanted}}
 
 
 @tool("robot", "write", {"red": 0, "green": 255, "blue": 0}, requires=("led",))
@@ -184,6 +248,20 @@ def hal_reset_emergency(session: Session, arguments: Nothing) -> dict[str, Any]:
     return pose(session.robot)
 
 
+def cm(far_m: float | None) -> float | None:
+    """Return a distance in cm; None where it is unknown."""
+    return None if far_m is None else round(far_m * 100, 1)
+
+
+def seen_things(seen: Seen, target: str) -> list[dict[str, Any]]:
+    """Return what was seen just now, with its place; of things that are looked for those only."""
+    return [
+        {"label": one.label, "x_m": round(one.pos_m[0], 2), "y_m": round(one.pos_m[1], 2)}
+        for one in seen.objects
+        if one.age_ms == 0 and not one.lost and words(target) <= words(one.label)
+    ]
+
+
 def straight(robot: RobotSession, distance_cm: float) -> dict[str, Any]:
     """Drive straight on, backwards where the distance is negative."""
     way = f"    MOVE {round(distance_cm * 10)}mm, {robot.pace.speed}mm/s"
@@ -200,24 +278,29 @@ def guarded(lines: list[str], forward: float, robot: RobotSession) -> str:
     return "\n".join([*before, *guard, move, *after]) + "\n"
 
 
-def carried_out(robot: RobotSession, program: str) -> dict[str, Any]:
+def carried_out(robot: RobotSession, program: str | Program) -> dict[str, Any]:
     """Run a program, and say what came of it; ToolError where it did not run to its end."""
     run = robot.run(program)
-    driven = {
+    if run.done.outcome != Outcome.COMPLETED:
+        raise ToolError(ended(run), account(robot, run))
+    return account(robot, run)
+
+
+def account(robot: RobotSession, run: Run) -> dict[str, Any]:
+    """Return what came of a run."""
+    return {
         "outcome": Outcome(run.done.outcome).name.lower(),
         "path_cm": round(run.done.path_mm / 10, 1),
         "rotation_deg": round(math.degrees(run.done.rotation_mrad / 1000), 1),
         **pose(robot),
     }
-    if run.done.outcome != Outcome.COMPLETED:
-        raise ToolError(ended(run), driven)
-    return driven
 
 
 def pose(robot: RobotSession) -> dict[str, Any]:
     """Return where the robot believes to be, and whether its e-stop is latched."""
     x, y, heading = robot.belief.pose
+    turned = round(math.degrees(blocks.wrap(heading)), 1)
     return {
-        "pose": {"x_m": round(x, 3), "y_m": round(y, 3), "heading_deg": round(math.degrees(heading), 1)},
+        "pose": {"x_m": round(x, 3), "y_m": round(y, 3), "heading_deg": turned},
         "emergency_stopped": robot.latched,
     }

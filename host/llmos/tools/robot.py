@@ -2,27 +2,34 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from llmbytecode import assemble
+from llmbytecode import Program, assemble
 from llmbytecode._isa import State
 from llmos.blackbox import Box
 from llmos.camera import PictureSource
 from llmos.connection import in_session
+from llmos.eyes import Eyes, Seen
+from llmos.eyes.vlm import open_kernel_that_sees
 from llmos.inference import Kernel
-from llmos.kernel.belief import Belief
-from llmos.kernel.blocks import Pace
+from llmos.kernel.blocks import Pace, wrap
 from llmos.kernel.goal import Goal
-from llmos.link import Body, Robot
+from llmos.kernel.seeing import observe
+from llmos.link import Body, Done, Event, Robot, Telemetry
 from llmos.manifest import Manifest, load_manifest
-from llmos.report import Order
+from llmos.mission import Means, Tell, Watch, carry_on, first_belief, make_eyes, sees_by_model, settle, take
+from llmos.report import Order, Report
 from llmos.runs import Run, certified, run_blocks
 from llmos.scratch import scratch_folder
-from llmos.sim.arena import load_arena
+from llmos.sim import judge
+from llmos.sim.arena import Arena, Start, load_arena
+from llmos.tools.tool import ToolError
 
 KEEP_MS = 50  # of wall time between two looks whether somebody wants the robot
 
@@ -53,15 +60,14 @@ class RobotSession:
         self.manifest = load_manifest(order.robot)
         self.arena = load_arena(order.arena, radius_m=self.manifest.radius_m)
         self.pace = Pace.of(self.manifest.limits)
-        start = self.arena.start
-        self.belief = Belief(
-            self.manifest, (start.x, start.y, math.radians(start.heading_deg)), self.arena.size_m
-        )
+        self.belief = first_belief(self.arena, self.manifest)
         self.pictures = PictureSource()
         self._kernel = kernel
+        self._sight: Kernel | None = None
         self._stack = ExitStack()
         self._lock = threading.RLock()
-        self._leaving = threading.Event()
+        self._leaving, self._stopping = threading.Event(), threading.Event()
+        self._eyes: Eyes | None = None
         self.body: Body
         self._robot: Robot
         self.truth: Path
@@ -87,9 +93,9 @@ class RobotSession:
         self._stack.close()
 
     @contextmanager
-    def _connected(self) -> Iterator[Robot]:
+    def _connected(self) -> Iterator[Body]:
         with in_session(self.order, self.manifest, self.truth, pictures=self.pictures) as self._robot:
-            yield self._robot
+            yield Stoppable(self._robot, self._stopping)
 
     def _keep(self) -> None:
         """Send heartbeats while nobody else has the robot."""
@@ -97,20 +103,106 @@ class RobotSession:
             with self._lock:
                 self._robot.wait(KEEP_MS)
 
-    def run(self, program: str) -> Run:
+    def run(self, program: str | Program) -> Run:
         """Prove a program, send it, and return what came of it.
 
         Raises:
             LLMBytecodeError: it is none, or breaks a rule.
             LinkError: the robot refuses it, or does not answer.
+            ToolError: it was stopped from outside.
         """
-        block = certified(assemble(program), self.manifest.limits)
+        ready = assemble(program) if isinstance(program, str) else program
+        block = certified(ready, self.manifest.limits)
         with self._lock:
-            (run,) = run_blocks(self.body, [block])
-            for reading in run.telemetry:
-                self.belief.hear(reading)
-            self.look()
+            try:
+                (run,) = run_blocks(self.body, [block])
+                for reading in run.telemetry:
+                    self.belief.hear(reading)
+            finally:
+                self.look()
         return run
+
+    def see(self, wanted: str = "") -> Seen:
+        """Take a picture from where the robot stands, and return what it shows.
+
+        Args:
+            wanted: the label of a thing that is looked for; empty for all that there is.
+
+        Raises:
+            ManifestError: the robot has no camera.
+            CameraError: something is wanted, and no picture comes.
+        """
+        with self._lock:
+            goal = Goal(wanted, None, "a tool", label=wanted)
+            self._eyes = self._eyes or make_eyes(self.order, goal, self.belief, self._means())
+            if self._eyes is None:
+                raise ToolError("the camera is off: start with --camera")
+            self._eyes.wanted = wanted
+            return observe(self.body, self.belief, self._eyes, lambda seen: bool(seen.frame) and not wanted)
+
+    @property
+    def picture(self) -> bytes:
+        """The newest picture that was looked at, a JPEG; empty before the first."""
+        return self._eyes.picture if self._eyes else b""
+
+    def pursue(
+        self, goal: str, watch: Watch = lambda mind, step: None, tell: Tell = lambda report: None
+    ) -> Report:
+        """Carry out a mission as `go` does, and let the judge have the last word, in the arena.
+
+        Raises:
+            LlmosError: the sentence names no goal for this robot, or a kernel cannot be had.
+        """
+        began_ms = self.body.clock.now()
+        report = self.go(goal, watch, tell)
+        report.truth = self.judged(began_ms)
+        settle(report)
+        return report
+
+    def judged(self, began_ms: int) -> judge.Truth | None:
+        """Return what truly happened since a moment of the robot's clock; None where nobody knows.
+
+        It is for reports and statistics; whoever decides must not see it.
+        """
+        if self.order.port:
+            return None
+        return judge.between(judge.read_truth(self.truth), began_ms, self.body.clock.now())
+
+    def go(
+        self, goal: str, watch: Watch = lambda mind, step: None, tell: Tell = lambda report: None
+    ) -> Report:
+        """Carry out a mission from where the robot stands, and return what it believes to have come of it.
+
+        Args:
+            goal: a sentence.
+            watch: called after every cycle.
+            tell: called with the report so far before a behaviour's program is run.
+
+        Raises:
+            LlmosError: the sentence names no goal for this robot, or a kernel cannot be had.
+        """
+        began = time.monotonic()
+        with self._lock:
+            self.look()
+            began_ms = self.body.clock.now()
+            report = take(replace(self.order, goal=goal), self._here(), self.manifest, self.box)
+            carry_on(report, self._means(), self.body, self.belief, watch, tell)
+            self.look()
+            report.sim_s = (self.body.clock.now() - began_ms) / 1000
+        report.wall_s = time.monotonic() - began
+        return report
+
+    def _here(self) -> Arena:
+        """Return the arena as if the robot's way began where it believes to be."""
+        x, y, heading = self.belief.pose
+        start = Start(x=x, y=y, heading_deg=math.degrees(wrap(heading)))
+        return self.arena.model_copy(update={"start": start})
+
+    def _means(self) -> Means:
+        if self._sight is None and sees_by_model(self.order):
+            sight = self._stack.enter_context(closing(open_kernel_that_sees(self.order.eyes)))
+            self._sight = self.box.kernel(sight)
+        return Means(self.manifest, self._kernel(), self.box, self.pictures, self._sight)
 
     @property
     def latched(self) -> bool:
@@ -118,29 +210,74 @@ class RobotSession:
         return self.body.telemetry.state == State.LATCHED
 
     def stop(self) -> None:
-        """Ramp the robot down to standstill."""
-        self._order("stop", self._robot.stop)
+        """Ramp the robot down to standstill; what runs on another thread ends by it."""
+        self._stopping.set()
+        with self._lock:
+            self._stopping.clear()
+            self._order("stop", self._robot.stop)
 
     def estop(self) -> None:
-        """Stop the robot at once and latch it; a block that runs meanwhile ends by it."""
-        if self._lock.acquire(blocking=False):
-            try:
-                self._order("estop", self._robot.estop)
-            finally:
-                self._lock.release()
-        else:
-            self._robot.shout_estop()
+        """Stop the robot at once and latch it; what runs on another thread ends by it."""
+        if not self._lock.acquire(blocking=False):
+            self._robot.shout_estop()  # with the next bytes of the thread that has it
+            self._lock.acquire()
+        try:
+            self._order("estop", self._robot.estop)
+        finally:
+            self._lock.release()
 
     def clear(self) -> None:
         """Release the e-stop."""
-        self._order("clear", self._robot.clear)
+        with self._lock:
+            self._order("clear", self._robot.clear)
 
     def _order(self, name: str, function: Callable[[], None]) -> None:
-        with self._lock:
-            self.box.outside(name, function)
-            self.look()
+        self.box.outside(name, function)
+        self.look()
 
     def look(self) -> None:
         """Take in what the robot says now."""
         with self._lock:
             self.belief.hear(self.body.telemetry)
+
+
+class Stoppable:
+    """A robot whose streams end by an error once `stopping` is set; the stream's end stops the robot."""
+
+    def __init__(self, robot: Robot, stopping: threading.Event) -> None:
+        self._robot, self._stopping = robot, stopping
+        self.clock = robot.clock
+        self.wait, self.think = robot.wait, robot.think
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """The newest telemetry."""
+        return self._robot.telemetry
+
+    @property
+    def events(self) -> list[Event]:
+        """Reports of the block that has ended last."""
+        return self._robot.events
+
+    @property
+    def ended_ms(self) -> int:
+        """When it did."""
+        return self._robot.ended_ms
+
+    def run(self, container: bytes, on_telemetry: Callable[[Telemetry], None] | None = None) -> Done:
+        """Run a block; see `Robot.run`."""
+        with closing(self.stream([container], on_telemetry)) as ended:
+            return next(ended)
+
+    def stream(
+        self, containers: Iterable[bytes], on_telemetry: Callable[[Telemetry], None] | None = None
+    ) -> Generator[Done]:
+        """Run blocks; see `Robot.stream`."""
+
+        def hear(reading: Telemetry) -> None:
+            if on_telemetry:
+                on_telemetry(reading)
+            if self._stopping.is_set():
+                raise ToolError("stopped from outside while it moved")
+
+        return self._robot.stream(containers, hear)

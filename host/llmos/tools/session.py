@@ -3,22 +3,28 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from copy import copy
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-from llmos.blackbox import Box
+from llmos.blackbox import Box, Recorder
+from llmos.brains.budget import Metered
 from llmos.brains.opening import model_of
-from llmos.inference import Kernel, open_kernel
+from llmos.inference import Kernel, Scheduler, open_kernel
 from llmos.kernel.config import Config, load_config
 from llmos.manifest import Manifest, load_manifest
 from llmos.report import Order
 from llmos.tools.robot import RobotSession, parts_of
 from llmos.tools.tool import ToolError
+from llmos.volumes import Change, Volumes
 
 if TYPE_CHECKING:
     from llmos.memory import Memory
-    from llmos.volumes import Volumes
+
+
+PERSON = "person"  # who calls where no agent does
+Priority = Literal["low", "normal", "high", "critical", "robot"]
 
 
 class Caller(Protocol):
@@ -70,8 +76,8 @@ class Calls:
 class Commons:
     """What a session shares with those of the agents below it; each part is opened when it is needed."""
 
-    def __init__(self, order: Order, box: Box, given: Mapping[str, Any]) -> None:
-        self.order, self.box = order, box
+    def __init__(self, order: Order, given: Mapping[str, Any]) -> None:
+        self.order = order
         self._parts: dict[str, Any] = {name: part for name, part in given.items() if part is not None}
         self._stack = ExitStack()
 
@@ -81,10 +87,13 @@ class Commons:
             self._parts[name] = opened(self._stack)
         return self._parts[name]
 
+    def has(self, name: str) -> bool:
+        """Whether a part is there already."""
+        return name in self._parts
+
     def close(self) -> None:
-        """Close what was opened here; what was given stays open."""
+        """Close what was opened here, the last first; what was given stays open."""
         self._stack.close()
-        self._parts.clear()
 
 
 class Session:
@@ -109,7 +118,7 @@ class Session:
         self,
         order: Order | None = None,
         *,
-        volumes: "Volumes | None" = None,
+        volumes: Volumes | None = None,
         memory: "Memory | None" = None,
         kernel: Kernel | None = None,
         robot: RobotSession | None = None,
@@ -121,8 +130,8 @@ class Session:
         may_reset: bool = False,
         config: Config | None = None,
     ) -> None:
-        given = {"volumes": volumes, "memory": memory, "kernel": kernel, "robot": robot}
-        self._commons = Commons(order or Order(goal=""), box or Box(), given)
+        given = {"volumes": volumes, "memory": memory, "kernel": kernel, "robot": robot, "box": box}
+        self._commons = Commons(order or Order(goal=""), given)
         self.project, self.agent, self.trace, self.run, self.may_reset = project, agent, trace, run, may_reset
         self.config = config or load_config()
         self.calls = Calls(self.config.tool_calls)
@@ -152,8 +161,7 @@ class Session:
             raise ToolError(
                 f"{path}: that is deeper than {self.config.agent_depth} agents (kernel/config.md)"
             )
-        lower = object.__new__(type(self))
-        lower.__dict__ |= self.__dict__
+        lower = copy(self)
         lower.agent, lower.trace, lower.chain = agent, trace or self.trace, (*self.chain, agent.name)
         return lower
 
@@ -164,8 +172,23 @@ class Session:
 
     @property
     def box(self) -> Box:
-        """What all that comes from outside passes through."""
-        return self._commons.box
+        """What all that comes from outside passes through; it records where the order says so."""
+
+        def opened(stack: ExitStack) -> Box:
+            return stack.enter_context(Recorder(self.order) if self.order.record else Box())
+
+        found: Box = self._commons.part("box", opened)
+        return found
+
+    @property
+    def caller(self) -> str:
+        """Who calls: the agent's name, or `person`."""
+        return self.agent.name if self.agent else PERSON
+
+    def change(self, reason: str) -> Change:
+        """Return what a write to the volumes says of itself."""
+        agent = self.agent.name if self.agent else ""
+        return Change(self.caller, reason, run=self.run, agent=agent, project=self.project)
 
     @property
     def mode(self) -> Literal["simulation", "physical"]:
@@ -184,15 +207,10 @@ class Session:
         return parts_of(self.manifest, self.order)
 
     @property
-    def volumes(self) -> "Volumes":
+    def volumes(self) -> Volumes:
         """The markdown."""
 
-        def opened(stack: ExitStack) -> "Volumes":
-            from llmos.volumes import Volumes
-
-            return Volumes()
-
-        found: Volumes = self._commons.part("volumes", opened)
+        found: Volumes = self._commons.part("volumes", lambda stack: Volumes())
         return found
 
     @property
@@ -209,22 +227,35 @@ class Session:
 
     @property
     def kernel(self) -> Kernel:
-        """Who is asked."""
+        """Who is asked: the one model, shared with the agents above and below and with the robot's loop."""
+        return self._client(self.caller, "normal")
 
+    def _client(self, name: str, priority: Priority) -> Kernel:
+        scheduler: Scheduler = self._commons.part("scheduler", self._scheduler)
+        found: Kernel = self._commons.part(f"client {name}", lambda stack: scheduler.client(name, priority))
+        return found
+
+    def _scheduler(self, stack: ExitStack) -> Scheduler:
         def opened(stack: ExitStack) -> Kernel:
             kernel = open_kernel(model_of(self.order.kernel))
             stack.callback(kernel.close)
-            return self.box.kernel(kernel)
+            return kernel
 
-        found: Kernel = self._commons.part("kernel", opened)
-        return found
+        metered = Metered(self._commons.part("kernel", opened), self.order.budget)
+        return stack.enter_context(Scheduler(self.box.kernel(metered)))
+
+    @property
+    def standing(self) -> tuple[float, float] | None:
+        """Where the robot believes to stand, in m; None while none is connected."""
+        return self.robot.belief.pose[:2] if self._commons.has("robot") else None
 
     @property
     def robot(self) -> RobotSession:
         """The robot, connected by the first who needs it."""
 
         def opened(stack: ExitStack) -> RobotSession:
-            return stack.enter_context(RobotSession(self.order, lambda: self.kernel, self.box))
+            robot = RobotSession(self.order, lambda: self._client("robot", "robot"), self.box)
+            return stack.enter_context(robot)
 
         found: RobotSession = self._commons.part("robot", opened)
         return found

@@ -13,10 +13,11 @@ from llmos.text import plain
 from llmos.tools.registry import Entry, load_registry
 from llmos.tools.session import Session
 from llmos.tools.table import all_tools
-from llmos.tools.tool import Result, Tool, ToolError
+from llmos.tools.tool import Arguments, Result, Tool, ToolError
 
 MOST_TEXT = 8000  # characters of one text in a result
 MOST_ITEMS = 200  # of one list in a result
+MOST_NAME = 60  # characters of a name that is no tool's
 
 
 class Toolbox:
@@ -70,7 +71,7 @@ class Toolbox:
             for name, one in self.tools.items()
         ]
 
-    def call(self, name: str, arguments: Mapping[str, Any] | str = "{}") -> Result:
+    def call(self, name: str, arguments: Mapping[str, Any] | str = "") -> Result:
         """Call a tool; what goes wrong is told by the result, whatever it is called with.
 
         Args:
@@ -79,21 +80,32 @@ class Toolbox:
         """
         began, stamp, found, error = time.monotonic(), time.time(), None, ""
         try:
-            found = self._done(name, arguments)
-        except (LlmosError, LLMBytecodeError) as problem:
-            error = plain(str(problem))[:MOST_TEXT]
-            found = bounded(data(getattr(problem, "data", None)))
-        self._failures[name] = 0 if not error else self._failures.get(name, 0) + 1
+            one, checked = self._checked(name, arguments)
+        except ToolError as refusal:
+            self.session.box.calling(
+                name[:MOST_NAME], {"refused": bounded(str(arguments))}, self.session.caller
+            )
+            error = _said(refusal)
+        else:
+            self.session.box.calling(name, checked.model_dump(), self.session.caller)
+            try:
+                found = bounded(data(one.function(self.session, checked)))
+            except (LlmosError, LLMBytecodeError) as problem:
+                found, error = bounded(data(getattr(problem, "data", None))), _said(problem)
+        if name in self.tools:
+            self._failures[name] = self._failures.get(name, 0) + 1 if error else 0
+        self.session.box.called(name[:MOST_NAME], not error, [found, error])
         seconds = round(time.monotonic() - began, 4)
         return Result(not error, found, error, stamp, self.session.mode, seconds)
 
-    def _done(self, name: str, arguments: Mapping[str, Any] | str) -> Any:
-        one, entry = self._found(name), self._registry[name]
+    def _checked(self, name: str, arguments: Mapping[str, Any] | str) -> tuple[Tool[Any], Arguments]:
+        """Return a tool that may be called now, and its arguments; ToolError says what is against it."""
+        one = self._found(name)
         checked = one.read(_mapping(name, arguments))
-        if one.effect != "stop":
-            self._spend(one, entry)
         self._equipped(one)
-        return bounded(data(one.function(self.session, checked)))
+        if one.effect != "stop":
+            self._spend(one, self._registry[name])
+        return one, checked
 
     def _found(self, name: str) -> Tool[Any]:
         """Return a tool that may be called; ToolError says why one may not."""
@@ -133,6 +145,10 @@ class Toolbox:
         if missing:
             robot = self.session.manifest.name
             raise ToolError(f"{one.name}: robot {robot!r} has no {missing[0]}; its manifest names none")
+
+
+def _said(error: Exception) -> str:
+    return plain(str(error))[:MOST_TEXT]
 
 
 def _mapping(name: str, arguments: Mapping[str, Any] | str) -> Mapping[str, Any]:

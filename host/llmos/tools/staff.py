@@ -1,0 +1,82 @@
+"""Other agents: found, called, and checked for a project."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from llmos.tools.session import Session
+from llmos.tools.tool import Arguments, ToolError, tool
+
+LEAST_AGENTS = 3  # of a project
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", max_length=64)]
+
+
+class Wanted(Arguments):
+    """What agents are wanted for; all where nothing is said."""
+
+    task: Annotated[str, Field(max_length=300)] = ""
+
+
+class Order(Arguments):
+    """Which agent is to do what."""
+
+    agent: Name
+    task: Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class Project(Arguments):
+    """A project; the session's own where none is named."""
+
+    project: Annotated[str, Field(max_length=60)] = ""
+
+
+@tool("agents", "read", {"task": "measure the room"}, {})
+def discover_subagents(session: Session, arguments: Wanted) -> dict[str, Any]:
+    """List agents, those whose words fit the task first."""
+    from llmos.agents import load_agents
+
+    said = set(arguments.task.lower().split())
+    rows = []
+    for agent in load_agents(session.volumes, session.project).values():
+        words = " ".join([agent.description, *agent.capabilities, *agent.triggers]).lower()
+        fit = len(said & set(words.replace(",", " ").replace(".", " ").split()))
+        rows.append((-fit, agent.name, agent))
+    return {
+        "agents": [
+            {"name": name, "category": one.category, "description": one.description, "tools": list(one.tools)}
+            for _, name, one in sorted(rows)
+        ]
+    }
+
+
+@tool("agents", "move", {"agent": "planning", "task": "plan: drive to 1, 1 and back"})
+def invoke_subagent(session: Session, arguments: Order) -> dict[str, Any]:
+    """Have another agent do a task; its tools work with this session's robot and budget."""
+    from llmos.agents import delegate
+
+    run = delegate(session, arguments.agent, arguments.task)
+    return {"agent": run.agent, "answer": run.answer, "tools": [call.tool for call in run.calls]}
+
+
+@tool("agents", "read", {"project": "kitchen"}, {})
+def validate_project_agents(session: Session, arguments: Project) -> dict[str, Any]:
+    """Say whether a project has the agents that it needs, and what is wrong with them."""
+    from llmos.agents import find_agent, problems
+    from llmos.errors import LlmosError
+    from llmos.tools.table import all_tools
+
+    project = arguments.project or session.project
+    if not project:
+        raise ToolError("validate_project_agents: which project? Name one")
+    own = [one for one in session.volumes.entries("agents", project) if one.path.startswith("projects/")]
+    wrong = []
+    if len(own) < LEAST_AGENTS:
+        wrong.append(
+            f"project {project} has {len(own)} agents of its own, at least {LEAST_AGENTS} are wanted"
+        )
+    for one in own:
+        try:
+            wrong += problems(find_agent(session.volumes, one.name, project), all_tools())
+        except LlmosError as error:
+            wrong.append(str(error))
+    return {"project": project, "agents": [one.name for one in own], "valid": not wrong, "problems": wrong}
