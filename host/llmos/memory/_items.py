@@ -65,7 +65,8 @@ class Item:
 
     def own(self) -> dict[str, Any]:
         """Return the fields that only this class has."""
-        return {one.name: asdict(self)[one.name] for one in fields(self) if one.name not in Item.COLUMNS}
+        values = asdict(self)
+        return {one.name: values[one.name] for one in fields(self) if one.name not in Item.COLUMNS}
 
     def shown(self) -> dict[str, Any]:
         """Return all of it for a person or a JSON object."""

@@ -1,26 +1,24 @@
 """Where a trace may hang: trace_linking.md, applied."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from llmos.memory._errors import IllegalLink
 from llmos.memory._items import Trace
+from llmos.memory._table import Table
+from llmos.memory.rules import Linking
 
-if TYPE_CHECKING:
-    from llmos.memory._memory import Memory
 
-
-def below(memory: "Memory", trace: Trace, parent: Trace, link: str) -> Trace:
+def below(table: Table, rules: Linking, trace: Trace, parent: Trace, link: str) -> Trace:
     """Return a new trace as it hangs below another.
 
     Raises:
         IllegalLink: it may not hang there.
     """
-    _check(memory, trace, parent, link)
+    _check(table, rules, trace, parent, link)
     depth = parent.depth + (link == "hierarchical")
-    if depth >= memory.linking.depth:
+    if depth >= rules.depth:
         raise IllegalLink(
-            f"{_told(trace, parent, link)}: that is depth {depth + 1}, and {memory.linking.depth} is the most"
+            f"{_told(trace, parent, link)}: that is depth {depth + 1}, and {rules.depth} is the most"
         )
     return replace(
         trace, parent=parent.id, link=link, depth=depth, project=trace.project or parent.project,
@@ -28,7 +26,7 @@ def below(memory: "Memory", trace: Trace, parent: Trace, link: str) -> Trace:
     )  # fmt: skip
 
 
-def hung(memory: "Memory", trace: Trace, parent: Trace, link: str) -> list[Trace]:
+def hung(table: Table, rules: Linking, trace: Trace, parent: Trace, link: str) -> list[Trace]:
     """Return a trace as it hangs below another, and all below it at their new depths.
 
     Raises:
@@ -40,25 +38,24 @@ def hung(memory: "Memory", trace: Trace, parent: Trace, link: str) -> list[Trace
     while above:
         if above.id == trace.id:
             raise IllegalLink(f"{_told(trace, parent, link)}: it would hang below itself")
-        above = memory._trace(above.parent) if above.parent else None
-    return _lowered(memory, below(memory, trace, parent, link))
+        above = table.trace(above.parent) if above.parent else None
+    return _lowered(table, rules, below(table, rules, trace, parent, link))
 
 
-def _lowered(memory: "Memory", trace: Trace) -> list[Trace]:
+def _lowered(table: Table, rules: Linking, trace: Trace) -> list[Trace]:
     changed = [trace]
-    for child in memory._children(trace.id):
+    for child in table.children(trace.id):
         depth = trace.depth + (child.link == "hierarchical")
-        if depth >= memory.linking.depth:
+        if depth >= rules.depth:
             raise IllegalLink(
                 f"below {trace.id} trace {child.id} would be at depth {depth + 1}, "
-                f"and {memory.linking.depth} is the most"
+                f"and {rules.depth} is the most"
             )
-        changed += _lowered(memory, replace(child, depth=depth))
+        changed += _lowered(table, rules, replace(child, depth=depth))
     return changed
 
 
-def _check(memory: "Memory", trace: Trace, parent: Trace, link: str) -> None:
-    rules = memory.linking
+def _check(table: Table, rules: Linking, trace: Trace, parent: Trace, link: str) -> None:
     rule = next((one for name, one in rules.links.items() if name == link), None)
     if rule is None:
         raise IllegalLink(f"a link {link!r}: trace_linking.md knows {', '.join(rules.links)}")
@@ -72,7 +69,7 @@ def _check(memory: "Memory", trace: Trace, parent: Trace, link: str) -> None:
         )
     if parent.lifecycle != "active":
         raise IllegalLink(f"{_told(trace, parent, link)}: the upper one is {parent.lifecycle}")
-    if len(memory._children(parent.id)) >= rules.children:
+    if table.count_children(parent.id) >= rules.children:
         raise IllegalLink(f"{_told(trace, parent, link)}: it has {rules.children} children, the most")
 
 

@@ -93,7 +93,7 @@ class Matrix:
 
     def _mask(self, scope: Scope) -> npt.NDArray[np.bool_]:
         kinds, projects, lifecycles, forgotten = self._marks[:, : self._size]
-        mask = forgotten == 0
+        mask: npt.NDArray[np.bool_] = forgotten == 0
         mask &= np.isin(lifecycles, self._known("l", scope.lifecycles))
         if scope.projects is not None:
             mask &= np.isin(projects, self._known("p", scope.projects))

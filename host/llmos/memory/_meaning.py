@@ -1,7 +1,7 @@
 """A text's meaning as a vector: the mean of its words' static embeddings.
 
 The embeddings are those that the `wordllama` package carries: 256-d, trained so that the first 64 dimensions
-do for a first look (Kusupati et al. 2022, arXiv 2205.13147). Its files are read as they lie; nothing is fetched.
+do for a first look (Kusupati et al. 2022, arXiv 2205.13147). Its files are read where they lie.
 """
 
 import importlib.util

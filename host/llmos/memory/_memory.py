@@ -1,7 +1,6 @@
 """Long-term memory: traces, experiences and facts in one SQLite file that many processes share."""
 
 import secrets
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,19 +22,15 @@ from llmos.memory._items import (
     Fact,
     Item,
     Trace,
-    packed,
-    unpacked,
 )
 from llmos.memory._search import Found, Search, Wish
 from llmos.memory._short import ShortTerm
 from llmos.memory._store import Store
-from llmos.memory._words import terms
-from llmos.memory.rules import Linking, Query, Schema, load_linking, load_query, load_schema
+from llmos.memory._table import Table
+from llmos.memory.rules import Linking, Query, Schema, load_linking, load_query
 from llmos.resources import state_dir
 
-COLUMNS = ", ".join(Item.COLUMNS)
 SHORTEST = 4  # letters of an id that a person may shorten it to
-PERSON = "a person"
 
 
 class Memory:
@@ -55,6 +50,7 @@ class Memory:
         self.path = path or state_dir() / "memory.sqlite"
         self.clock = clock
         self.store = Store(self.path)
+        self._table = Table(self.store)
         self._search = Search(self.store)
 
     def __enter__(self) -> "Memory":
@@ -72,7 +68,7 @@ class Memory:
     @cached_property
     def schema(self) -> Schema:
         """What memory holds."""
-        return load_schema()
+        return self._table.schema
 
     @cached_property
     def linking(self) -> Linking:
@@ -126,11 +122,11 @@ class Memory:
         )  # fmt: skip
         with self.store.writing():
             if parent is not None:
-                trace = _links.below(self, trace, self._trace(parent), link)
+                trace = _links.below(self._table, self.linking, trace, self._table.trace(parent), link)
             for one in trace.depends:
-                self._trace(one.trace)
+                self._table.trace(one.trace)
             self._require("trace", trace)
-            self._put(trace)
+            self._table.put(trace)
         return trace
 
     def end(
@@ -151,16 +147,16 @@ class Memory:
         if status not in self.schema.statuses:
             raise RecallError(f"a trace cannot end as {status!r}: {', '.join(self.schema.statuses)}")
         with self.store.writing():
-            was = self._trace(trace)
+            was = self._table.trace(trace)
             if was.status != RUNNING:
                 raise RecallError(f"trace {was.id} has ended already, as {was.status}")
             ended = replace(
                 was, status=status, outcome=outcome, tools=tuple(tools), files=tuple(files),
                 data=dict(data or {}), duration_ms=round(1000 * max(self.clock() - was.at, 0.0), 3),
             )  # fmt: skip
-            self._change(ended)
+            self._table.change(ended)
             if self.linking.running_children != RUNNING:
-                for child in self._children(was.id):
+                for child in self._table.children(was.id):
                     if child.status == RUNNING and child.link == "hierarchical":
                         self.end(child, self.linking.running_children, f"its {was.kind} {was.id} ended")
         return ended
@@ -182,7 +178,7 @@ class Memory:
 
     def _settle(self, trace: Trace, status: str, outcome: str) -> None:
         with self.store.writing():
-            if self._trace(trace).status == RUNNING:
+            if self._table.trace(trace).status == RUNNING:
                 self.end(trace, status, outcome)
 
     def link(self, trace: Trace | str, parent: Trace | str, link: str) -> Trace:
@@ -192,9 +188,11 @@ class Memory:
             IllegalLink: it hangs somewhere, would hang below itself, or trace_linking.md does not allow it.
         """
         with self.store.writing():
-            hung = _links.hung(self, self._trace(trace), self._trace(parent), link)
+            hung = _links.hung(
+                self._table, self.linking, self._table.trace(trace), self._table.trace(parent), link
+            )
             for one in hung:
-                self._change(one)
+                self._table.change(one)
         return hung[0]
 
     def traces(
@@ -223,7 +221,7 @@ class Memory:
         tests = ["kind NOT IN ('experience', 'fact')", *(f"{name} = :{name}" for name in named)]
         tests += ["at >= :since"] if since is not None else []
         tests += [] if forgotten else ["forgotten = ''"]
-        found = self._items(
+        found = self._table.items(
             f"{' AND '.join(tests)} ORDER BY at DESC, n DESC LIMIT :limit",
             {**named, "since": since, "limit": limit},
         )
@@ -237,13 +235,15 @@ class Memory:
     def children(self, trace: Trace | str) -> list[Trace]:
         """Return the traces that hang right below one, the oldest first."""
         with self.store.reading():
-            return self._children(self._trace(trace).id)
+            return self._table.children(self._table.trace(trace).id)
 
     def siblings(self, trace: Trace | str) -> list[str]:
         """Return the ids of the other traces below the same parent."""
         with self.store.reading():
-            own = self._trace(trace)
-            return [one.id for one in self._children(own.parent) if one.id != own.id] if own.parent else []
+            own = self._table.trace(trace)
+            return (
+                [one.id for one in self._table.children(own.parent) if one.id != own.id] if own.parent else []
+            )
 
     def experience(
         self,
@@ -267,7 +267,7 @@ class Memory:
             RecallError: a field is missing or too long, or the trace is unknown.
         """
         with self.store.writing():
-            of = None if trace is None else self._trace(trace)
+            of = None if trace is None else self._table.trace(trace)
             experience = Experience(
                 id=_name("e"), at=self.clock(), project=project or (of.project if of else ""),
                 run=run or (of.run if of else ""), primary_goal=primary_goal, final_outcome=final_outcome,
@@ -276,7 +276,7 @@ class Memory:
                 measures=dict(measures or {}),
             )  # fmt: skip
             self._require("experience", experience, {"source": experience.source})
-            self._put(experience)
+            self._table.put(experience)
         return experience
 
     def learn(
@@ -319,13 +319,15 @@ class Memory:
         with self.store.writing():
             self._require("fact", made, {"source": said_by})
             older = (
-                self._items("kind = 'fact' AND key = :key AND project = :project", vars(made)) if key else []
+                self._table.items("kind = 'fact' AND key = :key AND project = :project", vars(made))
+                if key
+                else []
             )
             if older:
                 made = replace(made, id=older[0].id, forgotten=older[0].forgotten)
-                self._change(made)
+                self._table.change(made)
             else:
-                self._put(made)
+                self._table.put(made)
         return made
 
     def find(self, name: str) -> Item:
@@ -334,9 +336,11 @@ class Memory:
         Raises:
             RecallError: there is none, or several begin so.
         """
-        found = self._items("id = :id", {"id": name})
+        found = self._table.items("id = :id", {"id": name})
         if not found and len(name) >= SHORTEST:
-            found = self._items("id >= :id AND id < :end LIMIT 6", {"id": name, "end": name + "\U0010ffff"})
+            found = self._table.items(
+                "id >= :id AND id < :end LIMIT 6", {"id": name, "end": name + "\U0010ffff"}
+            )
         if len(found) == 1:
             return found[0]
         if found:
@@ -357,7 +361,7 @@ class Memory:
             item = self.find(name)
             if item.forgotten:
                 raise RecallError(f"{item.id} is forgotten already, because: {item.forgotten}")
-            self._change(replace(item, forgotten=reason.strip()[: self.schema.text_chars]))
+            self._table.change(replace(item, forgotten=reason.strip()[: self.schema.text_chars]))
             return self.find(item.id)
 
     def restore(self, name: str) -> Item:
@@ -370,7 +374,7 @@ class Memory:
             item = self.find(name)
             if not item.forgotten:
                 raise RecallError(f"{item.id} is not forgotten; there is nothing to restore")
-            self._change(replace(item, forgotten=""))
+            self._table.change(replace(item, forgotten=""))
             return self.find(item.id)
 
     def search(
@@ -412,70 +416,19 @@ class Memory:
 
     def forgotten(self, limit: int = 100) -> list[Item]:
         """Return what a person has forgotten, the newest first."""
-        return self._items("forgotten != '' ORDER BY n DESC LIMIT :limit", {"limit": limit})
+        return self._table.items("forgotten != '' ORDER BY n DESC LIMIT :limit", {"limit": limit})
 
     def newest(self, limit: int = 10, project: str | None = None) -> list[Item]:
         """Return the newest memories."""
         test = "" if project is None else "AND project = :project"
-        return self._items(
+        return self._table.items(
             f"forgotten = '' {test} ORDER BY at DESC, n DESC LIMIT :limit",
             {"limit": limit, "project": project},
         )
 
-    def _trace(self, trace: Trace | str) -> Trace:
-        name = trace.id if isinstance(trace, Trace) else trace
-        found = self._items("id = :id", {"id": name})
-        if not found or not isinstance(found[0], Trace):
-            raise RecallError(f"there is no trace {str(name)[:40]!r}")
-        return found[0]
-
     def short_term(self, run: str) -> ShortTerm:
         """Return a fresh short-term memory for one run; used as a context manager, it ends with the block."""
         return ShortTerm(self, run)
-
-    def _children(self, name: str) -> list[Trace]:
-        return [
-            one
-            for one in self._items("parent = :id AND parent != '' ORDER BY n", {"id": name})
-            if isinstance(one, Trace)
-        ]
-
-    def _items(self, where: str, values: Mapping[str, Any]) -> list[Item]:
-        with self.store.reading() as db:
-            rows = db.execute(f"SELECT {COLUMNS}, own FROM items WHERE {where}", values).fetchall()  # noqa: S608
-        return [unpacked(dict(zip(Item.COLUMNS, row, strict=False)), row[-1]) for row in rows]
-
-    def _put(self, item: Item) -> None:
-        with self.store.writing() as db:
-            db.execute(
-                f"INSERT INTO items ({COLUMNS}, rev, text, terms, own) "  # noqa: S608
-                "VALUES (:id, :kind, :at, :project, :run, :lifecycle, :forgotten, :rev, :text, :terms, :own)",
-                {**self._row(item), "rev": _next(db)},
-            )
-
-    def _change(self, item: Item) -> None:
-        with self.store.writing() as db:
-            db.execute(
-                "UPDATE items SET at = :at, project = :project, run = :run, lifecycle = :lifecycle, "
-                "forgotten = :forgotten, text = :text, terms = :terms, own = :own, rev = :rev WHERE id = :id",
-                {**self._row(item), "rev": _next(db)},
-            )
-
-    def _row(self, item: Item) -> dict[str, Any]:
-        text, own = item.text, packed(item)
-        if len(text) > self.schema.text_chars:
-            raise RecallError(
-                f"a memory of {len(text)} characters; {self.schema.text_chars} are the most: shorten it"
-            )
-        if len(own) > self.schema.data_bytes:
-            raise RecallError(
-                f"a memory that carries {len(own)} bytes; {self.schema.data_bytes} are the most"
-            )
-        columns = {name: getattr(item, name) for name in Item.COLUMNS}
-        return {
-            name: _clean(value)
-            for name, value in {**columns, "text": text, "terms": " ".join(terms(text)), "own": own}.items()
-        }
 
     def _require(self, kind: str, item: Item, more: Mapping[str, Any] | None = None) -> None:
         said = {**item.shown(), **(more or {})}
@@ -486,12 +439,6 @@ class Memory:
                 raise RecallError(f"a {kind} without {name}: memory_schema.md requires it")
 
 
-def _next(db: sqlite3.Connection) -> int:
-    """Return the number of the next change; within a transaction, so that it follows the order of commits."""
-    (last,) = db.execute("SELECT coalesce(max(rev), 0) FROM items").fetchone()
-    return int(last) + 1
-
-
 def _name(letter: str) -> str:
     return letter + secrets.token_hex(6)
 
@@ -500,10 +447,3 @@ def _dependency(one: Dependency | Trace | str) -> Dependency:
     if isinstance(one, Dependency):
         return one
     return Dependency(one.id if isinstance(one, Trace) else one)
-
-
-def _clean(value: Any) -> Any:
-    """Return text that any database takes: without halves of characters and zero bytes."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode().replace("\0", " ")
-    return value

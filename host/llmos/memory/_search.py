@@ -9,7 +9,7 @@ from llmos.memory._errors import RecallError
 from llmos.memory._items import Item, unpacked
 from llmos.memory._scope import Scope
 from llmos.memory._store import Store
-from llmos.memory._words import terms
+from llmos.memory._words import mark, terms
 from llmos.memory.rules import Query
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 SCOPES = ("project", "global", "similar")
 LIFECYCLES = ("active", "consolidated", "archived")
+_READ = 32  # ranked memories that are looked at together
 _LETTERS = 64  # of a word of a question, on average, that are read
-_Weights = Mapping[str, tuple[float, int]]  # of each word: its weight, and how many memories have it
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,10 @@ class Search:
         if not asked:
             return []
         scope = self._scope(wish, question, rules)
-        weights = self._weights(asked)
-        by_words = self._by_words(weights, scope, rules)
+        have, count, share = self._count(asked, scope)
+        weights = {word: math.log(1 + count / max(have[word], 0.5)) for word in asked}  # Spärck Jones, 1972
+        match = expression({word: share * have[word] for word in asked}, share * count, rules)
+        by_words = self._by_words(*match, scope, rules)
         by_meaning, cosines = self._by_meaning(" ".join(question.split()), scope, by_words, rules)
         rankings = [(by_words, rules.words), (by_meaning, rules.meaning)]
         scores = fused([one for one in rankings if one[1] and (one[0] or self.matrix)], rules.rank)
@@ -96,46 +98,40 @@ class Search:
             raise RecallError(f"a scope {wish.scope!r}: there are {', '.join(SCOPES)}")
         if wish.scope != "global" and not wish.project:
             raise RecallError(f"scope {wish.scope} is about a project: name one")
-        projects = None if wish.scope == "global" else (wish.project,)
+        projects: tuple[str, ...] | None = None if wish.scope == "global" else (wish.project,)
         if projects and wish.scope == "similar" and self.matrix:
             least = rules.similar_least
             projects += tuple(self.matrix.similar(wish.project, question, rules.similar_projects, least))
         lifecycles = LIFECYCLES if wish.archived else rules.lifecycles
         return Scope(lifecycles, wish.kinds, projects, wish.since, wish.until)
 
-    def _weights(self, asked: Sequence[str]) -> _Weights:
-        """Return each word's inverse document frequency (Spärck Jones, 1972), and how many memories have it."""
+    def _count(self, words: Sequence[str], scope: Scope) -> tuple[dict[str, int], int, float]:
+        """Return how many memories have each word, how many there are, and the share of the scope's projects."""
+        marks = [mark(project) for project in scope.projects or ()]
         with self._store.reading() as db:
             (count,) = db.execute("SELECT coalesce(max(n), 0) FROM items").fetchone()
-            marks = ",".join("?" * len(asked))
-            rows = db.execute(f"SELECT term, doc FROM vocabulary WHERE term IN ({marks})", asked)  # noqa: S608
-            have = dict(rows.fetchall())
-        return {
-            word: (math.log(1 + count / max(have.get(word, 0), 0.5)), have.get(word, 0)) for word in asked
-        }
+            places = ",".join("?" * (len(words) + len(marks)))
+            rows = db.execute(
+                f"SELECT term, doc FROM vocabulary WHERE term IN ({places})",  # noqa: S608
+                [*words, *marks],
+            )
+            have: dict[str, int] = dict(rows.fetchall())
+        share = sum(have.get(one, 0) for one in marks) / max(count, 1) if scope.projects else 1.0
+        return {word: have.get(word, 0) for word in words}, count, share
 
-    def _by_words(self, weights: _Weights, scope: Scope, rules: Query) -> list[int]:
-        """Return the memories that share words with a question, by BM25 (Robertson et al. 1994), best first.
-
-        Its commonest words are left out where the rarer ones lead to enough memories already. Where even the
-        rarest is common it tells little, and the newest memories that have it stand for all.
-        """
-        chosen: list[str] = []
-        left = rules.matches
-        for word, (_, have) in sorted(weights.items(), key=lambda one: one[1][1]):
-            if have and (not chosen or have <= left):
-                chosen.append(word)
-                left -= have
-        if not chosen:
+    def _by_words(self, match: str, ranked: bool, scope: Scope, rules: Query) -> list[int]:
+        """Return the memories that have the words, by BM25 (Robertson et al. 1994), or the newest first."""
+        if not match:
             return []
+        if scope.projects is not None:
+            match = f"mark : ({' OR '.join(mark(project) for project in scope.projects)}) AND ({match})"
         where, values = scope.sql()
-        values |= {"match": " OR ".join(f'"{word}"' for word in chosen), "depth": rules.depth}
-        order = "rowid DESC" if left < 0 else "rank"
+        order = "rank" if ranked else "rowid DESC"
         with self._store.reading() as db:
             rows = db.execute(
-                "SELECT words.rowid FROM words JOIN items ON items.n = words.rowid "  # noqa: S608
+                "SELECT words.rowid FROM words CROSS JOIN items ON items.n = words.rowid "  # noqa: S608
                 f"WHERE words MATCH :match AND {where} ORDER BY words.{order} LIMIT :depth",
-                values,
+                {**values, "match": match, "depth": rules.depth},
             )
             return [row[0] for row in rows.fetchall()]
 
@@ -150,41 +146,69 @@ class Search:
     def _answers(
         self,
         scores: Mapping[int, float],
-        weights: _Weights,
+        weights: Mapping[str, float],
         cosines: Mapping[int, float],
         wish: Wish,
         rules: Query,
     ) -> list[Found]:
         """Return what is relevant of what was ranked."""
-        total = sum(weight for weight, _ in weights.values())
+        total = sum(weights.values())
         least_words = rules.least if wish.least is None else wish.least
         least_meaning = rules.least_meaning if wish.least is None else wish.least
         limit = rules.limit if wish.limit is None else wish.limit
-        chosen = []
-        own = self._terms(scores)
-        for n in sorted(scores, key=lambda n: (-scores[n], -n)):
-            share = sum(weight for word, (weight, _) in weights.items() if word in own[n]) / total
-            meaning = cosines.get(n, 0.0)
-            if share >= least_words or meaning >= least_meaning:
-                chosen.append((n, share, meaning))
-        chosen = chosen[:limit]
-        items = self._items([n for n, _, _ in chosen])
-        return [
-            Found(items[n], round(scores[n], 4), round(share, 4), round(meaning, 4))
-            for n, share, meaning in chosen
-        ]
+        order = sorted(scores, key=lambda n: (-scores[n], -n))
+        chosen: dict[int, tuple[float, float]] = {}
+        for begin in range(0, len(order), _READ):
+            own = self._terms(order[begin : begin + _READ])
+            for n in own:
+                share = sum(weight for word, weight in weights.items() if word in own[n]) / total
+                meaning = cosines.get(n, 0.0)
+                if share >= least_words or meaning >= least_meaning:
+                    chosen[n] = (round(share, 4), round(meaning, 4))
+            if len(chosen) >= limit:
+                break
+        items = self._items(list(chosen)[:limit])
+        return [Found(items[n], round(scores[n], 4), *chosen[n]) for n in list(chosen)[:limit]]
 
-    def _terms(self, rows: Mapping[int, float]) -> dict[int, set[str]]:
+    def _terms(self, rows: Sequence[int]) -> dict[int, set[str]]:
         with self._store.reading() as db:
             marks = ",".join(map(str, rows))
-            got = db.execute(f"SELECT n, terms FROM items WHERE n IN ({marks})").fetchall()  # noqa: S608
-        return {n: set(text.split()) for n, text in got}
+            got = dict(db.execute(f"SELECT n, terms FROM items WHERE n IN ({marks})").fetchall())  # noqa: S608
+        return {n: set(got[n].split()) for n in rows if n in got}
 
     def _items(self, rows: Sequence[int]) -> dict[int, Item]:
         names, marks = ", ".join(Item.COLUMNS), ",".join(map(str, rows))
         with self._store.reading() as db:
             got = db.execute(f"SELECT n, {names}, own FROM items WHERE n IN ({marks})").fetchall()  # noqa: S608
         return {row[0]: unpacked(dict(zip(Item.COLUMNS, row[1:-1], strict=True)), row[-1]) for row in got}
+
+
+def expression(have: Mapping[str, float], within: float, rules: Query) -> tuple[str, bool]:
+    """Return what FTS5 is to match, and whether that leads to few enough memories to rank them.
+
+    Rare words match by themselves, until `matches` memories have them. The commoner ones match together: the
+    rarest of them, as many as it takes to be rare if they fall independently.
+
+    Args:
+        have: of each word, how many memories have it.
+        within: how many memories there are.
+        rules: `matches` and `depth`.
+    """
+    known = sorted((count, word) for word, count in have.items() if count)
+    rare: list[str] = []
+    left = float(rules.matches)
+    while known and known[0][0] <= left:
+        count, word = known.pop(0)
+        rare.append(f'"{word}"')
+        left -= count
+    both: list[str] = []
+    expected = within
+    while known and expected > rules.depth:
+        count, word = known.pop(0)
+        expected *= count / within
+        both.append(f'"{word}"')
+    common = [f"({' AND '.join(both)})"] if len(both) > 1 or not rare else []
+    return " OR ".join(rare + [one for one in common if both]), not common or expected <= rules.matches
 
 
 def fused(rankings: Sequence[tuple[Sequence[int], float]], constant: int) -> dict[int, float]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from llmos.memory._errors import MemoryDamaged, MemoryFromLater, RecallError
 
 APPLICATION = 0x4C4C4D4D  # "LLMM", in the file's header
+MAPPED = 1 << 30  # bytes of the file that are read without copying
 BUSY_S = 10.0  # how long one writer waits for another
 # What brings a file from each version to the next. An item's own fields are JSON, some of them columns.
 MIGRATIONS = (
@@ -20,7 +21,7 @@ MIGRATIONS = (
     CREATE TABLE items (
         n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, at REAL NOT NULL,
         project TEXT NOT NULL, run TEXT NOT NULL, lifecycle TEXT NOT NULL, forgotten TEXT NOT NULL,
-        rev INTEGER NOT NULL, text TEXT NOT NULL, terms TEXT NOT NULL, own TEXT NOT NULL,
+        rev INTEGER NOT NULL, text TEXT NOT NULL, terms TEXT NOT NULL, mark TEXT NOT NULL, own TEXT NOT NULL,
         status TEXT AS (json_extract(own, '$.status')), parent TEXT AS (json_extract(own, '$.parent')),
         skill TEXT AS (json_extract(own, '$.skill')), version TEXT AS (json_extract(own, '$.version')),
         agent TEXT AS (json_extract(own, '$.agent')), key TEXT AS (json_extract(own, '$.key')));
@@ -35,13 +36,15 @@ MIGRATIONS = (
     CREATE INDEX items_forgotten ON items (n) WHERE forgotten != '';
     CREATE INDEX items_lifecycle ON items (lifecycle, kind);
     CREATE VIRTUAL TABLE words USING fts5 (
-        terms, content='items', content_rowid='n', tokenize='unicode61');
+        terms, mark, content='items', content_rowid='n', tokenize='unicode61');
+    INSERT INTO words (words, rank) VALUES ('rank', 'bm25(1.0, 0.0)');
     CREATE VIRTUAL TABLE vocabulary USING fts5vocab ('words', 'row');
     CREATE TRIGGER items_put AFTER INSERT ON items BEGIN
-        INSERT INTO words (rowid, terms) VALUES (new.n, new.terms); END;
-    CREATE TRIGGER items_changed AFTER UPDATE OF terms ON items WHEN old.terms != new.terms BEGIN
-        INSERT INTO words (words, rowid, terms) VALUES ('delete', old.n, old.terms);
-        INSERT INTO words (rowid, terms) VALUES (new.n, new.terms); END;
+        INSERT INTO words (rowid, terms, mark) VALUES (new.n, new.terms, new.mark); END;
+    CREATE TRIGGER items_changed AFTER UPDATE OF terms, mark ON items
+        WHEN (old.terms, old.mark) != (new.terms, new.mark) BEGIN
+        INSERT INTO words (words, rowid, terms, mark) VALUES ('delete', old.n, old.terms, old.mark);
+        INSERT INTO words (rowid, terms, mark) VALUES (new.n, new.terms, new.mark); END;
     CREATE TRIGGER items_reworded AFTER UPDATE OF text ON items WHEN old.text != new.text BEGIN
         DELETE FROM coarse WHERE n = old.n; END;
     CREATE TABLE coarse (n INTEGER PRIMARY KEY, maker TEXT NOT NULL, coarse BLOB NOT NULL);
@@ -69,7 +72,7 @@ class Store:
         try:
             db.execute("PRAGMA journal_mode = wal")
             db.execute("PRAGMA synchronous = normal")
-            db.execute("PRAGMA foreign_keys = on")
+            db.execute(f"PRAGMA mmap_size = {MAPPED}")
             self._migrate(db)
         except BaseException:
             db.close()

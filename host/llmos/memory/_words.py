@@ -1,5 +1,6 @@
 """Text as memory reads it: its telling words, without accents and endings."""
 
+import hashlib
 import re
 import unicodedata
 
@@ -17,6 +18,11 @@ _LONGEST = 40  # letters of a word that are read
 def terms(text: str) -> list[str]:
     """Return the telling words of a text, in its order, each as it is searched."""
     return [_stem(word) for word in telling(text)]
+
+
+def mark(project: str) -> str:
+    """Return the word by which a project's memories are found; no text has it."""
+    return "project" + hashlib.sha256(project.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def telling(text: str) -> list[str]:
