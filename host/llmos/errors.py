@@ -51,7 +51,9 @@ LlmosError                  anything that LLMos refuses or cannot do
 │   ├── IllegalLink         a trace that may not hang where it should
 │   ├── MemoryDamaged       a memory file that is broken
 │   └── MemoryFromLater     a memory file of a later LLMos
+├── PromotionRefused        a promotion that is short of something          (llmos.evolution)
 ├── RecordError             a record of a run that cannot be read            (llmos.blackbox)
+├── ReleaseError            nothing to release from quarantine              (llmos.evolution)
 ├── ResourceMissing         a folder that ships with LLMos is not there      (llmos.resources)
 ├── SkillError              a skill that is not there, or a value it refuses (llmos.skills)
 ├── StateError              the state folder cannot be used                  (llmos.state)

@@ -79,7 +79,7 @@ def add(event: Event) -> Event:
     Raises:
         StateError: the state folder cannot be written.
     """
-    with held() as file:
+    with _held(ledger_path(), []) as file:
         torn = file.tell() > 0 and not ledger_path().read_bytes().endswith(b"\n")
         file.write(("\n" if torn else "") + event.model_dump_json() + "\n")
         file.flush()
@@ -88,20 +88,30 @@ def add(event: Event) -> Event:
 
 
 @contextmanager
-def held() -> Iterator[IO[str]]:
-    """Have the ledger to oneself, open at its end; whoever comes second waits.
+def turn() -> Iterator[bool]:
+    """Have promotions and taking back to oneself; whoever comes second waits, and gets True.
 
     Raises:
         StateError: the state folder cannot be written.
     """
-    path = ledger_path()
+    waited: list[bool] = []
+    with _held(ledger_path().with_name("turn.lock"), waited):
+        yield bool(waited)
+
+
+@contextmanager
+def _held(path: Path, waited: list[bool]) -> Iterator[IO[str]]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a", encoding="utf-8")
     except OSError as error:
         raise _unusable(error) from None
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waited.append(True)
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield file
 
 

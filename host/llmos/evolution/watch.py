@@ -117,7 +117,8 @@ def _judged(
     short = test._replace(odds=rules.probation_odds)
     alarmed = test.alarmed(found.uses) or (not proved and short.alarmed(found.uses[: rules.probation_uses]))
     if alarmed:
-        return _taken_back(volumes, kind, entry, tier, found, test)
+        with ledger.turn():
+            return _taken_back(volumes, kind, entry, tier, found, test)
     probation = not proved and found.count < rules.probation_uses
     return Verdict("probation" if probation else "watched", tier, found)
 
@@ -126,6 +127,8 @@ def _taken_back(
     volumes: Volumes, kind: str, entry: Entry, tier: Tier, found: Evidence, test: Watch
 ) -> Verdict:
     """Quarantine a version, then restore the one before it; a kill between them leaves it quarantined."""
+    if entry.version in quarantined():  # by another process, a moment ago
+        return Verdict("quarantined", tier, found)
     why = f"{found.good} of {found.count} uses went well, {test.good:.0%} are asked"
     event = Event(
         what="quarantined",
