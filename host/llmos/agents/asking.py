@@ -38,11 +38,12 @@ def as_data(text: str, most: int = 400) -> str:
 
 @dataclass(frozen=True)
 class Offered:
-    """A tool as it is offered: its name, what it does, and the schema of its arguments."""
+    """A tool as it is offered: what it does, the schema of its arguments, and some that are right."""
 
     name: str
     description: str
     schema: Mapping[str, Any]
+    examples: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass
@@ -107,7 +108,7 @@ class Asker:
             narrowed = bounded(wanted, self.chars, task if self.named else "")
             texts = sum(part.get("maxLength", 0) for part in narrowed["properties"].values())
             said = self._ask(
-                f"Tool {tool.name}: {tool.description}\nIts arguments are:",
+                f"Tool {tool.name}: {tool.description}{_shown(tool, narrowed)}\nIts arguments are:",
                 schema=narrowed,
                 max_tokens=CALL_TOKENS + texts,
             )
@@ -126,6 +127,12 @@ class Asker:
         answer = self.kernel(request)
         self.answers.append(replace(answer, probabilities=()))
         return answer.text
+
+
+def _shown(tool: Offered, schema: Mapping[str, Any]) -> str:
+    """Return the tool's examples, as far as the schema asks for their arguments."""
+    parts = ({key: one[key] for key in schema["properties"] if key in one} for one in tool.examples)
+    return "".join(f"\nFor example {json.dumps(part, separators=(',', ':'))}" for part in parts if part)
 
 
 def open_part(schema: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

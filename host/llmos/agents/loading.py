@@ -1,40 +1,79 @@
 """Which agents there are: of a project, of the user, of the team, and those that ship."""
 
-from llmos.agents.agent import Agent, agent_of
+import difflib
+from functools import lru_cache
+from pathlib import Path
+
+from llmos.agents.agent import Agent, AgentError, agent_of
 from llmos.errors import LlmosError
-from llmos.volumes import Entry, Volumes
+from llmos.text import plain
+from llmos.volumes import Entry, NoEntry, Tier, Volumes, read_document
+
+_KEPT = 512  # agents in memory
+_GUARDED = ("injection", "permissions")  # what an audit may not find in a file that is loaded
 
 
 def load_agents(volumes: Volumes, project: str = "") -> dict[str, Agent]:
-    """Return all agents that can be used, by name; each is read anew, so that a saved file counts at once.
+    """Return all agents that can be used, by name; a file that somebody has just saved counts at once.
 
-    A file that is wrong or refused is left out; `find_agent` says what is wrong with it.
+    A file that is wrong or refused is left out; `find_agent` says what is wrong with it. An agent of the same
+    name in another volume does not step in for it: nobody would notice.
     """
     found: dict[str, Agent] = {}
-    for entry in volumes.entries("agents", project):
+    for name, entry in agent_entries(volumes, project).items():
         try:
-            found[entry.name] = usable(entry)
+            found[name] = usable(entry)
         except LlmosError:
             continue
-    return dict(sorted(found.items()))
+    return found
 
 
 def find_agent(volumes: Volumes, name: str, project: str = "") -> Agent:
     """Return an agent by name.
 
     Raises:
-        NoEntry: there is none.
+        NoEntry: there is none, or all of them are quarantined.
         DocumentError: its file is wrong.
         AgentError: it is refused.
     """
-    return usable(volumes.find("agents", name, project))
+    entries = agent_entries(volumes, project)
+    if name not in entries:
+        near = difflib.get_close_matches(name, entries, 3) or list(entries)
+        raise NoEntry(
+            f"agent {plain(name)[:60]!r}: there is none, or it is quarantined; there is {', '.join(near)}"
+        )
+    return usable(entries[name])
+
+
+def agent_entries(volumes: Volumes, project: str = "") -> dict[str, Entry]:
+    """Return the file of each agent by its name; a quarantined version lets the next tier's step in."""
+    from llmos.evolution.ledger import quarantined
+
+    shut, found = quarantined(), dict[str, Entry]()
+    for entry in volumes.entries("agents", project, shadowed=True):
+        if entry.version not in shut:
+            found.setdefault(entry.name, entry)
+    return dict(sorted(found.items()))
 
 
 def usable(entry: Entry) -> Agent:
-    """Return the agent of an entry.
+    """Return the agent of a volume's file; one that a person or a model wrote is audited.
 
     Raises:
-        DocumentError: its file is wrong.
-        AgentError: its name is not the file's.
+        DocumentError: it is wrong.
+        AgentError: it gives orders to who reads it, or wants what it may not have.
     """
-    return agent_of(entry.document())
+    agent = _read(entry.file, entry.version)
+    if entry.tier is not Tier.SYSTEM and agent.document:
+        from llmos.evolution.audit import audit  # which needs the tools
+
+        for finding in audit(agent.document, entry.tier, "agent").blocking:
+            if finding.category in _GUARDED:
+                where = f"{entry.file}:{finding.line}" if finding.line else str(entry.file)
+                raise AgentError(f"{where}: {finding.text}: {finding.remedy}")
+    return agent
+
+
+@lru_cache(_KEPT)
+def _read(file: Path, version: str) -> Agent:
+    return agent_of(read_document(file))

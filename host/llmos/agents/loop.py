@@ -322,4 +322,5 @@ class _Loop:
             return OWN[name]
         if name not in self.toolbox.tools:  # it is called all the same, and refused with the reason
             return Offered(name, "", {})
-        return Offered(name, self.toolbox.description(name), self.toolbox.tools[name].schema)
+        tool = self.toolbox.tools[name]
+        return Offered(name, self.toolbox.description(name), tool.schema, tool.examples)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from llmos.agents import Agent, AgentRun, Call, Messages, Status, find_agent, load_agents, run_agent
+from llmos.agents.loading import agent_entries
 from llmos.agents.making import new_agent
 from llmos.agents.templates import as_text
 from llmos.agents.trying import try_agent
@@ -27,7 +28,6 @@ Example:
   llmos agent test hardware_control_agent
 """
 KERNEL = "Whose word counts in what its steps leave open: smollm2, gguf:PATH, openai:URL, rule."
-SHOWN = 60  # characters of a call's arguments or result
 project = click.option("--project", default="", help="Whose own agents come first.")
 
 
@@ -46,12 +46,12 @@ def listed(project: str, as_json: bool) -> None:
     """List the agents that can be used, and what is wrong with the others."""
     volumes = Volumes()
     agents = load_agents(volumes, project)
-    entries = {entry.name: entry for entry in volumes.entries("agents", project)}
+    entries = agent_entries(volumes, project)
     if as_json:
         click.echo(json.dumps([{**told(one), "tier": entries[name].tier} for name, one in agents.items()]))
         return
     width = max(map(len, entries), default=0)
-    for name, entry in sorted(entries.items()):
+    for name, entry in entries.items():
         about = (
             agents[name].description if name in agents else f"not usable: `llmos agent show {name}` says why"
         )
@@ -162,16 +162,21 @@ def watch() -> Callable[[Call], None]:
         count += 1
         given = " ".join(f"{key}={as_text(value)}" for key, value in call.arguments.items())
         said = as_text(call.result.data) if call.result.success else f"refused: {call.result.error}"
-        click.echo(f"{count:>3}  {call.tool} {short(given)}")
-        click.echo(f"     {short(said)}  [{call.by}, {call.seconds * 1000:.0f} ms]")
+        row = f"{count:>3}  {call.tool} {short(given, 30)}"
+        click.echo(f"{row:<52}  {short(bare(said), 56)}  [{call.by}, {call.seconds * 1000:.0f} ms]")
 
     return show
 
 
-def short(text: str) -> str:
+def short(text: str, most: int) -> str:
     """Return a text on one line, cut."""
     line = plain(text)
-    return line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def bare(text: str) -> str:
+    """Return JSON without its signs, for people."""
+    return text.translate(dict.fromkeys(map(ord, '{}"'), None))
 
 
 def closing(run: AgentRun) -> str:
