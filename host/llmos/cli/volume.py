@@ -140,19 +140,37 @@ def merge(tier: str, proposal: str, as_json: bool) -> None:
     click.echo(json.dumps({"commit": made}) if as_json else f"{tier}: merged by commit {made[:_DIGITS]}")
 
 
-@volume.command(epilog=example("promote square --to team", "promote wall_agent --kind agents --to system"))
+@volume.command(
+    epilog=example("promote square --to team", "promote wall_agent --kind agents --to system --yes")
+)
 @click.argument("name")
 @click.option("--to", type=click.Choice(["team", "system"]), required=True, help="The tier above.")
 @click.option("--kind", type=click.Choice(["skills", "agents"]), default="skills", show_default=True)
+@click.option("--reason", default="it proved itself", show_default=True, help="Why, for the history.")
+@click.option("--yes", is_flag=True, help="Your consent, which the system volume asks for.")
 @options.as_json
-def promote(name: str, to: str, kind: str, as_json: bool) -> None:
+def promote(name: str, to: str, kind: str, reason: str, yes: bool, as_json: bool) -> None:
     """Bring NAME one tier up, if it proved itself: its uses, its audit and its tests say so."""
     from llmos.evolution.promotion import promote as promoted
     from llmos.memory import Memory
 
     with Memory() as memory:
-        promotion = promoted(Volumes(), memory, kind, name, Tier(to))
-    click.echo(json.dumps(promotion._asdict(), default=str) if as_json else str(promotion))
+        done = promoted(Volumes(), memory, kind.removesuffix("s"), name, to, Change(person(), reason), yes)
+    click.echo(json.dumps(done.facts()) if as_json else "\n".join(map(plain, done.lines())))
+
+
+@volume.command(epilog=example('release square --reason "the arena was at fault"'))
+@click.argument("name")
+@click.option("--kind", type=click.Choice(["skills", "agents"]), default="skills", show_default=True)
+@click.option("--reason", required=True, help="Why, for the history.")
+@options.as_json
+def release(name: str, kind: str, reason: str, as_json: bool) -> None:
+    """Let a version of NAME be used again that was taken back because it got worse."""
+    from llmos.evolution.watch import release as released
+
+    event = released(kind.removesuffix("s"), name, person(), reason)
+    told = f"{event.kind} {event.name} {event.version} may be used again; its uses begin to count anew"
+    click.echo(event.model_dump_json() if as_json else told)
 
 
 @volume.command(epilog=example("audit square", "audit square --for team --json"))

@@ -76,6 +76,27 @@ class Promotion:
     commit: str
     waited: bool = False
 
+    def facts(self) -> dict[str, object]:
+        """Return the promotion for a JSON object."""
+        plainly = (
+            "kind",
+            "name",
+            "path",
+            "source",
+            "target",
+            "version",
+            "bound",
+            "seeds",
+            "commit",
+            "waited",
+        )
+        return {name: getattr(self, name) for name in plainly} | {
+            "good": self.evidence.good,
+            "uses": self.evidence.count,
+            "audit": {"total": self.audit.total, "scores": dict(self.audit.scores)},
+            "tests": {"passed": _passed(self.tests), "count": len(self.tests)},
+        }
+
     def lines(self) -> list[str]:
         """Return the promotion for people, line by line."""
         scores = ", ".join(f"{name} {score:.0f}" for name, score in self.audit.scores.items())
