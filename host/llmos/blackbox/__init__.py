@@ -38,7 +38,17 @@ last second of telemetry, and at worst the last line is torn. Where no line can 
 
 from ._box import Box
 from ._data import data
-from ._file import MALFORMED, NAME, Record, RecordError, content, find_record, malformed, read_record
+from ._file import (
+    MALFORMED,
+    NAME,
+    Record,
+    RecordError,
+    content,
+    find_record,
+    malformed,
+    read_record,
+    record_in,
+)
 from ._player import Differs, Player, RecordEnds
 from ._recorder import Recorder
 
@@ -57,4 +67,5 @@ __all__ = [
     "find_record",
     "malformed",
     "read_record",
+    "record_in",
 ]

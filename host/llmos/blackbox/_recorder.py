@@ -14,7 +14,7 @@ from llmos.blackbox._columns import NEVER, packed
 from llmos.blackbox._data import data
 from llmos.blackbox._file import VERSION, Writer, digest
 from llmos.blackbox._identity import model_files, our_files, version
-from llmos.blackbox._index import CLOSED, is_run, note
+from llmos.blackbox.index import CLOSED, is_run, note
 from llmos.errors import LlmosError
 from llmos.inference import Answer, Around, InferenceError, Kernel, Request, ask_all
 from llmos.link import Body, Done, Event, Telemetry

@@ -10,7 +10,7 @@ from typing import Any
 
 from llmos.blackbox._chain import Broken, breaks, is_chained, kind_of
 from llmos.blackbox._file import CHAINED, PACKED, Line, RecordError, content
-from llmos.blackbox._index import Index, is_run, read_index
+from llmos.blackbox.index import Index, is_run, read_index
 
 _ENDS = ("ending", "end")
 
@@ -97,6 +97,12 @@ def check(path: Path, index: Index | None = None) -> Checked:
         float(end.get("sim_s") or 0.0),
         str(end.get("outcome") or ""),
     )
+
+
+def warning(path: Path) -> str:
+    """Say in a line that a record is not as it was written; empty where nothing speaks for that."""
+    found = check(path)
+    return f"record {found.path}: {found.state}: {found.said}" if found.state in BAD else ""
 
 
 def _found(

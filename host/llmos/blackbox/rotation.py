@@ -16,8 +16,8 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from llmos.blackbox._file import NAME, PACKED, record_in
-from llmos.blackbox._index import CLOSED, note, read_index
 from llmos.blackbox.check import check, in_progress
+from llmos.blackbox.index import CLOSED, note, read_index
 from llmos.errors import LlmosError
 from llmos.kernel.prompt import Rules, read_rules
 from llmos.state import runs_folder

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from llmos.blackbox import find_record, read_record
+from llmos.blackbox.check import warning
 from llmos.blackbox.replay import Outcome, changes, replay
 from llmos.cli import options
 from llmos.text import plain
@@ -31,6 +32,8 @@ def replay_run(context: click.Context, run: str, ask: bool, as_json: bool) -> No
     model's answers come from its record; all else is computed anew. Exits 0 where every step is identical.
     """
     record = read_record(find_record(run))
+    if told_of_it := warning(record.path):
+        click.echo(f"llmos: replay: {told_of_it}", err=True)
     changed = changes(record)
     if not as_json:
         click.echo(f"replay of {plain(record.name)}")

@@ -5,6 +5,7 @@ import json
 import click
 
 from llmos.blackbox import MALFORMED, find_record, malformed, read_record
+from llmos.blackbox.check import warning
 from llmos.blackbox.told import run_text, step_text
 from llmos.blackbox.why import moment_data, moment_of, run_data
 from llmos.cli import options
@@ -29,6 +30,8 @@ def why(run: str, step: int | None, as_json: bool) -> None:
     decision, the way, the block with its proof, and what came back.
     """
     record = read_record(find_record(run))
+    if told := warning(record.path):
+        click.echo(f"llmos: why: {told}", err=True)
     try:
         if step is None:
             click.echo(json.dumps(run_data(record)) if as_json else run_text(record))
