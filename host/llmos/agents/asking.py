@@ -106,9 +106,10 @@ class Asker:
             filled = by_rule(wanted, task)
         else:
             narrowed = bounded(wanted, self.chars, task if self.named else "")
+            shown = "" if self.named else _shown(tool, narrowed)  # a small model would copy them
             texts = sum(part.get("maxLength", 0) for part in narrowed["properties"].values())
             said = self._ask(
-                f"Tool {tool.name}: {tool.description}{_shown(tool, narrowed)}\nIts arguments are:",
+                f"Tool {tool.name}: {tool.description}{shown}\nIts arguments are:",
                 schema=narrowed,
                 max_tokens=CALL_TOKENS + texts,
             )
