@@ -236,7 +236,7 @@ def hal_emergency_stop(session: Session, arguments: Nothing) -> dict[str, Any]:
     return pose(session.robot)
 
 
-@tool("robot", "stop")
+@tool("robot", "move")
 def hal_reset_emergency(session: Session, arguments: Nothing) -> dict[str, Any]:
     """Release the latched e-stop, where a person allows it."""
     if not session.may_reset:

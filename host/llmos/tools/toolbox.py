@@ -103,7 +103,7 @@ class Toolbox:
         one = self._found(name)
         checked = one.read(_mapping(name, arguments))
         self._equipped(one)
-        if one.effect != "stop":
+        if self.session.agent and one.effect != "stop":
             self._spend(one, self._registry[name])
         return one, checked
 
