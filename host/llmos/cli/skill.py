@@ -87,6 +87,7 @@ def show(name: str, project: str, as_json: bool) -> None:
 @click.option("--clear", is_flag=True, help="Release a latched e-stop first; see that the way is free.")
 @click.option("--seed", default=0, show_default=True, type=options.SEED, help="Of the sensors' noise.")
 @click.option("--kernel", default="smollm2", show_default=True, help="Who follows a guide.")
+@click.option("--camera", is_flag=True, help="Look where it goes, for a guide.")
 @project_option
 @options.as_json
 @click.pass_context
@@ -100,11 +101,12 @@ def run(
     volumes = Volumes()
     found = read_shelf(volumes, project).find(name)
     given = numbers(values) if found.kind == "physical" else " ".join(values)
-    if not given and found.kind == "guide":
+    if isinstance(given, dict):
+        found.fill(given)  # a value that does not fit is no use
+    elif not given:
         raise click.UsageError(f"{name} is a guide: say the task behind its name")
     with Memory() as memory, using(memory, volumes, found, given, project=project) as use:
         if isinstance(given, dict):
-            order.pop("kernel")
             facts, text = run_program(found, given, use, **order)
         else:
             facts, text = run_guide(found, given, use, memory, project, as_json, **order)
@@ -203,6 +205,16 @@ def tell(one: Checked) -> None:
     """Show a test's result."""
     said_faults = "; ".join(one.faults)
     click.echo(f"{one.check.name}: {said_faults or f'ok, {one.told}'}")
+
+
+@skill.command()
+@click.argument("name")
+@click.option("--reason", required=True, help="Why it may be used again.")
+def release(name: str, reason: str) -> None:
+    """Let a skill be used again that was taken back for getting worse."""
+    from llmos.evolution.watch import release as released
+
+    click.echo(f"{name}: released, version {released('skill', name, getpass.getuser(), reason).version}")
 
 
 @skill.command()

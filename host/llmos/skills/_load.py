@@ -1,5 +1,6 @@
 """Skills from the volumes: what a person saves is there with the next call."""
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,6 +13,7 @@ from llmos.volumes import Entry, Tier, Volumes, read_document
 from ._skill import Skill, SkillError, skill_of
 
 _KEPT = 512  # skills in memory
+_NEAR = 3  # names that are offered for one that is unknown
 _GUARDED = ("injection", "permissions")  # what an audit may not find in a file that is loaded
 
 
@@ -31,7 +33,7 @@ class Shelf:
         skills: by name, of each the one that counts.
         refused: files that are no skill or may not be one, by name. A skill of the same name in another
             volume does not step in for it: nobody would notice.
-        hidden: files that others of the same name come before.
+        hidden: files that others of the same name come before, and those in quarantine.
     """
 
     skills: Mapping[str, Skill]
@@ -88,11 +90,17 @@ def read_shelf(volumes: Volumes | None = None, project: str = "", kind: str = ""
         project: whose skills come before all others.
         kind: read only those of this kind.
     """
+    from llmos.evolution.watch import quarantined  # which needs the tools, which need the skills
+
     skills: dict[str, Skill] = {}
     refused: dict[str, Aside] = {}
     hidden: list[Aside] = []
     first: dict[str, Entry] = {}
+    held = quarantined()
     for entry in (volumes or Volumes()).entries("skills", project, shadowed=True):
+        if entry.version in held:
+            hidden.append(Aside(entry, f"quarantined: {held[entry.version].reason}"))
+            continue
         if entry.name in first:
             hidden.append(Aside(entry, f"{first[entry.name].file} comes before it"))
             continue
@@ -129,5 +137,6 @@ def _read(tier: Tier, file: Path, version: str) -> Skill:
 
 def _named(name: str, skills: Mapping[str, Skill]) -> Skill:
     if name not in skills:
-        raise SkillError(f"skill {name!r}: there is none of this name; name one of {', '.join(skills)}")
+        near = difflib.get_close_matches(name, skills, _NEAR) or list(skills)
+        raise SkillError(f"skill {name[:40]!r}: there is none of this name; name one of {', '.join(near)}")
     return skills[name]

@@ -80,7 +80,7 @@ It was wished: {wish}
 
 # Program
 
-Written by {author}, accepted by the verifier.
+{made}
 
 ```lasm
 {program}
@@ -130,7 +130,7 @@ def wished(name: str, wish: str, kernel: Inference, manifest: Manifest, *, autho
         arena=ARENA,
         code=f"    code: {code}\n" if trial.done.outcome == Outcome.FAILED else "",
         check=json.dumps(check).replace('"', ""),
-        author=author,
+        made=f"Made by {author}{f' from {draft.chosen}' if draft.chosen else ''}, accepted by the verifier.",
         program=draft.text.strip("\n"),
     )
 
