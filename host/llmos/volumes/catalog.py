@@ -32,63 +32,54 @@ class Catalog:
 
     def __init__(self, tier: Tier, root: Path, cache: Path) -> None:
         self.tier, self.root, self._cache = tier, root, cache
-        self._known: dict[str, tuple[_Signature, Entry]] | None = None
-        self._settled = False
+        self._known: dict[str, tuple[_Signature, Entry]] = {}
+        self._loaded = False
+        self._learned = False
 
     def listed(self, folder: str = "", below: bool = False) -> list[Entry]:
         """Return the files of a folder, in the order of their paths; with `below` those of its folders too.
 
         What is hidden, a link, or has a name that no path here may have, is left out.
         """
-        if self._known is None:
-            self._known = self._loaded()
+        if not self._loaded:
+            self._load()
         found: list[Entry] = []
-        fresh = self._scan(folder, below, found)
-        if fresh and self._settled:
+        self._scan(folder, below, found)
+        if self._learned:
             self._save()
         return sorted(found, key=lambda entry: entry.path)
 
-    def _scan(self, folder: str, below: bool, found: list[Entry]) -> bool:
-        """Append a folder's entries; return whether any had to be read."""
-        fresh, known = False, self._known if self._known is not None else {}
+    def _scan(self, folder: str, below: bool, found: list[Entry]) -> None:
         try:
             scan = os.scandir(self.root / folder if folder else self.root)
         except (FileNotFoundError, NotADirectoryError):
-            return False
+            return
         except OSError as error:
             raise VolumeError(f"{self.root / folder} cannot be listed: {error.strerror}") from None
+        prefix = f"{folder}/" if folder else ""
         with scan:
             for item in scan:
-                path = f"{folder}/{item.name}" if folder else item.name
                 if item.name.startswith("."):
                     continue
-                if item.name.endswith(".md"):
-                    entry = self._entry(item, path, known)
-                    fresh = fresh or entry is not known.get(path, (None, entry))[1] or path not in known
-                    if entry:
-                        found.append(entry)
-                elif below and item.is_dir(follow_symlinks=False):
-                    fresh = self._scan(path, below, found) or fresh
-        return fresh
+                path = prefix + item.name
+                if not item.name.endswith(".md"):
+                    if below and item.is_dir(follow_symlinks=False):
+                        self._scan(path, below, found)
+                elif entry := self._entry(item, path):
+                    found.append(entry)
 
-    def _entry(
-        self, item: os.DirEntry[str], path: str, known: dict[str, tuple[_Signature, Entry]]
-    ) -> Entry | None:
+    def _entry(self, item: os.DirEntry[str], path: str) -> Entry | None:
         try:
             seen = item.stat(follow_symlinks=False)
         except FileNotFoundError:  # gone since
             return None
         signature = (seen.st_mtime_ns, seen.st_ctime_ns, seen.st_size, seen.st_ino)
-        kept = known.get(path)
+        kept = self._known.get(path)
         if kept and kept[0] == signature:
             return kept[1]
-        if not stat.S_ISREG(seen.st_mode):
-            return None
-        return self._read(path, signature, known)
+        return self._read(path, signature) if stat.S_ISREG(seen.st_mode) else None
 
-    def _read(
-        self, path: str, signature: _Signature, known: dict[str, tuple[_Signature, Entry]]
-    ) -> Entry | None:
+    def _read(self, path: str, signature: _Signature) -> Entry | None:
         now_ns = time.time_ns()
         try:
             data = read_bytes(self.root, checked(path))
@@ -96,20 +87,16 @@ class Catalog:
             return None
         entry = described(self.tier, self.root, path, data, signature[0])
         if max(signature[:2]) + _SETTLED_NS < now_ns:
-            known[path] = (signature, entry)
-            self._settled = True
-        else:
-            known.pop(path, None)
+            self._known[path] = (signature, entry)
+            self._learned = True
         return entry
 
-    def _loaded(self) -> dict[str, tuple[_Signature, Entry]]:
-        try:
+    def _load(self) -> None:
+        self._loaded = True
+        with contextlib.suppress(OSError, UnicodeDecodeError):
             digest, _, data = self._cache.read_bytes().partition(b"\n")
-            if digest.decode() != f"{_FORMAT} {hashlib.sha256(data).hexdigest()}":
-                return {}
-        except (OSError, UnicodeDecodeError):
-            return {}
-        return {row[0]: (tuple(row[1]), self._made(row)) for row in json.loads(data)}
+            if digest.decode() == f"{_FORMAT} {hashlib.sha256(data).hexdigest()}":
+                self._known = {row[0]: (tuple(row[1]), self._made(row)) for row in json.loads(data)}
 
     def _made(self, row: list[Any]) -> Entry:
         path, signature, version, kind, description, problem = row
@@ -117,10 +104,10 @@ class Catalog:
 
     def _save(self) -> None:
         """Keep what is known; a cache that cannot be written is only slower."""
-        self._settled = False
+        self._learned = False
         rows = [
             (path, signature, entry.version, entry.type, entry.description, entry.problem)
-            for path, (signature, entry) in list((self._known or {}).items())
+            for path, (signature, entry) in list(self._known.items())
         ]
         data = json.dumps(rows, separators=(",", ":")).encode()
         head = f"{_FORMAT} {hashlib.sha256(data).hexdigest()}\n".encode()

@@ -1,10 +1,10 @@
 """Paths within a volume: checked by name, and opened component by component without following a link."""
 
+import contextlib
 import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from llmos.text import plain
@@ -72,7 +72,7 @@ def read_file(root: Path, path: str) -> Document:
         raise DocumentError(f"{file} cannot be read: {error.strerror}; name a markdown file") from None
 
 
-@contextmanager
+@contextlib.contextmanager
 def folder_of(root: Path, path: str, make: bool = False) -> Iterator[tuple[int, str]]:
     """Open the folder of a path, and give its file descriptor and the file's name.
 
@@ -87,7 +87,8 @@ def folder_of(root: Path, path: str, make: bool = False) -> Iterator[tuple[int, 
         for folder in folders:
             try:
                 if make:
-                    _make(folder, opened)
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(folder, dir_fd=opened)
                 below = os.open(folder, _FOLDER, dir_fd=opened)
             except OSError as error:
                 raise _refused(error, root, path) from None
@@ -96,14 +97,6 @@ def folder_of(root: Path, path: str, make: bool = False) -> Iterator[tuple[int, 
         yield opened, name
     finally:
         os.close(opened)
-
-
-def _make(folder: str, parent: int) -> None:
-    try:
-        os.mkdir(folder, dir_fd=parent)
-    except FileExistsError:
-        return
-    os.fsync(parent)
 
 
 def _refused(error: OSError, root: Path, path: str) -> OSError | VolumeError:

@@ -331,8 +331,7 @@ class Store:
             opened.flush()
             os.fsync(handle)
         with folder_of(self.root, file.relative_to(self.root).as_posix(), make=True) as (folder, name):
-            os.rename(temporary, name, dst_dir_fd=folder)
-            os.fsync(folder)
+            os.rename(temporary, name, dst_dir_fd=folder)  # the file system keeps the order of such steps
 
     def _working(self, path: str, most: int = -1) -> bytes | None:
         try:
