@@ -7,9 +7,11 @@ from .agent import Agent, AgentError, AgentTest, Step, agent_of, problems
 from .delegation import delegate
 from .loading import find_agent, load_agents
 from .loop import AgentRun, Call, Status, run_agent
-from .messages import Content, Message, MessageError, Messages, Priority
+from .messages import EVERYBODY, Content, Message, MessageError, Messages, Priority
+from .strategy import load_model_size
 
 __all__ = [
+    "EVERYBODY",
     "Agent",
     "AgentError",
     "AgentRun",
@@ -26,6 +28,7 @@ __all__ = [
     "delegate",
     "find_agent",
     "load_agents",
+    "load_model_size",
     "problems",
     "run_agent",
 ]

@@ -80,3 +80,25 @@ def validate_project_agents(session: Session, arguments: Project) -> dict[str, A
         except LlmosError as error:
             wrong.append(str(error))
     return {"project": project, "agents": [one.name for one in own], "valid": not wrong, "problems": wrong}
+
+
+class Chosen(Arguments):
+    """An agent."""
+
+    agent: Name
+
+
+@tool("agents", "read", {"agent": "reactive_robot_agent"})
+def execution_strategy(session: Session, arguments: Chosen) -> dict[str, Any]:
+    """Say how an agent is run by the model that is there, by `kernel/model_size.md`."""
+    from llmos.agents import find_agent, load_model_size
+
+    rules, agent = load_model_size(), find_agent(session.volumes, arguments.agent, session.project)
+    size = rules.parameters(session.kernel)
+    return {
+        "agent": agent.name,
+        "kernel": session.kernel.name,
+        "parameters": size,
+        "strategy": rules.strategy(agent, size),
+        "steps": len(agent.steps),
+    }

@@ -6,7 +6,7 @@ from typing import Any
 
 from llmos.tools.tool import Tool
 
-MODULES = ("hal", "arithmetic", "files", "recall", "planning", "staff", "abilities")
+MODULES = ("hal", "arithmetic", "files", "recall", "planning", "staff", "abilities", "mail", "breeding")
 
 
 @cache
