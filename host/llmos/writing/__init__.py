@@ -3,7 +3,7 @@
 Errors: `LlmosError` <- `WishError`.
 """
 
-from ._chooser import choose_program, likest, quantities
+from ._chooser import choose_program, likest, quantities, slotted
 from ._prompt import WishError, clean_wish, writer_prompt
 from ._ways import WAYS, make_program, usual_way
 from ._writer import Attempt, Draft, write_program
@@ -18,6 +18,7 @@ __all__ = [
     "likest",
     "make_program",
     "quantities",
+    "slotted",
     "usual_way",
     "write_program",
     "writer_prompt",

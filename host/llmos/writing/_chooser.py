@@ -204,6 +204,11 @@ def quantities(wish: str) -> list[tuple[Fraction, str]]:
     return found
 
 
+def slotted(wish: str) -> str:
+    """Return a wish with a slot for each number, named by its dimension: `drive {mm} ahead`, `{}` for none."""
+    return _QUANTITY.sub(lambda match: f"{{{_UNITS[match[2] or ''][0]}}}", wish.lower())
+
+
 # Which skills fit.
 
 
