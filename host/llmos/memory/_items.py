@@ -65,8 +65,7 @@ class Item:
 
     def own(self) -> dict[str, Any]:
         """Return the fields that only this class has."""
-        values = asdict(self)
-        return {one.name: values[one.name] for one in fields(self) if one.name not in Item.COLUMNS}
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in Item.COLUMNS}
 
     def shown(self) -> dict[str, Any]:
         """Return all of it for a person or a JSON object."""
@@ -88,6 +87,7 @@ class Trace(Item):
         skill, version: what was used, and in which version.
         parent, link, depth: the trace above, how it hangs there, and how deep.
         depends: what it needed of others.
+        consolidated_at: when it was, in seconds since 1970; 0 before.
         data: whatever else is to be known of it.
     """
 
@@ -106,6 +106,7 @@ class Trace(Item):
     link: str = ""
     depth: int = 0
     depends: tuple[Dependency, ...] = ()
+    consolidated_at: float = 0.0
     data: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -215,7 +216,7 @@ def class_of(kind: str) -> type[Item]:
 
 def packed(item: Item) -> str:
     """Return an item's own fields as JSON."""
-    return json.dumps(item.own(), ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(item.own(), default=vars, ensure_ascii=False, separators=(",", ":"))
 
 
 def unpacked(columns: Mapping[str, Any], own: str) -> Item:

@@ -32,7 +32,7 @@ class Matrix:
         self._size = 0
         self._n = np.zeros(0, np.int64)
         self._at = np.zeros(0)
-        self._marks = np.zeros((4, 0), np.int32)  # kind, project, lifecycle, forgotten
+        self._marks = np.zeros((4, 0), np.int32)  # kind, project, lifecycle, hidden
         self._coarse = np.zeros((0, COARSE), np.float32)
         self._centres: tuple[int, dict[str, Vectors]] = (0, {})
 
@@ -47,7 +47,8 @@ class Matrix:
         asked = self._embedder.of([question])
         if not self._size or not asked.any():
             return [], {}
-        scores = self._coarse[: self._size] @ coarse(asked)[0]
+        # Not by `@`: what BLAS does with several threads takes ten times as long where the cores are busy.
+        scores = np.einsum("ij,j->i", self._coarse[: self._size], coarse(asked)[0])
         scores[~self._mask(scope)] = -2.0
         looked = min(_LOOKED * wanted, self._size)
         best = np.argpartition(-scores, looked - 1)[:looked]
@@ -92,8 +93,8 @@ class Matrix:
         return found
 
     def _mask(self, scope: Scope) -> npt.NDArray[np.bool_]:
-        kinds, projects, lifecycles, forgotten = self._marks[:, : self._size]
-        mask: npt.NDArray[np.bool_] = forgotten == 0
+        kinds, projects, lifecycles, hidden = self._marks[:, : self._size]
+        mask: npt.NDArray[np.bool_] = hidden == 0
         mask &= np.isin(lifecycles, self._known("l", scope.lifecycles))
         if scope.projects is not None:
             mask &= np.isin(projects, self._known("p", scope.projects))
@@ -118,8 +119,10 @@ class Matrix:
             if newest == self._rev:
                 return
             rows = db.execute(
-                "SELECT i.n, i.at, i.kind, i.project, i.lifecycle, i.forgotten, c.coarse FROM items i "
-                "LEFT JOIN coarse c ON c.n = i.n AND c.maker = ? WHERE i.rev > ? AND i.rev <= ? ORDER BY i.n",
+                "SELECT i.n, i.at, i.kind, i.project, i.lifecycle, "
+                "i.forgotten != '' OR i.status IS 'running', c.coarse "
+                "FROM items i LEFT JOIN coarse c ON c.n = i.n AND c.maker = ? "
+                "WHERE i.rev > ? AND i.rev <= ? ORDER BY i.n",
                 (self._embedder.maker, self._rev, newest),
             ).fetchall()
         self._take(rows)
@@ -140,7 +143,7 @@ class Matrix:
         self._at[places] = [row[1] for row in rows]
         for mark, letter in enumerate("kpl"):
             self._marks[mark, places] = [self._code(letter + row[2 + mark]) for row in rows]
-        self._marks[3, places] = [row[5] != "" for row in rows]
+        self._marks[3, places] = [row[5] for row in rows]
         blank = bytes(2 * COARSE)
         self._coarse[places] = _floats(b"".join(row[6] or blank for row in rows), COARSE)
 
@@ -154,6 +157,7 @@ class Matrix:
 
     def _embed(self, numbers: Sequence[int]) -> None:
         """Make the vectors of memories, and keep them where the file can be written."""
+        made: dict[int, Vectors] = {}
         with contextlib.suppress(RecallError), self._store.writing() as db:
             made = self._made(db, numbers)
             maker = self._embedder.maker
@@ -163,7 +167,9 @@ class Matrix:
             ]
             db.executemany("INSERT OR REPLACE INTO fine (n, fine) VALUES (?, ?)", whole)
             db.executemany("INSERT OR REPLACE INTO coarse (n, maker, coarse) VALUES (?, ?, ?)", first)
-        self._coarse[np.searchsorted(self._n[: self._size], numbers)] = coarse(np.array(list(made.values())))
+        if made:
+            places = np.searchsorted(self._n[: self._size], numbers)
+            self._coarse[places] = coarse(np.array(list(made.values())))
 
     def _made(self, db: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Vectors]:
         marks = ",".join(map(str, numbers))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmos.memory import _links
 from llmos.memory._errors import RecallError
@@ -30,6 +30,10 @@ from llmos.memory._table import Table
 from llmos.memory.rules import Linking, Query, Schema, load_linking, load_query
 from llmos.resources import state_dir
 
+if TYPE_CHECKING:
+    from llmos.memory._consolidate import Consolidated
+    from llmos.volumes import Volumes
+
 SHORTEST = 4  # letters of an id that a person may shorten it to
 
 
@@ -50,7 +54,7 @@ class Memory:
         self.path = path or state_dir() / "memory.sqlite"
         self.clock = clock
         self.store = Store(self.path)
-        self._table = Table(self.store)
+        self.table = Table(self.store)
         self._search = Search(self.store)
 
     def __enter__(self) -> "Memory":
@@ -68,7 +72,7 @@ class Memory:
     @cached_property
     def schema(self) -> Schema:
         """What memory holds."""
-        return self._table.schema
+        return self.table.schema
 
     @cached_property
     def linking(self) -> Linking:
@@ -122,11 +126,11 @@ class Memory:
         )  # fmt: skip
         with self.store.writing():
             if parent is not None:
-                trace = _links.below(self._table, self.linking, trace, self._table.trace(parent), link)
+                trace = _links.below(self.table, self.linking, trace, self.table.trace(parent), link)
             for one in trace.depends:
-                self._table.trace(one.trace)
+                self.table.trace(one.trace)
             self._require("trace", trace)
-            self._table.put(trace)
+            self.table.put(trace)
         return trace
 
     def end(
@@ -138,8 +142,17 @@ class Memory:
         tools: Sequence[str] = (),
         files: Sequence[str] = (),
         data: Mapping[str, Any] | None = None,
+        duration_ms: float | None = None,
     ) -> Trace:
         """End a trace, and return it as it is now; what still runs below it ends as trace_linking.md says.
+
+        Args:
+            trace: a running one.
+            status: success, failure, partial or cancelled, as memory_schema.md lists them.
+            outcome: what came of it.
+            tools, files: those used, and those made.
+            data: whatever else is to be known of it.
+            duration_ms: how long it took, where that is not the time since it began.
 
         Raises:
             RecallError: the trace is unknown or has ended, the status is none, or something is too long.
@@ -147,16 +160,18 @@ class Memory:
         if status not in self.schema.statuses:
             raise RecallError(f"a trace cannot end as {status!r}: {', '.join(self.schema.statuses)}")
         with self.store.writing():
-            was = self._table.trace(trace)
+            was = self.table.trace(trace)
             if was.status != RUNNING:
                 raise RecallError(f"trace {was.id} has ended already, as {was.status}")
+            lasted_ms = 1000 * max(self.clock() - was.at, 0.0)
             ended = replace(
-                was, status=status, outcome=outcome, tools=tuple(tools), files=tuple(files),
-                data=dict(data or {}), duration_ms=round(1000 * max(self.clock() - was.at, 0.0), 3),
+                was, status=status, outcome=outcome,
+                tools=tuple(tools), files=tuple(files),
+                data=dict(data or {}), duration_ms=round(lasted_ms if duration_ms is None else duration_ms, 3),
             )  # fmt: skip
-            self._table.change(ended)
+            self.table.change(ended)
             if self.linking.running_children != RUNNING:
-                for child in self._table.children(was.id):
+                for child in self.table.children(was.id):
                     if child.status == RUNNING and child.link == "hierarchical":
                         self.end(child, self.linking.running_children, f"its {was.kind} {was.id} ended")
         return ended
@@ -178,7 +193,7 @@ class Memory:
 
     def _settle(self, trace: Trace, status: str, outcome: str) -> None:
         with self.store.writing():
-            if self._table.trace(trace).status == RUNNING:
+            if self.table.trace(trace).status == RUNNING:
                 self.end(trace, status, outcome)
 
     def link(self, trace: Trace | str, parent: Trace | str, link: str) -> Trace:
@@ -189,10 +204,10 @@ class Memory:
         """
         with self.store.writing():
             hung = _links.hung(
-                self._table, self.linking, self._table.trace(trace), self._table.trace(parent), link
+                self.table, self.linking, self.table.trace(trace), self.table.trace(parent), link
             )
             for one in hung:
-                self._table.change(one)
+                self.table.change(one)
         return hung[0]
 
     def traces(
@@ -221,7 +236,7 @@ class Memory:
         tests = ["kind NOT IN ('experience', 'fact')", *(f"{name} = :{name}" for name in named)]
         tests += ["at >= :since"] if since is not None else []
         tests += [] if forgotten else ["forgotten = ''"]
-        found = self._table.items(
+        found = self.table.items(
             f"{' AND '.join(tests)} ORDER BY at DESC, n DESC LIMIT :limit",
             {**named, "since": since, "limit": limit},
         )
@@ -235,14 +250,14 @@ class Memory:
     def children(self, trace: Trace | str) -> list[Trace]:
         """Return the traces that hang right below one, the oldest first."""
         with self.store.reading():
-            return self._table.children(self._table.trace(trace).id)
+            return self.table.children(self.table.trace(trace).id)
 
     def siblings(self, trace: Trace | str) -> list[str]:
         """Return the ids of the other traces below the same parent."""
         with self.store.reading():
-            own = self._table.trace(trace)
+            own = self.table.trace(trace)
             return (
-                [one.id for one in self._table.children(own.parent) if one.id != own.id] if own.parent else []
+                [one.id for one in self.table.children(own.parent) if one.id != own.id] if own.parent else []
             )
 
     def experience(
@@ -267,7 +282,7 @@ class Memory:
             RecallError: a field is missing or too long, or the trace is unknown.
         """
         with self.store.writing():
-            of = None if trace is None else self._table.trace(trace)
+            of = None if trace is None else self.table.trace(trace)
             experience = Experience(
                 id=_name("e"), at=self.clock(), project=project or (of.project if of else ""),
                 run=run or (of.run if of else ""), primary_goal=primary_goal, final_outcome=final_outcome,
@@ -276,7 +291,7 @@ class Memory:
                 measures=dict(measures or {}),
             )  # fmt: skip
             self._require("experience", experience, {"source": experience.source})
-            self._table.put(experience)
+            self.table.put(experience)
         return experience
 
     def learn(
@@ -319,15 +334,15 @@ class Memory:
         with self.store.writing():
             self._require("fact", made, {"source": said_by})
             older = (
-                self._table.items("kind = 'fact' AND key = :key AND project = :project", vars(made))
+                self.table.items("kind = 'fact' AND key = :key AND project = :project", vars(made))
                 if key
                 else []
             )
             if older:
                 made = replace(made, id=older[0].id, forgotten=older[0].forgotten)
-                self._table.change(made)
+                self.table.change(made)
             else:
-                self._table.put(made)
+                self.table.put(made)
         return made
 
     def find(self, name: str) -> Item:
@@ -336,9 +351,9 @@ class Memory:
         Raises:
             RecallError: there is none, or several begin so.
         """
-        found = self._table.items("id = :id", {"id": name})
+        found = self.table.items("id = :id", {"id": name})
         if not found and len(name) >= SHORTEST:
-            found = self._table.items(
+            found = self.table.items(
                 "id >= :id AND id < :end LIMIT 6", {"id": name, "end": name + "\U0010ffff"}
             )
         if len(found) == 1:
@@ -361,7 +376,7 @@ class Memory:
             item = self.find(name)
             if item.forgotten:
                 raise RecallError(f"{item.id} is forgotten already, because: {item.forgotten}")
-            self._table.change(replace(item, forgotten=reason.strip()[: self.schema.text_chars]))
+            self.table.change(replace(item, forgotten=reason.strip()[: self.schema.text_chars]))
             return self.find(item.id)
 
     def restore(self, name: str) -> Item:
@@ -374,7 +389,7 @@ class Memory:
             item = self.find(name)
             if not item.forgotten:
                 raise RecallError(f"{item.id} is not forgotten; there is nothing to restore")
-            self._table.change(replace(item, forgotten=""))
+            self.table.change(replace(item, forgotten=""))
             return self.find(item.id)
 
     def search(
@@ -414,17 +429,52 @@ class Memory:
         wish = Wish(question, tuple(kinds), scope, project, since, until, limit, least, archived)
         return self._search.find(wish, self.query)
 
+    @property
+    def by_meaning(self) -> bool:
+        """Whether memories are found by meaning, too, and not by their words only."""
+        return self._search.matrix is not None
+
     def forgotten(self, limit: int = 100) -> list[Item]:
         """Return what a person has forgotten, the newest first."""
-        return self._table.items("forgotten != '' ORDER BY n DESC LIMIT :limit", {"limit": limit})
+        return self.table.items("forgotten != '' ORDER BY n DESC LIMIT :limit", {"limit": limit})
 
     def newest(self, limit: int = 10, project: str | None = None) -> list[Item]:
         """Return the newest memories."""
         test = "" if project is None else "AND project = :project"
-        return self._table.items(
+        return self.table.items(
             f"forgotten = '' {test} ORDER BY at DESC, n DESC LIMIT :limit",
             {"limit": limit, "project": project},
         )
+
+    def consolidate(
+        self, project: str | None = None, *, force: bool = False, volumes: "Volumes | None" = None
+    ) -> "list[Consolidated]":
+        """Make facts of what was seen again and again, once enough traces wait; let traces age.
+
+        The facts of a project stand in `memory/learnings.md` of the user volume, too, or of its folder there.
+
+        Args:
+            project: whose memory; None: everyone's.
+            force: do not wait for as many traces as memory_schema.md says.
+            volumes: where the files go; None: the usual place.
+
+        Raises:
+            RecallError: the file cannot be used.
+            VolumeError: the facts are kept, and their markdown cannot be written.
+        """
+        from llmos.memory._consolidate import consolidate
+        from llmos.volumes import Volumes
+
+        with self.store.reading() as db:
+            rows = db.execute("SELECT DISTINCT project FROM items ORDER BY project").fetchall()
+        projects = [name for (name,) in rows] if project is None else [project]
+        return [consolidate(self, name, force, volumes or Volumes()) for name in projects]
+
+    def due(self, project: str = "") -> int:
+        """Return how many ended traces of a project wait for consolidation."""
+        from llmos.memory._consolidate import due
+
+        return len(due(self, project))
 
     def short_term(self, run: str) -> ShortTerm:
         """Return a fresh short-term memory for one run; used as a context manager, it ends with the block."""

@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Scope:
-    """Which memories may answer; forgotten ones never do.
+    """Which memories may answer; forgotten ones never do, and traces not before they have ended.
 
     Args:
         lifecycles: of these.
@@ -24,7 +24,7 @@ class Scope:
 
     def sql(self) -> tuple[str, dict[str, Any]]:
         """Return the condition on items, and its values."""
-        tests, values = ["forgotten = ''"], dict[str, Any]()
+        tests, values = ["forgotten = ''", "status IS NOT 'running'"], dict[str, Any]()
 
         def one_of(column: str, some: Sequence[str]) -> None:
             names = {f"{column}{index}": value for index, value in enumerate(some)}

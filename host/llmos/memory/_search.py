@@ -83,15 +83,18 @@ class Search:
         asked = list(dict.fromkeys(terms(question)))[: rules.query_words]
         if not asked:
             return []
-        scope = self._scope(wish, question, rules)
-        have, count, share = self._count(asked, scope)
-        weights = {word: math.log(1 + count / max(have[word], 0.5)) for word in asked}  # Spärck Jones, 1972
-        match = expression({word: share * have[word] for word in asked}, share * count, rules)
-        by_words = self._by_words(*match, scope, rules)
-        by_meaning, cosines = self._by_meaning(" ".join(question.split()), scope, by_words, rules)
-        rankings = [(by_words, rules.words), (by_meaning, rules.meaning)]
-        scores = fused([one for one in rankings if one[1] and (one[0] or self.matrix)], rules.rank)
-        return self._answers(scores, weights, cosines, wish, rules)
+        with self._store.reading():  # so that other threads wait
+            scope = self._scope(wish, question, rules)
+            have, count, share = self._count(asked, scope)
+            weights = {
+                word: math.log(1 + count / max(have[word], 0.5)) for word in asked
+            }  # Spärck Jones, 1972
+            match = expression({word: share * have[word] for word in asked}, share * count, rules)
+            by_words = self._by_words(*match, scope, rules)
+            by_meaning, cosines = self._by_meaning(" ".join(question.split()), scope, by_words, rules)
+            rankings = [(by_words, rules.words), (by_meaning, rules.meaning)]
+            scores = fused([one for one in rankings if one[1] and (one[0] or self.matrix)], rules.rank)
+            return self._answers(scores, weights, cosines, wish, rules)
 
     def _scope(self, wish: Wish, question: str, rules: Query) -> Scope:
         if wish.scope not in SCOPES:
@@ -106,7 +109,7 @@ class Search:
         return Scope(lifecycles, wish.kinds, projects, wish.since, wish.until)
 
     def _count(self, words: Sequence[str], scope: Scope) -> tuple[dict[str, int], int, float]:
-        """Return how many memories have each word, how many there are, and the share of the scope's projects."""
+        """Return how many memories have each word, how many there are, and the scope's share."""
         marks = [mark(project) for project in scope.projects or ()]
         with self._store.reading() as db:
             (count,) = db.execute("SELECT coalesce(max(n), 0) FROM items").fetchone()

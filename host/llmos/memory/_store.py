@@ -25,7 +25,7 @@ MIGRATIONS = (
         status TEXT AS (json_extract(own, '$.status')), parent TEXT AS (json_extract(own, '$.parent')),
         skill TEXT AS (json_extract(own, '$.skill')), version TEXT AS (json_extract(own, '$.version')),
         agent TEXT AS (json_extract(own, '$.agent')), key TEXT AS (json_extract(own, '$.key')));
-    CREATE INDEX items_rev ON items (rev, at, kind, project, lifecycle, forgotten);
+    CREATE INDEX items_rev ON items (rev, at, kind, project, lifecycle, forgotten, status);
     CREATE INDEX items_age ON items (at);
     CREATE INDEX items_project ON items (project, kind, at);
     CREATE INDEX items_run ON items (run) WHERE run != '';
