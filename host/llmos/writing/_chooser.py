@@ -205,7 +205,7 @@ def quantities(wish: str) -> list[tuple[Fraction, str]]:
 
 
 def slotted(wish: str) -> str:
-    """Return a wish with a slot for each number, named by its dimension: `drive {mm} ahead`, `{}` for none."""
+    """Return a wish with a slot for each number, named by its dimension: `{mm}`, `{}` where it has none."""
     return _QUANTITY.sub(lambda match: f"{{{_UNITS[match[2] or ''][0]}}}", wish.lower())
 
 
