@@ -41,6 +41,7 @@ class Step(BaseModel):
         when: the step is skipped unless this holds: `last.front_cm < 30`, `last_error`, `not found`.
         may_fail: go on to the next step where the tool fails; `last_error` then says why.
         times: how often it is gone through.
+        each: the list that it is gone through for, `plan.steps`; then `{item}` is one of it.
         steps: a group, in place of a tool.
     """
 
@@ -52,6 +53,7 @@ class Step(BaseModel):
     when: Annotated[str, Field(max_length=100)] = ""
     may_fail: bool = False
     times: Annotated[int, Field(ge=1, le=50)] = 1
+    each: Annotated[str, Field(max_length=100)] = ""
     steps: tuple["Step", ...] = ()
 
     @field_validator("tool", mode="before")

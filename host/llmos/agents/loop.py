@@ -14,7 +14,7 @@ from llmos.agents.agent import FINISH, Agent, AgentError, Step, Strategy
 from llmos.agents.asking import Asker, Offered, as_data
 from llmos.agents.context import Context, ContextError
 from llmos.agents.strategy import ModelSize, load_model_size
-from llmos.agents.templates import as_text, filled, holds
+from llmos.agents.templates import as_text, filled, holds, look_up
 from llmos.inference import InferenceError
 from llmos.kernel.prompt import system_prompt
 from llmos.tools import Result, Session, Toolbox, fitting
@@ -234,7 +234,10 @@ class _Loop:
 
     def _unrolled(self, steps: tuple[Step, ...]) -> Iterator[Step]:
         for step in steps:
-            for _ in range(step.times):
+            items = look_up(step.each, self.facts) if step.each else [None]
+            for item in [item for item in items or () for _ in range(step.times)]:
+                if step.each:
+                    self.facts["item"] = item
                 if not holds(step.when, self.facts):
                     continue
                 if step.steps:

@@ -34,6 +34,7 @@ def query_memory(session: Session, arguments: Question) -> dict[str, Any]:
             "id": one.item.id,
             "kind": one.item.kind,
             "text": one.item.text,
+            "line": f"- {one.item.text} ({one.item.kind}, {one.source}, {one.item.when})",
             "source": one.source,
             "when": one.item.when,
             "score": round(one.score, 3),
