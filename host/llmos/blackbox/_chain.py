@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 DIGITS = 8  # of a tag; an accident passes unseen once in 4·10⁹
 _END = re.compile(rb',"#":"([0-9a-f]{%d})"\}' % DIGITS)
-_KIND = re.compile(rb'\{"kind":"(\w+)"')
+_KIND = re.compile(rb'\{"kind": ?"(\w+)"')
 
 
 class Broken(NamedTuple):
