@@ -1,18 +1,16 @@
 """The audit's checks: each a function of one file, named as its findings are, in its category's table."""
 
-import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from llmbytecode import Certificate, Chan, Limits, Op, Program, Refusal, verify
-from llmbytecode.program import decode
-from llmbytecode.verify import refused_by
+from llmbytecode import Certificate, Chan, Program, Refusal
 from llmos.errors import LlmosError
 from llmos.evolution.findings import Category, Finding, Severity
 from llmos.evolution.orders import orders
+from llmos.evolution.programs import Corners, guards, moves, steps
 from llmos.kernel.config import load_config
 from llmos.manifest import Manifest, load_manifest
 from llmos.text import plain
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from llmos.skills import Skill, Test
 
 LONG_BYTES = 32_000  # of a file that a model reads whole
-FEW_PARAMETERS = 3  # up to which every corner of the ranges is verified
 FEW_RUNS = 2  # of a skill's own tests
 SHORT, LONG_LINE = 20, 2000  # characters of a description, and of a line
 MM_S = 1000
@@ -120,40 +117,6 @@ class Subject:
 Found = tuple[Severity, int, str, str]  # severity, line, text, remedy
 
 
-class Corners:
-    """Verifies a skill's program at its defaults and at the ends of its parameters' ranges.
-
-    All corners of few parameters. Of more, each end by itself, and the corner that has of each parameter the
-    end that costs more: the dearest, as cost grows or falls with each one whatever the others are.
-    """
-
-    def __init__(self, skill: "Skill", limits: Limits) -> None:
-        self.skill, self.limits = skill, limits
-        self.results: dict[tuple[tuple[str, int], ...], tuple[Program, Certificate | Refusal]] = {}
-
-    def all(self) -> None:
-        """Try them all."""
-        self.cost({})
-        ends = [({one.key: one.lo}, {one.key: one.hi}) for one in self.skill.parameters]
-        if len(ends) <= FEW_PARAMETERS:
-            for chosen in itertools.product(*ends):
-                self.cost({key: value for end in chosen for key, value in end.items()})
-            return
-        dearest: dict[str, int] = {}
-        for low, high in ends:
-            dearest |= high if self.cost(high) > self.cost(low) else low
-        self.cost(dearest)
-
-    def cost(self, values: Mapping[str, int]) -> tuple[int, ...]:
-        """Return what the program costs with these values; one that is refused costs more than any other."""
-        key = tuple(values.items())
-        if key not in self.results:
-            program = self.skill.program(values)
-            self.results[key] = program, refused_by(program, self.limits) or verify(program, self.limits)
-        result = self.results[key][1]
-        return (1 << 30,) if isinstance(result, Refusal) else result[:5]
-
-
 # Structure
 
 
@@ -220,7 +183,7 @@ def guarded(subject: Subject) -> Iterator[Found]:
     """Before each forward move a guard on `front` is armed."""
     for told, _, result in subject.programs:
         if isinstance(result, Certificate) and not result.guarded:
-            line = _moves(subject.programs[0][1])[0][0]
+            line = moves(subject.programs[0][1])[0][0]
             yield (
                 "error",
                 line,
@@ -234,12 +197,10 @@ def reach(subject: Subject) -> Iterator[Found]:
     """Its guards trip early enough to come to stand before what they see."""
     limits = subject.manifest.limits
     for told, program, _ in subject.programs:
-        moves, guards = _moves(program), _guards(program)
-        if moves and guards:
-            speed, (line, least) = (
-                max(moves, key=lambda move: move[1])[1],
-                min(guards, key=lambda one: one[1]),
-            )
+        driven, armed = moves(program), guards(program)
+        if driven and armed:
+            speed = max(speed for _, speed in driven)
+            line, least = min(armed, key=lambda guard: guard[1])
             need = limits.radius_mm + speed**2 // (2 * limits.accel) + speed * limits.stale_ms // MM_S
             if least < need:
                 yield (
@@ -255,10 +216,10 @@ def backwards(subject: Subject) -> Iterator[Found]:
     """What drives backwards watches the rear."""
     for _, program, _ in subject.programs[:1]:
         lines = [
-            program.line(at) for at, name, values in _steps(program) if name == "MOVE" and values["i"] < 0
+            program.line(at) for at, name, values in steps(program) if name == "MOVE" and values["i"] < 0
         ]
         if lines and not any(
-            name == "GUARD" and values["a"] >> 4 == Chan.REAR for _, name, values in _steps(program)
+            name == "GUARD" and values["a"] >> 4 == Chan.REAR for _, name, values in steps(program)
         ):
             yield (
                 "warning",
@@ -301,35 +262,6 @@ def watching(subject: Subject) -> Iterator[Found]:
 
 MOVING = ("hal_drive", "hal_rotate", "hal_move_")
 SEEING = {"hal_get_distance", "hal_vision_scan", "hal_capture_frame", "pursue_goal"}
-
-
-def _steps(program: Program) -> Iterator[tuple[int, str, dict[str, int]]]:
-    for at, word in enumerate(program.words):
-        step = decode(word)
-        if step:
-            yield at, step[0].name, step[1]
-
-
-def _moves(program: Program) -> list[tuple[int, int]]:
-    """Return the line and the speed, mm/s, of each forward move."""
-    found = []
-    for at, name, values in _steps(program):
-        if name == "MOVE" and values["i"] > 0:
-            found.append((program.line(at), values["a"]))
-        elif name == "MOVER":
-            found.append((program.line(at), values["c"]))
-        elif name == "DRIVE":
-            found.append((program.line(at), values["b"]))
-    return found
-
-
-def _guards(program: Program) -> list[tuple[int, int]]:
-    """Return the line and the threshold, mm, of each guard on what is near ahead."""
-    return [
-        (program.line(at), values["i"])
-        for at, name, values in _steps(program)
-        if name == Op.GUARD.name and values["a"] >> 4 == Chan.FRONT and not values["a"] >> 2 & 1
-    ]
 
 
 # Permissions
@@ -442,7 +374,7 @@ def tested(subject: Subject) -> Iterator[Found]:
 
 def obstacles(subject: Subject) -> Iterator[Found]:
     """What drives forward is tested where something stands."""
-    drives = any(_moves(program) for _, program, _ in subject.programs[:1])
+    drives = any(moves(program) for _, program, _ in subject.programs[:1])
     if drives and subject.tests and all(test.arena == "empty" for test in subject.tests):
         text = "it drives forward, and is tested on an empty floor only"
         yield "note", subject.line("tests"), text, "add a test with an obstacle, such as arena wall"

@@ -238,13 +238,12 @@ def _guide(pattern: Pattern) -> Document:
     tools = list(dict.fromkeys(step["tool"] for step in steps))
     told = " then ".join(step.removeprefix("skill:").replace("_", " ") for step in pattern.steps)
     name = _name(word for word in pattern.goal.split() if not word.startswith("{"))
+    why = f"Went well {pattern.good} of {pattern.occurrences} times for {pattern.goal!r}: {told}."
     front = {
         "name": name,
         "type": "guide",
         "category": "learned",
-        "description": f"Went well {pattern.good} of {pattern.occurrences} times for {pattern.goal!r}: {told}."[
-            :LONG
-        ],
+        "description": why[:LONG],
         "keywords": _words(pattern),
         "version": "1",
         "origin": "evolved",
