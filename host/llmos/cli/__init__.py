@@ -17,6 +17,7 @@ COMMANDS = {
     "write": ("write", "write", "Have a model write a program, and verify it."),
     "volume": ("volume", "volume", "Look after the markdown of system, team and user."),
     "skill": ("skill", "skill", "List, run, test and make skills."),
+    "memory": ("memory", "memory", "Search what was done, seen and said, and see where it is from."),
     "mcp": ("mcp", "mcp", "Serve the tools to programs that speak the Model Context Protocol."),
     "board": ("board", "board", "Start a virtual robot behind a serial port, for any tool."),
     "flash": ("flash", "flash", "Bring a board to the newest firmware, from bare on."),

@@ -163,11 +163,12 @@ class Memory:
             was = self.table.trace(trace)
             if was.status != RUNNING:
                 raise RecallError(f"trace {was.id} has ended already, as {was.status}")
-            lasted_ms = 1000 * max(self.clock() - was.at, 0.0)
+            if duration_ms is None:
+                duration_ms = 1000 * max(self.clock() - was.at, 0.0)
             ended = replace(
                 was, status=status, outcome=outcome,
                 tools=tuple(tools), files=tuple(files),
-                data=dict(data or {}), duration_ms=round(lasted_ms if duration_ms is None else duration_ms, 3),
+                data=dict(data or {}), duration_ms=round(duration_ms, 3),
             )  # fmt: skip
             self.table.change(ended)
             if self.linking.running_children != RUNNING:

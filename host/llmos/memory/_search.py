@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 SCOPES = ("project", "global", "similar")
 LIFECYCLES = ("active", "consolidated", "archived")
-_READ = 32  # ranked memories that are looked at together
 _LETTERS = 64  # of a word of a question, on average, that are read
 
 
@@ -30,12 +29,14 @@ class Found:
         score: how well it answers, by both rankings, from 0 to 1.
         words: the share of the question's words that it has, the rare ones counting most.
         meaning: the cosine of the two texts' vectors; 0 where there are no vectors.
+        times: how many memories say the same, of those that were ranked; the newest of them answers for all.
     """
 
     item: Item
     score: float
     words: float
     meaning: float
+    times: int = 1
 
     @property
     def source(self) -> str:
@@ -160,24 +161,26 @@ class Search:
         least_meaning = rules.least_meaning if wish.least is None else wish.least
         limit = rules.limit if wish.limit is None else wish.limit
         order = sorted(scores, key=lambda n: (-scores[n], -n))
-        chosen: dict[int, tuple[float, float]] = {}
-        for begin in range(0, len(order), _READ):
-            own = self._terms(order[begin : begin + _READ])
-            for n in own:
-                share = sum(weight for word, weight in weights.items() if word in own[n]) / total
-                meaning = cosines.get(n, 0.0)
-                if share >= least_words or meaning >= least_meaning:
-                    chosen[n] = (round(share, 4), round(meaning, 4))
-            if len(chosen) >= limit:
-                break
-        items = self._items(list(chosen)[:limit])
-        return [Found(items[n], round(scores[n], 4), *chosen[n]) for n in list(chosen)[:limit]]
+        said: dict[str, list[int]] = {}
+        shares: dict[int, tuple[float, float]] = {}
+        for n, own in self._terms(order):
+            words = own.split()
+            share = sum(weight for word, weight in weights.items() if word in words) / total
+            meaning = cosines.get(n, 0.0)
+            if share >= least_words or meaning >= least_meaning:
+                said.setdefault(own, []).append(n)
+                shares[n] = (round(share, 4), round(meaning, 4))
+        best = list(said.values())[:limit]
+        items = self._items([same[0] for same in best])
+        return [
+            Found(items[same[0]], round(scores[same[0]], 4), *shares[same[0]], len(same)) for same in best
+        ]
 
-    def _terms(self, rows: Sequence[int]) -> dict[int, set[str]]:
+    def _terms(self, rows: Sequence[int]) -> list[tuple[int, str]]:
         with self._store.reading() as db:
             marks = ",".join(map(str, rows))
             got = dict(db.execute(f"SELECT n, terms FROM items WHERE n IN ({marks})").fetchall())  # noqa: S608
-        return {n: set(got[n].split()) for n in rows if n in got}
+        return [(n, got[n]) for n in rows if n in got]
 
     def _items(self, rows: Sequence[int]) -> dict[int, Item]:
         names, marks = ", ".join(Item.COLUMNS), ",".join(map(str, rows))
