@@ -1,0 +1,181 @@
+"""Breeding: a small genetic algorithm over variants of a skill, whose fitness is what they did when run."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from random import Random
+
+from llmos.evolution.failures import counted
+from llmos.evolution.fitness import Fitness, Measurer, fitness
+from llmos.evolution.lenses import Lenses, Reflection
+from llmos.evolution.rules import Evolution
+from llmos.evolution.variants import Refusals, Variant, blocks_of, by_weight, crossed, mutated
+from llmos.skills import Case, Skill, Tried
+
+_SIEVE = 3  # one case in so many is run first; who is worse there than its parent runs no more
+
+
+@dataclass(frozen=True)
+class Rated:
+    """A variant, what came of its cases, and how fit that makes it."""
+
+    variant: Variant
+    generation: int
+    tried: tuple[Tried, ...]
+    whole: bool = True  # it ran all cases; else it was given up before
+
+    @property
+    def fitness(self) -> Fitness:
+        """What its runs show."""
+        return fitness(self.tried)
+
+    @property
+    def rank(self) -> tuple[bool, Fitness]:
+        """The better the greater; who was given up comes after all others."""
+        return self.whole, self.fitness
+
+
+@dataclass
+class Bred:
+    """What came of breeding.
+
+    Args:
+        first: the original.
+        rated: every variant that ran, in their order, the original first.
+        refusals: variants that were refused before they ran, counted by reason.
+        generations: how many there were.
+    """
+
+    first: Rated
+    rated: list[Rated] = field(default_factory=list)
+    refusals: Refusals = field(default_factory=Refusals)
+    generations: int = 0
+
+    @property
+    def best(self) -> Rated:
+        """The fittest, the first of equals."""
+        return max(self.rated, key=lambda one: one.rank)
+
+    def better(self, most: int) -> list[Rated]:
+        """Return the fittest variants that beat the original and pass the audit, at most so many."""
+        found = sorted(self.rated, key=lambda one: one.rank, reverse=True)
+        beat = (one for one in found if one.whole and one.fitness > self.first.fitness)
+        return list(islice((one for one in beat if not blocks_of(one.variant.skill)), most))
+
+
+@dataclass
+class Breeder:
+    """Breeds variants of one skill.
+
+    Args:
+        measurer: runs them.
+        rules: sizes and rates.
+        lenses: what is tried more often.
+        random: of every draw; a seed makes the whole repeatable.
+        reflection: a model that chooses some of the mutations.
+        watch: called with each variant when it has run.
+    """
+
+    measurer: Measurer
+    rules: Evolution
+    lenses: Lenses
+    random: Random
+    reflection: Reflection | None = None
+    watch: Callable[[Rated], None] | None = None
+
+    def breed(self, skill: Skill, some: Sequence[Case]) -> Bred:
+        """Breed until the best is good enough, or the generations are over."""
+        first = Rated(Variant(skill), 0, tuple(self.measurer.measure([Variant(skill)], some)[0]))
+        bred = Bred(first, [first])
+        if self.watch:
+            self.watch(first)
+        alive = [first]
+        for generation in range(1, self.rules.generations + 1):
+            if bred.best.fitness.success >= self.rules.stop:
+                break
+            bred.generations = generation
+            wanted = self.rules.population - (min(self.rules.elite, len(alive)) if generation > 1 else 1)
+            children = self._children(alive, wanted, bred)
+            rated = self._rated(children, generation, some, {one.variant.id: one for one in bred.rated})
+            bred.rated += rated
+            elite = sorted(alive, key=lambda one: one.rank, reverse=True)[: max(1, self.rules.elite)]
+            alive = [*elite, *rated]
+        return bred
+
+    def _children(self, alive: Sequence[Rated], wanted: int, bred: Bred) -> list[Variant]:
+        """Return new variants; a program that has run already does not run again."""
+        known = {one.variant.id for one in bred.rated}
+        children: list[Variant] = []
+        for _ in range(4 * wanted):
+            if len(children) >= wanted:
+                break
+            child = self._child(alive, bred.refusals)
+            if child is not None and child.id not in known:
+                known.add(child.id)
+                children.append(child)
+        return children
+
+    def _child(self, alive: Sequence[Rated], refusals: Refusals) -> Variant | None:
+        parent = self._winner(alive)
+        child = None
+        if len(alive) > 1 and self.random.random() < self.lenses.crossover:
+            child = crossed(parent.variant, self._winner(alive).variant, self.random, refusals)
+        if child is None:
+            child = self._mutated(parent.variant, parent.tried, refusals)
+        while child is not None and self.random.random() < self.rules.mutation:
+            more = self._mutated(child, parent.tried, refusals)
+            if more is None:
+                break
+            child = replace(more, parents=child.parents, operator=f"{child.operator}, {more.operator}")
+        return child
+
+    def _winner(self, alive: Sequence[Rated]) -> Rated:
+        """Return the fittest of a few that are drawn."""
+        drawn = [self.random.choice(alive) for _ in range(self.rules.tournament)]
+        return max(drawn, key=lambda one: one.rank)
+
+    def _mutated(self, parent: Variant, tried: Sequence[Tried], refusals: Refusals) -> Variant | None:
+        """Change one thing: the lens is drawn, and what went wrong weighs, too."""
+        lens = self.lenses.drawn(self.random)
+        weights = self.lenses.weights(lens, counted(tried))
+        pick, by = by_weight(weights), "chance"
+        if self.reflection and self.random.random() < self.lenses.reflection:
+            faults = Counter(fault for one in tried for fault in (*one.faults, one.refused) if fault)
+            pick = self.reflection.picker(weights, self.lenses.lenses[lens].perspective, faults)
+            by = self.reflection.kernel.name
+        return mutated(parent, self.random, pick, refusals, lens, by)
+
+    def _rated(
+        self, children: Sequence[Variant], generation: int, some: Sequence[Case], parents: dict[str, Rated]
+    ) -> list[Rated]:
+        """Run children: on a few cases first, then on all who were no worse there than their parent."""
+        few = list(range(0, len(some), _SIEVE))
+        sieved = self.measurer.measure(children, [some[place] for place in few])
+        going = [
+            not _hopeless(fitness(tried), self._bar(child, few, parents))
+            for child, tried in zip(children, sieved, strict=True)
+        ]
+        whole = iter(
+            self.measurer.measure([c for c, goes in zip(children, going, strict=True) if goes], some)
+        )
+        rated = []
+        for child, tried, goes in zip(children, sieved, going, strict=True):
+            rated.append(Rated(child, generation, tuple(next(whole) if goes else tried), goes))
+            if self.watch:
+                self.watch(rated[-1])
+        return rated
+
+    def _bar(self, child: Variant, few: Sequence[int], parents: dict[str, Rated]) -> Fitness:
+        """Return what a child must reach on the first cases: what its worst known parent did there."""
+        bars = [
+            fitness([parents[name].tried[place] for place in few])
+            for name in child.parents
+            if name in parents and parents[name].whole
+        ]
+        return min(bars, default=Fitness(0.0, near=float("-inf")))
+
+
+def _hopeless(found: Fitness, bar: Fitness) -> bool:
+    """Whether a child does so much worse than its parent that running it on is waste."""
+    return found.success < bar.success or (found.success == bar.success and found.near < 1.25 * bar.near)
