@@ -18,6 +18,7 @@ BENCHMARKS = {
     "wire": ("bench_wire", "Bytes on the wire for a square drive"),
     "astar": ("bench_astar", "A*, one query, median over seeded maps"),
     "inference": ("bench_inference", "One decision by SmolLM2"),
+    "volumes": ("bench_volumes", "Volumes: commits against git's program, listings against reading"),
     "drive": ("bench_drive", "The whole system"),
 }
 

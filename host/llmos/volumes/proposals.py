@@ -41,8 +41,10 @@ def proposals(store: Store) -> dict[str, Commit]:
     found = {}
     for name in sorted(repo.branches.local):
         commit = _commit(repo, name)
-        if _HEADS + name != store.branch(repo) and commit is not None and head is not None:
-            base = repo.merge_base(head, commit.id)
+        if _HEADS + name == store.branch(repo) or commit is None or head is None:
+            continue
+        base = repo.merge_base(head, commit.id)
+        if base != commit.id:  # else it is merged
             found[name] = told(commit, repo[base].peel(pygit2.Tree) if base else None)
     return found
 
@@ -64,6 +66,9 @@ def merge(store: Store, name: str, change: Change, judge: Judge) -> str:
             if theirs is None or _HEADS + name == store.branch(repo):
                 raise NoEntry(f"no proposal is called {plain(name)[:_LONGEST]!r}: there are {_listed(store)}")
             base = repo.merge_base(head, theirs.id)
+            if base == theirs.id:  # it was merged, and a kill left the branch
+                store.advance(repo, _HEADS + name, theirs.id, None)
+                return str(head)
             tree = repo[base].peel(pygit2.Tree) if base else None
             try:
                 files = merged(tree, repo[head].peel(pygit2.Tree), theirs.tree, f"the proposal {name}")
