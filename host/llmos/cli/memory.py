@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from llmos.cli import options
+from llmos.cli import flags
 from llmos.memory import Found, Item, Memory, Trace
 from llmos.text import plain
 
@@ -22,7 +22,7 @@ UNITS_S = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 SHOWN = 160  # characters of a memory in a list
 
 
-class Since(click.ParamType):
+class Since(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
     """A date, 2026-11-21, or how long ago: 90m, 12h, 7d, 2w."""
 
     name = "when"
@@ -56,7 +56,7 @@ def memory() -> None:
 @click.option("--since", type=Since(), help="Not older than a date, or than 90m, 12h, 7d, 2w.")
 @click.option("--limit", type=click.IntRange(1, 1000), help="So many at most [default: query_memory.md].")
 @click.option("--archived", is_flag=True, help="Search the archive, too.")
-@options.as_json
+@flags.as_json
 def search(question: str, scope: str | None, as_json: bool, **more: Any) -> None:
     """Find what answers QUESTION, any sentence; the best first."""
     scope = scope or ("project" if more["project"] else "global")
@@ -78,7 +78,7 @@ def search(question: str, scope: str | None, as_json: bool, **more: Any) -> None
 @click.option("--forgotten", is_flag=True, help="List what was forgotten.")
 @click.option("--project", help="Whose memory.")
 @click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 1000), help="Lines of a list.")
-@options.as_json
+@flags.as_json
 def show(name: str | None, forgotten: bool, project: str | None, limit: int, as_json: bool) -> None:
     """Show the memory NAME, or the beginning of a name, whole; without one, the newest."""
     with Memory() as opened:
@@ -119,7 +119,7 @@ def restore(name: str) -> None:
 @memory.command()
 @click.option("--project", help="Whose memory [default: everyone's].")
 @click.option("--force", is_flag=True, help="Do not wait for as many traces as memory_schema.md says.")
-@options.as_json
+@flags.as_json
 def consolidate(project: str | None, force: bool, as_json: bool) -> None:
     """Make facts of what was seen again and again, and write them to the user volume."""
     with Memory() as opened:
@@ -141,7 +141,7 @@ def consolidate(project: str | None, force: bool, as_json: bool) -> None:
 
 
 @memory.command()
-@options.as_json
+@flags.as_json
 def stats(as_json: bool) -> None:
     """Say how much there is, and how it is searched."""
     from llmos.memory.stats import stats as counted
@@ -161,9 +161,8 @@ def line(item: Item) -> str:
 
 def answer(found: Found) -> dict[str, Any]:
     """Return a found memory for JSON."""
-    return {
-        "score": found.score, "words": found.words, "meaning": found.meaning, "times": found.times, **found.item.shown()
-    }  # fmt: skip
+    own = {"score": found.score, "words": found.words, "meaning": found.meaning, "times": found.times}
+    return {**own, **found.item.shown()}
 
 
 def told(values: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from llmos.brains.budget import USUAL_BUDGET
+from llmos.cli.flags import as_json as as_json
 from llmos.sim.faults import FaultError, parse_faults
 from llmos.writing import WAYS
 
@@ -46,7 +47,6 @@ deadline = click.option(
     help="Seconds for one decision; then the rule decides.",
 )
 shuffle = click.option("--shuffle", is_flag=True, help="Offer the candidates in random order.")
-as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 
 
 def budget(command: Callable[..., Any]) -> Callable[..., Any]:
