@@ -95,7 +95,7 @@ def planned(runs: Sequence[Kept], rules: Rotation) -> list[Act]:
 
 
 def _most_days(run: Kept, rules: Rotation) -> float:
-    return max(rules.failure_days, rules.keep_days) if run.failed else rules.keep_days
+    return rules.failure_days if run.failed else rules.keep_days
 
 
 def _aged(run: Kept, rules: Rotation) -> Act:

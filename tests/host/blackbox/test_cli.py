@@ -1,6 +1,8 @@
 """`llmos why` and `llmos replay`: what a user sees of a record."""
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,8 @@ from typing import Any
 import pytest
 
 from llmos.__main__ import main
-from llmos.blackbox import NAME, Record
+from llmos.blackbox import NAME, Record, Recorder
+from llmos.report import Order
 
 Edit = Callable[[str, Callable[[dict[str, Any]], object]], Record]
 
@@ -174,3 +177,96 @@ def test_a_killed_run_is_explained_to_its_end(drive: Record, tmp_path: Path, llm
     assert "  2 (cut off before the step was done)" in out
     assert "the record ends here" in out
     assert "no answer: the run was cut off" in llmos("why", tmp_path, 2)[1]
+
+
+def test_a_changed_record_is_explained_with_a_warning(drive: Record, tmp_path: Path, llmos: Llmos) -> None:
+    """On the error's stream, so that what is printed stays what it is; of a whole one, none."""
+    raw = drive.path.read_bytes()
+    at = raw.index(b'"path_mm":') + 10
+    (tmp_path / NAME).write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
+    line = raw[:at].count(b"\n") + 1
+    for command in ("why", "replay"):
+        _, out, err = llmos(command, tmp_path)
+        told = f"llmos: {command}: record {tmp_path / NAME}: changed: line {line} (done): changed, or"
+        assert err.startswith(told)
+        assert "changed, or" not in out
+        assert llmos(command, drive.path)[2] == ""
+
+
+def test_records_are_listed_checked_and_kept(drive: Record, state_folder: Path, llmos: Llmos) -> None:
+    """With bytes for each minute; a changed one is named, and makes the exit code 1."""
+    for name in ("20260101-000000-a", "20260102-000000-b"):
+        (state_folder / "runs" / name).mkdir(parents=True)
+        (state_folder / "runs" / name / NAME).write_bytes(drive.path.read_bytes())
+    code, out, _ = llmos("blackbox", "ls")
+    rows = out.splitlines()
+    assert code == 0
+    assert rows[0].startswith("20260101-000000-a failed ")
+    assert rows[-1].startswith("2 runs: ")
+    assert "kB/min" in rows[0]
+    assert json.loads(llmos("blackbox", "ls", "--json")[1])[1]["bytes_per_minute"] > 1000
+    assert "is kept for good" in llmos("blackbox", "keep", "20260101")[1]
+    assert llmos("blackbox", "ls")[1].splitlines()[0].endswith("kept")
+    assert (state_folder / "runs" / "20260101-000000-a" / "keep").exists()
+    assert "may leave" in llmos("blackbox", "keep", "20260101", "--off")[1]
+    assert llmos("blackbox", "check")[:2] == (
+        0,
+        "".join(f"{name}: whole ({size(drive)})\n" for name in ("20260101-000000-a", "20260102-000000-b")),
+    )
+    path = state_folder / "runs" / "20260102-000000-b" / NAME
+    path.write_bytes(path.read_bytes().replace(b'"kind":"think"', b'"kind":"thank"', 1))
+    code, out, _ = llmos("blackbox", "check", "last")
+    assert (code, out.startswith("20260102-000000-b: changed: line ")) == (1, True)
+    assert json.loads(llmos("blackbox", "check", "--json")[1])["records"][1]["state"] == "changed"
+
+
+def size(record: Record) -> str:
+    """A record's size as a check tells it."""
+    raw = record.path.read_bytes()
+    ending = record.one("ending")
+    assert ending is not None
+    each = len(raw) / ending["sim_s"] * 60 / 1000
+    return f"{len(raw.splitlines())} lines, {len(raw) / 1000:.1f} kB, {each:.1f} kB a minute"
+
+
+def test_a_run_that_is_gone_is_missed(state_folder: Path, llmos: Llmos) -> None:
+    """Unless a rule has removed it."""
+    folders = [made(state_folder / "runs" / f"2026010{number}-000000-a") for number in range(3)]
+    for folder in folders:
+        with Recorder(Order("go", record=folder / NAME)):
+            pass
+    os.utime(folders[0] / NAME, (0, 0))
+    assert "1 runs were changed" in llmos("blackbox", "prune")[1]
+    assert llmos("blackbox", "check")[0] == 0
+    shutil.rmtree(folders[1])
+    code, out, _ = llmos("blackbox", "check")
+    assert (code, out.splitlines()[1:]) == (1, ["20260101-000000-a: gone, and no rule removed it"])
+
+
+def made(folder: Path) -> Path:
+    """Make a folder and those above it."""
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_pruning_says_first_what_it_would_do(drive: Record, state_folder: Path, llmos: Llmos) -> None:
+    """And then does it."""
+    for name, when in (("20250101-000000-a", 1.7e9), ("20260102-000000-b", 1.8e9)):
+        path = made(state_folder / "runs" / name) / NAME
+        path.write_bytes(drive.path.read_bytes())
+        os.utime(path, (when, when))
+    told = llmos("blackbox", "prune", "--dry-run")[1].splitlines()
+    assert told[0].startswith("remove 20250101-000000-a: it failed and is older than 365 days")
+    assert told[-1] == "1 runs would be changed"
+    assert len(list((state_folder / "runs").glob("2*"))) == 2
+    assert llmos("blackbox", "prune")[1].splitlines()[-1] == "1 runs were changed"
+    assert [run.name for run in (state_folder / "runs").glob("2*")] == ["20260102-000000-b"]
+
+
+def test_an_export_says_what_it_wrote(drive: Record, tmp_path: Path, llmos: Llmos) -> None:
+    """Each file with its size."""
+    code, out, _ = llmos("blackbox", "export", drive.path, "--to", "csv", "-o", tmp_path / "run.csv")
+    assert (code, [line.split(":")[0] for line in out.splitlines()]) == (
+        0,
+        [str(tmp_path / "run.csv"), str(tmp_path / "run-telemetry.csv")],
+    )
