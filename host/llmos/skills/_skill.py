@@ -301,4 +301,5 @@ def _verify(skill: Skill, values: Mapping[str, int], manifest: Manifest) -> None
     except AssemblyError as error:
         raise SkillError(str(error)) from None
     except Refusal as error:
-        raise SkillError(f"{skill.document.path}:{error.line}: {error}") from None
+        line = error.line or _span(skill.document)[0]  # the whole program's fault
+        raise SkillError(f"{skill.document.path}:{line}: {error}") from None

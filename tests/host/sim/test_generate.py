@@ -47,6 +47,17 @@ def test_every_arena_is_fair(name: str) -> None:
     assert math.dist((arena.start.x, arena.start.y), (arena.goal.x, arena.goal.y)) > 0.45
 
 
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(st.builds("{}:{}".format, st.sampled_from(list(generate.SMALL)), st.integers(0, 10**17)))
+def test_every_small_arena_can_be_solved(name: str) -> None:
+    """The robot looks along the way that it shall go, and has room to turn on the spot."""
+    arena = load_arena(name)
+    assert arena.goal is not None
+    assert abs(arena.start.heading_deg) < 10
+    assert min(clearance(arena, place.x, place.y) for place in (arena.start, arena.goal)) >= 0.2
+    assert solvable(arena, 0.19) is None
+
+
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(NAMES)
 def test_no_wall_has_an_end_that_a_ray_along_it_would_miss(name: str) -> None:
