@@ -31,6 +31,10 @@ _SCALARS = (  # YAML 1.2.2, section 10.3.2
 )
 
 
+_TAGS = {_TAG + kind for kind in ("map", "seq", "str", "null", "bool", "int", "float")}
+_BREAKS = re.compile("[\r\x85\u2028\u2029]")
+
+
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # C where it was built
     """A safe loader that knows the core schema's scalars only."""
 
@@ -192,7 +196,7 @@ def parse(source: str, path: Path) -> Document:
     if end is None:
         raise DocumentError(f"{path}:1: the front matter has no end: put a line {FENCE} behind it")
     reader = _Reader(path)
-    values = reader.read("\n".join(rows[1:end]))
+    values = reader.read("".join(f"{row}\n" for row in rows[1:end]))
     body = "\n".join(rows[end + 1 :])
     return Document(path, source, values, reader.lines, body, end + _FIRST)
 
@@ -208,6 +212,9 @@ class _Reader:
 
     def read(self, head: str) -> dict[str, Any]:
         """Return the mapping that a text is."""
+        if odd := _BREAKS.search(head):  # YAML would count a line there, and no editor does
+            line = head.count("\n", 0, odd.start()) + _FIRST
+            raise DocumentError(f"{self.path}:{line}: a line separator that is no line feed: remove it")
         try:
             self._loader = _Loader(head)
             node = self._loader.get_single_node()
@@ -229,7 +236,7 @@ class _Reader:
         if id(node) in self._seen:
             raise self._error(node, "an alias stands here: write the value out")
         self._seen.add(id(node))
-        if not node.tag.startswith(_TAG):
+        if node.tag not in _TAGS:
             raise self._error(node, f"the tag {plain(node.tag)[:_SHOWN]} means nothing here: leave it out")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, key)
@@ -238,7 +245,13 @@ class _Reader:
             return [
                 self._value(self._marked(item, f"{key}.{index}"), f"{key}.{index}") for index, item in items
             ]
-        return self._loader.construct_object(node)
+        try:
+            return self._loader.construct_object(node)
+        except (
+            ValueError,
+            KeyError,
+        ):  # a tag that its value does not fit, or a number of thousands of digits
+            raise self._error(node, f"{plain(node.value)[:_SHOWN]} is no value of its kind") from None
 
     def _mapping(self, node: Any, key: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
