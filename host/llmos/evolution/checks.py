@@ -120,12 +120,15 @@ Found = tuple[Severity, int, str, str]  # severity, line, text, remedy
 # Structure
 
 
+PLACE = re.compile(r"(\d+):(?:\d+:)? ")  # line and column, as errors begin
+
+
 def readable(subject: Subject) -> Iterator[Found]:
     """It is the skill or agent that its front matter says it is."""
     if isinstance(subject.read, LlmosError):
         told = str(subject.read).removeprefix(f"{subject.document.path}:")
-        number, _, rest = told.partition(":")
-        line, text = (int(number), rest.strip()) if number.isdecimal() else (0, told)
+        where = PLACE.match(told)
+        line, text = (int(where[1]), told[where.end() :]) if where else (0, told)
         yield "critical", line, plain(text), "correct it"
     elif subject.kind == "text" and not subject.document.text:
         yield "warning", 0, "there is no text", "write what it says, or remove the file"
@@ -181,15 +184,10 @@ def bounds(subject: Subject) -> Iterator[Found]:
 
 def guarded(subject: Subject) -> Iterator[Found]:
     """Before each forward move a guard on `front` is armed."""
-    for told, _, result in subject.programs:
+    for told, program, result in subject.programs:
         if isinstance(result, Certificate) and not result.guarded:
-            line = moves(subject.programs[0][1])[0][0]
-            yield (
-                "error",
-                line,
-                f"with {told} it drives forward without a guard",
-                "put `GUARD g0, front < 18cm` before the move",
-            )
+            line, text = moves(program)[0][0], f"with {told} it drives forward without a guard"
+            yield "error", line, text, "put `GUARD g0, front < 18cm` before the move"
             return
 
 
@@ -215,18 +213,12 @@ def reach(subject: Subject) -> Iterator[Found]:
 def backwards(subject: Subject) -> Iterator[Found]:
     """What drives backwards watches the rear."""
     for _, program, _ in subject.programs[:1]:
-        lines = [
-            program.line(at) for at, name, values in steps(program) if name == "MOVE" and values["i"] < 0
-        ]
-        if lines and not any(
-            name == "GUARD" and values["a"] >> 4 == Chan.REAR for _, name, values in steps(program)
-        ):
-            yield (
-                "warning",
-                lines[0],
-                "it drives back without a guard",
-                "put `GUARD g1, rear < 18cm` before the move",
-            )
+        words = list(steps(program))
+        back = [program.line(at) for at, name, values in words if name == "MOVE" and values["i"] < 0]
+        rear = any(name == "GUARD" and values["a"] >> 4 == Chan.REAR for _, name, values in words)
+        if back and not rear:
+            text = "it drives back without a guard"
+            yield "warning", back[0], text, "put `GUARD g1, rear < 18cm` before the move"
 
 
 def tethered(subject: Subject) -> Iterator[Found]:
