@@ -37,7 +37,17 @@ def filled(value: Any, facts: Facts) -> Any:
     whole = _HOLE.fullmatch(value)
     if whole:
         return _known(whole[1], facts)
-    return _HOLE.sub(lambda hole: as_text(_known(hole[1], facts)), value)
+    return _HOLE.sub(lambda hole: _shown(hole, facts), value)
+
+
+def _shown(hole: re.Match[str], facts: Facts) -> str:
+    """Return what stands in a hole's place: a list of texts is lines where it has a line for itself."""
+    text = as_text(_known(hole[1], facts))
+    alone = not hole.string[: hole.start()].rpartition("\n")[2] and hole.string[hole.end() :][:1] in (
+        "",
+        "\n",
+    )
+    return text if alone or not isinstance(look_up(hole[1], facts), list) else text.replace("\n", ", ")
 
 
 def holds(condition: str, facts: Facts) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from llmos.tools.session import Session
-from llmos.tools.tool import Arguments, tool
+from llmos.tools.tool import Arguments, Nothing, tool
 
 
 class Question(Arguments):
@@ -56,3 +56,16 @@ def remember(session: Session, arguments: Lesson) -> dict[str, Any]:
         traces=[session.trace] if session.trace else [],
     )
     return {"id": fact.id}
+
+
+@tool("memory", "write")
+def consolidate_memory(session: Session, arguments: Nothing) -> dict[str, Any]:
+    """Make facts of what was seen again and again, once enough ended traces wait."""
+    done = session.memory.consolidate(session.project, volumes=session.volumes)
+    return {
+        "traces": sum(one.traces for one in done),
+        "archived": sum(one.archived for one in done),
+        "facts": [fact.statement for one in done for fact in one.facts],
+        "files": [one.file for one in done if one.file],
+        "waiting": session.memory.due(session.project),
+    }

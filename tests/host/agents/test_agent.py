@@ -98,6 +98,7 @@ FILLED: list[tuple[Any, Any]] = [
     ("front {last.cm.front} cm, {task}", "front 30.5 cm, go"),
     ("{last.rows.*.step}", ["left", "right"]),
     ("first:\n{last.rows.*.step}", "first:\nleft\nright"),
+    ("it is {last.names} and more", "it is a, b and more"),
     ({"a": ["{last.names}", 1]}, {"a": [["a", "b"], 1]}),
     ("{ not a hole } {A}", "{ not a hole } {A}"),
 ]

@@ -1,0 +1,70 @@
+"""The agents that ship: each loads, is sound, and passes the tests in its own file with its own tools."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from llmos.agents import Agent, AgentTest, load_agents, problems
+from llmos.agents.agent import FINISH
+from llmos.agents.trying import try_agent
+from llmos.evolution.audit import audit
+from llmos.inference import Kernel
+from llmos.tools import all_tools, load_registry
+from llmos.volumes import Volumes
+
+UPSTREAM = (
+    "system_agent", "planning_agent", "project_agent_planner", "execution_strategy_agent",
+    "pattern_matcher_agent", "memory_analysis_agent", "memory_consolidation_agent", "mutation_agent",
+    "lens_selector_agent", "reactive_robot_agent", "robot_ai_agent", "structured_robot_agent", "ux_designer",
+    "hardware_control_agent",
+)  # fmt: skip
+
+
+def shipped() -> dict[str, Agent]:
+    """Every agent of the system volume."""
+    return load_agents(Volumes())
+
+
+def rows(kernel: str) -> Iterator[tuple[str, AgentTest]]:
+    """Every test of every shipped agent that asks for a kernel."""
+    for name in UPSTREAM:
+        agent = shipped().get(name)
+        for test in agent.tests if agent else ():
+            if test.kernel == kernel:
+                yield name, test
+
+
+def label(value: object) -> str:
+    """How a test is called."""
+    return value.task[:30].replace(" ", "-") if isinstance(value, AgentTest) else str(value)
+
+
+def test_all_are_there() -> None:
+    """The fourteen, and no file that cannot be used."""
+    files = {entry.name for entry in Volumes().entries("agents")}
+    assert set(shipped()) == files
+    assert set(UPSTREAM) == files
+
+
+@pytest.mark.parametrize("name", UPSTREAM)
+def test_each_is_sound(name: str) -> None:
+    """Its tools exist and it may call them; each is used in its steps; it has a test; it passes the audit."""
+    agent, registry = shipped()[name], load_registry().tools
+    assert problems(agent, all_tools()) == []
+    assert [tool for tool in agent.tools if not registry[tool].allows(agent.category)] == []
+    used = {tool for step in agent.steps for tool in step.tools()} - {FINISH}
+    assert used == set(agent.tools)
+    assert agent.tests
+    assert audit(agent, "system", "agent").reason == ""
+
+
+@pytest.mark.parametrize(("name", "test"), [*rows("rule")], ids=label)
+def test_each_passes_its_tests_by_rule(name: str, test: AgentTest) -> None:
+    """As the file says."""
+    assert try_agent(shipped()[name], test).problems == ()
+
+
+@pytest.mark.parametrize(("name", "test"), [*rows("smollm2")], ids=label)
+def test_each_passes_its_tests_with_smollm2(name: str, test: AgentTest, smollm2: Kernel) -> None:
+    """As the file says."""
+    assert try_agent(shipped()[name], test, smollm2).problems == ()
