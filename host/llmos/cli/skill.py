@@ -240,7 +240,8 @@ def made(name: str, wish: str, spec: str, way: str | None, robot: str) -> str:
     kernel = open_kernel(spec)
     try:
         chosen = way or usual_way(spec)
-        return wished(name, wish, kernel, load_manifest(robot), author=spec, way=chosen)
+        author = spec.rpartition("/")[2]  # no file says where somebody's models and servers are
+        return wished(name, wish, kernel, load_manifest(robot), author=author, way=chosen)
     finally:
         kernel.close()
 

@@ -104,7 +104,7 @@ def wished(name: str, wish: str, kernel: Inference, manifest: Manifest, *, autho
         wish: what the robot is to do, in a sentence.
         kernel: who makes the program.
         manifest: the robot.
-        author: the kernel's spec, as the file names it.
+        author: the kernel, as the file names it.
         way: as `llmos.writing.make_program` takes it.
 
     Raises:
