@@ -31,8 +31,8 @@ a line `text {id, text}`, before the first line with `{"$": id}` in its place.
     ending     outcome, reason, sim_s, cut: the step under way; interrupted
     end        outcome, reason, summary: the judge's word, which needs the truth and is not replayed
 
-Each line's last field, `#`, is its tag in a chain, see `_chain`; version 1 had none. A record that is closed has
-its SHA-256 in the index of the runs, see `index`; old ones are compressed and leave by the rules of
+Each line's last field, `#`, is its tag in a chain, see `_chain`; version 1 had none. A record that is closed
+has its SHA-256 in the index of the runs, see `index`; old ones are compressed and leave by the rules of
 `rotation`; `check` tells one that was changed, and `export` writes it for other programs.
 
 Every line goes to the operating system before the run goes on: a run that is killed keeps all of it but the
