@@ -14,6 +14,8 @@ COMMANDS = {
     "blackbox": ("blackbox", "blackbox", "List, check, export and clear up the records of runs."),
     "replay": ("replay", "replay_run", "Run a recorded mind again, and compare every step."),
     "agent": ("agent", "agent", "Run agents: markdown files with tools and steps."),
+    "dream": ("dream", "dream", "Breed skills that failed, and propose what is measurably better."),
+    "evolution": ("evolution", "evolution", "Tell how skills came to be what they are."),
     "write": ("write", "write", "Have a model write a program, and verify it."),
     "volume": ("volume", "volume", "Look after the markdown of system, team and user."),
     "skill": ("skill", "skill", "List, run, test and make skills."),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from llmos.evolution.rules import Evolution
 from llmos.skills import Tried
@@ -55,11 +56,12 @@ def holm(values: Sequence[float]) -> list[float]:
     return corrected
 
 
+Key = TypeVar("Key")
 Pair = tuple[Sequence[Tried], Sequence[Tried]]  # the original's runs and the variant's, case by case
 
 
-def judged(offers: Mapping[str, Pair], rules: Evolution) -> dict[str, Verdict]:
-    """Judge all variants that were offered, by name, at once: the more there are, the harder for each."""
+def judged(offers: Mapping[Key, Pair], rules: Evolution) -> dict[Key, Verdict]:
+    """Judge all variants that were offered, by key, at once: the more there are, the harder for each."""
     splits = {name: _split(*pair) for name, pair in offers.items()}
     chances = [sign_test(mended, broken) for mended, broken in splits.values()]
     return {
