@@ -23,7 +23,7 @@ FIRST = re.compile(r"^(?:first(?:ly)?|to begin with|please),?\s+", re.I)
 HOME = re.compile(
     r"\b(?:(?:drive|go|come|head|move|get|run|return) )?(?:back )?"
     r"(?:to (?:the|your|its) (?:start|beginning)\b|to where (?:you|it) (?:began|started)\b|home\b)"
-    r"|\breturn\b(?! to)",
+    r"|\b(?:drive|go|come|head|move|get) back\s*$|\breturn\b(?! to)",
     re.I,
 )
 

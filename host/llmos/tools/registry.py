@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from llmos.kernel.prompt import Rules, read_rules
+from llmos.kernel.prompt import Rules, kernel_path, read_rules
 
 ANYONE = "any"  # category of agents
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[a-z][a-z0-9_]*$")]
@@ -48,7 +50,8 @@ def load_registry() -> Registry:
     Raises:
         DocumentError: the file is wrong.
     """
-    return read_rules("tool_registry", Registry)
+    path = kernel_path("tool_registry")
+    return _registry(path, path.stat().st_mtime_ns)
 
 
 def load_concepts() -> ConceptMap:
@@ -57,7 +60,18 @@ def load_concepts() -> ConceptMap:
     Raises:
         DocumentError: the file is wrong.
     """
-    return read_rules("concept_map", ConceptMap)
+    path = kernel_path("concept_map")
+    return _concepts(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(4)
+def _registry(path: Path, mtime_ns: int) -> Registry:
+    return read_rules("tool_registry", Registry, path)
+
+
+@lru_cache(4)
+def _concepts(path: Path, mtime_ns: int) -> ConceptMap:
+    return read_rules("concept_map", ConceptMap, path)
 
 
 def fitting(text: str, among: Iterable[str] | None = None) -> list[str]:
@@ -70,10 +84,16 @@ def fitting(text: str, among: Iterable[str] | None = None) -> list[str]:
     rules, said = load_concepts(), f" {' '.join(re.findall(r'[a-z0-9]+', text.lower()))} "
     votes: dict[str, float] = {}
     for concept, tools in rules.concepts.items():
-        if any(f" {concept}{ending} " in said for ending in ("", "s", "es", "d", "ed", "ing")):
+        if any(f" {form} " in said for form in forms(concept)):
             for place, name in enumerate(tools):
                 votes[name] = votes.get(name, 0.0) + 1 / (place + 1)
     wanted = sorted(votes, key=lambda name: -votes[name])[: rules.most]
     chosen = [*wanted, *(name for name in rules.always if name not in wanted)]
     allowed = None if among is None else set(among)
     return [name for name in chosen if allowed is None or name in allowed]
+
+
+def forms(word: str) -> list[str]:
+    """Return a word with its endings."""
+    endings = [word + ending for ending in ("", "s", "es", "d", "ed", "ing")]
+    return [*endings, f"{word[:-1]}ing"] if word.endswith("e") else endings
