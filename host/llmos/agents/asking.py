@@ -158,12 +158,15 @@ def bounded(schema: dict[str, Any], chars: int, task: str) -> dict[str, Any]:
 
 def by_rule(schema: Mapping[str, Any], task: str) -> dict[str, Any]:
     """Return arguments without a model: what the task names, each number once, the default or the least."""
-    used: list[float] = []
+    used: list[int | float] = []
     found: dict[str, Any] = {}
     for key, part in schema["properties"].items():
-        named = [one for one in numbers(task, key) if one not in used and conforms(one, dict(part))]
-        if named:
-            used.append(named[0])
+        left = numbers(task, key)
+        for one in used:
+            if one in left:
+                left.remove(one)
+        named = [one for one in left if conforms(one, dict(part))]
+        used += named[:1]
         found[key] = named[0] if named else _usual(part, task)
     return found
 

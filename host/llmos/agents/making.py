@@ -5,6 +5,8 @@ from pathlib import Path
 
 from llmos.agents.agent import Agent, AgentError, agent_of
 from llmos.agents.asking import as_data
+from llmos.agents.loading import find_agent
+from llmos.evolution.audit import audit
 from llmos.inference import Kernel, Request
 from llmos.tools import fitting
 from llmos.tools.registry import load_registry
@@ -50,9 +52,13 @@ def new_agent(volumes: Volumes, name: str, wish: str, kernel: Kernel | None, aut
     }
     path = f"agents/{name}.md"
     source = written(values, text)
-    agent = agent_of(parse(source, Path(path)))
+    document = parse(source, Path(path))
+    agent_of(document)
+    refused = audit(document, Tier.USER, "agent").reason
+    if refused:
+        raise AgentError(f"agent {name}: what was made of the wish is refused: {refused}")
     volumes.write(Tier.USER, path, source, Change(author, f"make an agent: {wish[:60]}"))
-    return agent
+    return find_agent(volumes, name)
 
 
 def composed(wish: str, kernel: Kernel) -> tuple[list[str], str]:

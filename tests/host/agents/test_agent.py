@@ -152,4 +152,6 @@ def test_the_rule_fills_by_the_task(key: str, part: dict[str, Any], task: str, v
 def test_the_rule_takes_each_number_once() -> None:
     """So a place has both of its coordinates."""
     part = {"type": "number", "minimum": -50, "maximum": 50}
-    assert by_rule({"properties": {"x_m": part, "y_m": part}}, "go to 1.5, -2") == {"x_m": 1.5, "y_m": -2}
+    place = {"properties": {"x_m": part, "y_m": part}}
+    assert by_rule(place, "go to 1.5, -2") == {"x_m": 1.5, "y_m": -2}
+    assert by_rule(place, "go to 9, 9") == {"x_m": 9, "y_m": 9}
