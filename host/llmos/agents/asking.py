@@ -14,6 +14,8 @@ from llmos.tools import fitting
 from llmos.writing import quantities
 
 CALL_TOKENS = 96  # of a call's arguments besides its texts
+MOST_TOKENS = 500  # of any answer: with the context's budget it fits into a model that reads 2048
+_CHARS = 2  # of a token at least, in texts that models write
 # How an argument's name tells its unit: the dimension that wishes are read in, and how much of it one is.
 _UNITS = {
     "mm_s": ("mm/s", 1),
@@ -111,7 +113,7 @@ class Asker:
             said = self._ask(
                 f"Tool {tool.name}: {tool.description}{shown}\nIts arguments are:",
                 schema=narrowed,
-                max_tokens=CALL_TOKENS + texts,
+                max_tokens=min(CALL_TOKENS + texts // _CHARS, MOST_TOKENS),
             )
             filled = json.loads(said)
         return {key: {**given, **filled}[key] for key in _ordered(tool.schema, {**given, **filled})}
