@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from llmbytecode import Program, assemble
 from llmbytecode._isa import State
@@ -46,6 +46,14 @@ def parts_of(manifest: Manifest, order: Order) -> tuple[str, ...]:
     return tuple(name for name, has in there.items() if has)
 
 
+class Mission(NamedTuple):
+    """A mission that was carried out, and when, in ms of the robot's clock."""
+
+    report: Report
+    began_ms: int
+    ended_ms: int
+
+
 class RobotSession:
     """A connected robot.
 
@@ -53,10 +61,20 @@ class RobotSession:
         order: which one, and where; its goal is not read.
         kernel: gives who decides in a mission, asked for when one begins.
         box: what the robot says passes through.
+        watch: called after every cycle of a mission.
+        tell: called with a mission's report so far before a behaviour's program is run.
     """
 
-    def __init__(self, order: Order, kernel: Callable[[], Kernel], box: Box) -> None:
-        self.order, self.box = order, box
+    def __init__(
+        self,
+        order: Order,
+        kernel: Callable[[], Kernel],
+        box: Box,
+        watch: Watch = lambda mind, step: None,
+        tell: Tell = lambda report: None,
+    ) -> None:
+        self.order, self.box, self.watch, self.tell = order, box, watch, tell
+        self.missions: list[Mission] = []
         self.manifest = load_manifest(order.robot)
         self.arena = load_arena(order.arena, radius_m=self.manifest.radius_m)
         self.pace = Pace.of(self.manifest.limits)
@@ -78,11 +96,6 @@ class RobotSession:
             self.truth = stack.enter_context(scratch_folder()) / "truth.jsonl"
             self.box.setting(self.arena, self.manifest, Goal("", None, "the tools that are called"))
             self.body = stack.enter_context(self.box.connected(self._connected))
-            if not self.body.clock.simulated:
-                keeper = threading.Thread(target=self._keep, daemon=True)
-                keeper.start()
-                stack.callback(keeper.join)
-                stack.callback(self._leaving.set)
             self._stack = stack.pop_all()
         return self
 
@@ -94,8 +107,23 @@ class RobotSession:
 
     @contextmanager
     def _connected(self) -> Iterator[Body]:
-        with in_session(self.order, self.manifest, self.truth, pictures=self.pictures) as self._robot:
+        link = in_session(self.order, self.manifest, self.truth, pictures=self.pictures)
+        with link as self._robot, self._kept():
             yield Stoppable(self._robot, self._stopping)
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Keep the line to a robot on the wall clock alive."""
+        if self._robot.clock.simulated:
+            yield
+            return
+        keeper = threading.Thread(target=self._keep, daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            self._leaving.set()
+            keeper.join()
 
     def _keep(self) -> None:
         """Send heartbeats while nobody else has the robot."""
@@ -145,38 +173,22 @@ class RobotSession:
         """The newest picture that was looked at, a JPEG; empty before the first."""
         return self._eyes.picture if self._eyes else b""
 
-    def pursue(
-        self, goal: str, watch: Watch = lambda mind, step: None, tell: Tell = lambda report: None
-    ) -> Report:
-        """Carry out a mission as `go` does, and let the judge have the last word, in the arena.
+    def judged(self) -> list[Report]:
+        """Return the reports of all missions, in the arena with the judge's last word.
 
-        Raises:
-            LlmosError: the sentence names no goal for this robot, or a kernel cannot be had.
+        It is for people and statistics; whoever decides must not see it.
         """
-        began_ms = self.body.clock.now()
-        report = self.go(goal, watch, tell)
-        report.truth = self.judged(began_ms)
-        settle(report)
-        return report
+        for report, began_ms, ended_ms in self.missions:
+            if report.truth is None and not self.order.port:
+                report.truth = judge.between(judge.read_truth(self.truth), began_ms, ended_ms)
+                settle(report)
+        return [mission.report for mission in self.missions]
 
-    def judged(self, began_ms: int) -> judge.Truth | None:
-        """Return what truly happened since a moment of the robot's clock; None where nobody knows.
-
-        It is for reports and statistics; whoever decides must not see it.
-        """
-        if self.order.port:
-            return None
-        return judge.between(judge.read_truth(self.truth), began_ms, self.body.clock.now())
-
-    def go(
-        self, goal: str, watch: Watch = lambda mind, step: None, tell: Tell = lambda report: None
-    ) -> Report:
+    def go(self, goal: str) -> Report:
         """Carry out a mission from where the robot stands, and return what it believes to have come of it.
 
         Args:
             goal: a sentence.
-            watch: called after every cycle.
-            tell: called with the report so far before a behaviour's program is run.
 
         Raises:
             LlmosError: the sentence names no goal for this robot, or a kernel cannot be had.
@@ -186,10 +198,12 @@ class RobotSession:
             self.look()
             began_ms = self.body.clock.now()
             report = take(replace(self.order, goal=goal), self._here(), self.manifest, self.box)
-            carry_on(report, self._means(), self.body, self.belief, watch, tell)
+            carry_on(report, self._means(), self.body, self.belief, self.watch, self.tell)
             self.look()
-            report.sim_s = (self.body.clock.now() - began_ms) / 1000
+            ended_ms = self.body.clock.now()
+            report.sim_s = (ended_ms - began_ms) / 1000
         report.wall_s = time.monotonic() - began
+        self.missions.append(Mission(report, began_ms, ended_ms))
         return report
 
     def _here(self) -> Arena:
@@ -214,7 +228,7 @@ class RobotSession:
         self._stopping.set()
         with self._lock:
             self._stopping.clear()
-            self._order("stop", self._robot.stop)
+            self._order("stop", lambda: self._robot.stop())
 
     def estop(self) -> None:
         """Stop the robot at once and latch it; what runs on another thread ends by it."""
@@ -222,14 +236,14 @@ class RobotSession:
             self._robot.shout_estop()  # with the next bytes of the thread that has it
             self._lock.acquire()
         try:
-            self._order("estop", self._robot.estop)
+            self._order("estop", lambda: self._robot.estop())
         finally:
             self._lock.release()
 
     def clear(self) -> None:
         """Release the e-stop."""
         with self._lock:
-            self._order("clear", self._robot.clear)
+            self._order("clear", lambda: self._robot.clear())
 
     def _order(self, name: str, function: Callable[[], None]) -> None:
         self.box.outside(name, function)

@@ -232,7 +232,11 @@ class Session:
 
     def _client(self, name: str, priority: Priority) -> Kernel:
         scheduler: Scheduler = self._commons.part("scheduler", self._scheduler)
-        found: Kernel = self._commons.part(f"client {name}", lambda stack: scheduler.client(name, priority))
+
+        def opened(stack: ExitStack) -> Kernel:
+            return self.box.kernel(scheduler.client(name, priority))  # what expires while it waits, too
+
+        found: Kernel = self._commons.part(f"client {name}", opened)
         return found
 
     def _scheduler(self, stack: ExitStack) -> Scheduler:
@@ -242,7 +246,7 @@ class Session:
             return kernel
 
         metered = Metered(self._commons.part("kernel", opened), self.order.budget)
-        return stack.enter_context(Scheduler(self.box.kernel(metered)))
+        return stack.enter_context(Scheduler(metered))
 
     @property
     def standing(self) -> tuple[float, float] | None:
