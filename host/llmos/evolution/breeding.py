@@ -13,6 +13,7 @@ from llmos.evolution.rules import Evolution
 from llmos.evolution.variants import Refusals, Variant, blocks_of, by_weight, crossed, mutated
 from llmos.skills import Case, Skill, Tried
 
+_MORE = 2  # steps of one child behind the first, at most
 _SIEVE = 3  # one case in so many is run first; who is worse there than its parent runs no more
 
 
@@ -57,10 +58,11 @@ class Bred:
         """The fittest, the first of equals."""
         return max(self.rated, key=lambda one: one.rank)
 
-    def better(self, most: int) -> list[Rated]:
-        """Return the fittest variants that beat the original and pass the audit, at most so many."""
+    def better(self, most: int, gain: float) -> list[Rated]:
+        """Return the fittest variants that gain enough success and pass the audit, at most so many."""
         found = sorted(self.rated, key=lambda one: one.rank, reverse=True)
-        beat = (one for one in found if one.whole and one.fitness > self.first.fitness)
+        least = self.first.fitness.success + gain - 1e-9
+        beat = (one for one in found if one.whole and one.fitness.success >= least)
         return list(islice((one for one in beat if not blocks_of(one.variant.skill)), most))
 
 
@@ -123,11 +125,12 @@ class Breeder:
             child = crossed(parent.variant, self._winner(alive).variant, self.random, refusals)
         if child is None:
             child = self._mutated(parent.variant, parent.tried, refusals)
-        while child is not None and self.random.random() < self.rules.mutation:
-            more = self._mutated(child, parent.tried, refusals)
-            if more is None:
+        for _ in range(_MORE):
+            if child is None or self.random.random() >= self.rules.mutation:
                 break
-            child = replace(more, parents=child.parents, operator=f"{child.operator}, {more.operator}")
+            more = self._mutated(child, parent.tried, refusals)
+            if more is not None:
+                child = replace(more, parents=child.parents, operator=f"{child.operator}, {more.operator}")
         return child
 
     def _winner(self, alive: Sequence[Rated]) -> Rated:

@@ -183,7 +183,11 @@ class Sleeper:
         """Run originals and offers on seeds that nobody has seen, and judge all offers at once."""
         offers = {}
         for night in nights:
-            better = night.bred.better(self.rules.offers) if night.bred and night.outcome != "well" else []
+            better = (
+                night.bred.better(self.rules.offers, self.rules.least_gain)
+                if night.bred and night.outcome != "well"
+                else []
+            )
             if not better:
                 continue
             self.watch(f"{night.skill.name}: {len(better)} variants go to the held-out seeds")
