@@ -28,7 +28,7 @@ BELOW = {Tier.TEAM: Tier.USER, Tier.SYSTEM: Tier.TEAM}
 SEEDS = 10**9  # fresh seeds are drawn below this
 SHOWN = 60
 
-Runs = Callable[[str, Document, list[int]], "list[Tested]"]
+Runs = Callable[[str, Document, list[int]], "list[OwnTest]"]
 
 
 class PromotionRefused(LlmosError):
@@ -36,7 +36,7 @@ class PromotionRefused(LlmosError):
 
 
 @dataclass(frozen=True)
-class Tested:
+class OwnTest:
     """One of the file's own tests, run now; `faults` is empty where it passed."""
 
     name: str
@@ -71,7 +71,7 @@ class Promotion:
     bound: float
     confidence: float
     audit: Audit
-    tests: tuple[Tested, ...]
+    tests: tuple[OwnTest, ...]
     seeds: tuple[int, ...]
     commit: str
     waited: bool = False
@@ -229,7 +229,7 @@ class _Case:
                 f"{asked:.0%} are asked: {more} more successes without a failure are wanted"
             )
 
-    def _check(self, tests: tuple[Tested, ...]) -> None:
+    def _check(self, tests: tuple[OwnTest, ...]) -> None:
         asked = self.rules.system_success if self.target is Tier.SYSTEM else self.rules.team_success
         passed = _passed(tests)
         if not tests:
@@ -243,7 +243,7 @@ class _Case:
                 f"{bad.name}: {bad.faults[0]}"
             )
 
-    def _write(self, change: Change, tests: tuple[Tested, ...], bound: float) -> str:
+    def _write(self, change: Change, tests: tuple[OwnTest, ...], bound: float) -> str:
         """Commit the file, then note it; a kill between them leaves it in its tier on probation."""
         system = self.target is Tier.SYSTEM
         told = (
@@ -275,20 +275,20 @@ class _Case:
         return commit
 
 
-def own_tests(kind: str, document: Document, seeds: list[int]) -> list[Tested]:
+def own_tests(kind: str, document: Document, seeds: list[int]) -> list[OwnTest]:
     """Run a file's own tests: a physical skill's on these seeds, a guide's and an agent's as they stand."""
     if kind == "skill":
         from llmos.skills import skill_of
         from llmos.skills.checking import checks, run_check
 
         done = [run_check(one) for one in checks(skill_of(document), seeds)]
-        return [Tested(one.check.name, one.faults) for one in done]
+        return [OwnTest(one.check.name, one.faults) for one in done]
     from llmos.agents.agent import agent_of
     from llmos.agents.trying import try_agent
 
     agent = agent_of(document)
-    return [Tested(test.task, try_agent(agent, test).problems) for test in agent.tests]
+    return [OwnTest(test.task, try_agent(agent, test).problems) for test in agent.tests]
 
 
-def _passed(tests: Iterable[Tested]) -> int:
+def _passed(tests: Iterable[OwnTest]) -> int:
     return sum(not test.faults for test in tests)
