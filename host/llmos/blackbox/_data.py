@@ -14,6 +14,13 @@ WALL_TIMES = ("seconds",)  # fields that tell how long this computer took, and s
 _MISSING = "nothing"
 
 
+def timeless(value: Any) -> Any:
+    """Return a JSON value without its wall times, at any depth."""
+    if isinstance(value, dict):
+        return {key: timeless(item) for key, item in value.items() if key not in WALL_TIMES}
+    return [timeless(item) for item in value] if isinstance(value, list) else value
+
+
 class Difference(NamedTuple):
     """Where two values differ: the way to the field, what is recorded, and what it is now."""
 

@@ -11,7 +11,14 @@ from llmos.blackbox._box import Box
 from llmos.blackbox._columns import NEVER, unpacked
 from llmos.blackbox._data import Difference, data, first_difference, undata
 from llmos.blackbox._file import Line, Record
-from llmos.blackbox._recorder import cut_step, ending_data, program_data, request_data, request_key
+from llmos.blackbox._recorder import (
+    cut_step,
+    ending_data,
+    program_data,
+    request_data,
+    request_key,
+    result_data,
+)
 from llmos.errors import LlmosError
 from llmos.inference import Answer, DeadlineExpired, Estimating, InferenceError, Kernel, Request
 from llmos.link import Body, Done, Event, Telemetry, errors
@@ -77,8 +84,11 @@ class Player(Box):
         self.asked = asked
         self.counts = {"steps": 0, "blocks": 0, "answers": 0}
         self.thread = threading.get_ident()
-        self._ending = record.one("ending")
-        self._cut = self._ending is None or bool(self._ending["interrupted"])
+        self._session = record.one("call") is not None  # tools drove; there may be several missions, or none
+        last = record.one("end" if self._session else "ending")
+        self._cut = last is None or bool(last.get("interrupted"))
+        self._settings, self._endings = deque(record.all("setting")), deque(record.all("ending"))
+        self.result: Line | None = None  # recorded of the call under way
         self._tape = deque(record.all(*TAPE))
         self._steps = deque(line["step"] for line in record.all("step"))
         self._programs = deque(line["program"] for line in record.all("program"))
@@ -97,8 +107,15 @@ class Player(Box):
 
     def setting(self, arena: "Arena", manifest: "Manifest", goal: "Goal") -> None:
         """Compare the goal, which was read from the sentence."""
-        setting = self.record.one("setting") or {}
-        self._same(setting.get("goal"), data(goal), "goal")
+        if not self._settings:
+            self.ends()
+        self._same(self._settings.popleft().get("goal"), data(goal), "goal")
+
+    def called(self, name: str, success: bool, said: Any) -> None:
+        """Compare what came of a tool's call."""
+        if self.result is not None:
+            now = {"success": success, **result_data(said)}
+            self._same({key: self.result[key] for key in now}, now, "result")
 
     def kernel(self, kernel: Kernel) -> Kernel:
         """Return the recorded kernel in its place."""
@@ -147,16 +164,17 @@ class Player(Box):
 
     def ending(self, report: "Report") -> None:
         """Compare how it ended."""
-        if self._ending is None:
+        if not self._endings:
             raise RecordEnds
-        if self._steps:
+        recorded = self._endings.popleft()
+        if self._steps and not self._session:
             self.differs(Difference("steps", self._steps[0]["cycle"], "the run is over"))
         for name, now in ending_data(report).items():
-            self._same(self._ending[name], now, f"ending.{name}")
+            self._same(recorded[name], now, f"ending.{name}")
         cut = data(cut_step(self._mind, self._done)) if not report.ended else None
-        if not self._cut and self._ending["cut"] and cut:
-            self._same_step(self._ending["cut"], cut)
-        self._over = True
+        if not self._cut and recorded["cut"] and cut:
+            self._same_step(recorded["cut"], cut)
+        self._over = not self._session
 
     # What robot and kernels are played from
 
@@ -276,7 +294,7 @@ class Player(Box):
     def _compare_step(self) -> None:
         """Compare the step under way with the recorded one, as far as it has come."""
         step = self._mind.step if self._mind else None
-        cut = self._ending["cut"] if self._ending and not self._cut else None
+        cut = self._endings[0]["cut"] if self._endings and not self._cut else None
         recorded = self._steps[0] if self._steps else cut
         if step is None or step is self._done or recorded is None:
             return

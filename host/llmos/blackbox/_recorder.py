@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmos.blackbox._box import Box
 from llmos.blackbox._columns import NEVER, packed
-from llmos.blackbox._data import data
+from llmos.blackbox._data import data, timeless
 from llmos.blackbox._file import VERSION, Writer, digest
 from llmos.blackbox._identity import model_files, our_files, version
 from llmos.blackbox.index import CLOSED, is_run, note
@@ -156,8 +156,7 @@ class Recorder(Box):
 
     def called(self, name: str, success: bool, said: Any) -> None:
         """Write down what came of it, by its digest: the tape tells the rest."""
-        text = json.dumps(data(said), separators=(",", ":"))
-        self._writer.write("called", name=name, success=success, digest=digest(text), length=len(text))
+        self._writer.write("called", name=name, success=success, **result_data(said))
 
     def ending(self, report: "Report") -> None:
         """Write down the step that was under way, and how it ended."""
@@ -189,6 +188,12 @@ def cut_step(mind: "Mind | None", written: "Step | None") -> "Step | None":
 def said(error: BaseException) -> str:
     """Return in words what ended a run; of what is no error of ours, its kind, too."""
     return str(error) if isinstance(error, LlmosError) else f"{type(error).__name__}: {error}"
+
+
+def result_data(said: Any) -> dict[str, Any]:
+    """Return by what a tool's result is known: the digest and length of its JSON, but for wall times."""
+    text = json.dumps(timeless(data(said)), separators=(",", ":"))
+    return {"digest": digest(text), "length": len(text)}
 
 
 def ending_data(report: "Report") -> dict[str, Any]:

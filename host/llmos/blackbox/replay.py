@@ -2,19 +2,22 @@
 
 import json
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from llmos.blackbox._data import Difference, data, first_difference
-from llmos.blackbox._file import MALFORMED, Record, RecordError, malformed
+from llmos.blackbox._file import MALFORMED, Line, Record, RecordError, malformed
 from llmos.blackbox._identity import model_files, our_files, version
-from llmos.blackbox._player import Differs, Player, RecordEnds
+from llmos.blackbox._player import TAPE, Differs, Interrupted, Player, RecordEnds
 from llmos.blackbox._recorder import said
 from llmos.errors import LlmosError
+from llmos.inference import open_kernel
 from llmos.manifest import Manifest, load_manifest
 from llmos.mission import Means, carry_out, own_kernel, sees_by_model, take
 from llmos.report import Order
+from llmos.scratch import scratch_folder
 from llmos.sim.arena import Arena, load_arena
 
 CUT, INTERRUPTED = "the record was cut off there", "the run was interrupted there"
@@ -52,7 +55,7 @@ def order_of(record: Record) -> Order:
 
 def _setting(record: Record, part: str, model: type[_Model]) -> _Model:
     try:
-        setting = record.one("setting") or {}
+        setting = next(record.all("setting"), {})
         return model.model_validate_json(json.dumps(setting[part]))
     except (ValidationError, KeyError) as error:
         raise _damaged(record, part, error) from None
@@ -76,7 +79,7 @@ def changes(record: Record) -> list[str]:
     found += ["the code"] if header.get("code") != now["code"] else []
     before, files = header.get("files", {}), our_files()
     found += [name for name in sorted(before | files) if before.get(name) != files.get(name)]
-    setting = record.one("setting") or {}
+    setting = next(record.all("setting"), None)
     if setting:
         found += _changed(f"robot {order.robot}", setting.get("manifest"), lambda: load_manifest(order.robot))
         found += _changed(f"arena {order.arena}", setting.get("arena"), lambda: load_arena(order.arena))
@@ -111,8 +114,9 @@ def replay(record: Record, *, ask: bool = False) -> Outcome:
     with ExitStack() as stack:
         asked = stack.enter_context(own_kernel(order)) if ask else None
         player = Player(record, asked)
+        played = _session_played if record.one("call") else _played
         try:
-            return Outcome(player.counts, _played(record, order, player))
+            return Outcome(player.counts, played(record, order, player))
         except Differs as error:
             if isinstance(error.__context__, MALFORMED):  # raised on the way out from it
                 raise malformed(record, error.__context__) from error
@@ -140,3 +144,54 @@ def _played(record: Record, order: Order, player: Player) -> str:
             player.differs(Difference("end.reason", reason, said(error)))
         raise
     return ""
+
+
+def _session_played(record: Record, order: Order, player: Player) -> str:
+    """Call a session's tools again; return why the record does not go on to its end, empty where it does.
+
+    Those calls are made that dealt with the robot themselves: what else tools did, to files and memory, is
+    not done again. The agents that called them are not asked again either; their calls are.
+    """
+    from llmos.memory import Memory
+    from llmos.tools import Session, Toolbox
+
+    player.counts["calls"] = 0
+    with ExitStack() as stack:
+        memory = stack.enter_context(Memory(stack.enter_context(scratch_folder()) / "memory.sqlite"))
+        order = replace(order, record=None)
+        nobody = open_kernel("rule")  # the player puts its own in its place
+        session = Session(order, box=player, memory=memory, kernel=nobody, may_reset=True)
+        tools = Toolbox(stack.enter_context(session))
+        for number, (call, result) in enumerate(robot_calls(record), 1):
+            player.result = result
+            try:
+                tools.call(call["name"], call["arguments"])
+            except (RecordEnds, Interrupted) as end:
+                return CUT if isinstance(end, RecordEnds) else INTERRUPTED
+            except Differs as error:
+                found = error.difference
+                field = f"call {number}, {call['name']}: {found.field}"
+                raise Differs(error.step, found._replace(field=field)) from error.__context__
+            player.counts["calls"] += 1
+        return CUT if record.one("end") is None else ""
+
+
+def robot_calls(record: Record) -> list[tuple[Line, Line | None]]:
+    """Return the calls that dealt with the robot and called no other, with what came of each.
+
+    The last has no result where the record was cut off.
+    """
+    found: list[tuple[Line, Line | None]] = []
+    under_way: list[tuple[Line, list[str]]] = []  # calls, each with the kinds of lines that lie within it
+    for line in record.lines:
+        if line["kind"] == "called" and under_way:
+            call, kinds = under_way.pop()
+            found += [(call, line)] if set(kinds) & set(TAPE) and "call" not in kinds else []
+            continue
+        if under_way:
+            under_way[-1][1].append(line["kind"])
+        if line["kind"] == "call":
+            under_way.append((line, []))
+    if under_way and set(under_way[-1][1]) & set(TAPE):
+        found.append((under_way[-1][0], None))
+    return found

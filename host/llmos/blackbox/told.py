@@ -1,5 +1,6 @@
 """A record in words, for `llmos why`; every line is plain text."""
 
+import json
 import math
 import textwrap
 from collections.abc import Iterator
@@ -28,13 +29,31 @@ def run_text(record: Record) -> str:
     told = run_data(record)
     order = told["order"] or {}
     lines = [f"{record.name}: “{order.get('goal')}” in {order.get('arena')}, kernel {order.get('kernel')}"]
-    lines += [row(moment) for moment in moments(record)]
+    lines += rows(record)
     lines += behaviour(record)
     if told["outcome"]:
         lines.append(f"{told['outcome']}: {told['reason']}")
     else:
         lines.append("the record ends here: the run was killed, or no line could be written any more")
     return "\n".join(map(plain, lines))
+
+
+def rows(record: Record) -> Iterator[str]:
+    """Tell the steps, and before each the tools that were called since the one before."""
+    told = iter(moments(record))
+    number, depth = 0, 0
+    for line in record.lines:
+        if line["kind"] == "call":
+            number += 1
+            given = json.dumps(line["arguments"], separators=(",", ":"))
+            yield f"{'  ' * depth}call {number} {line['name']} {textwrap.shorten(given, WIDTH)} by {line['by']}"
+            depth += 1
+        elif line["kind"] == "called":
+            depth -= 1
+            yield f"{'  ' * depth}→ {line['name']} " + ("succeeded" if line["success"] else "failed")
+        elif line["kind"] == "step" or (line["kind"] == "ending" and line.get("cut")):
+            yield row(next(told))
+    yield from map(row, told)
 
 
 def row(moment: Moment) -> str:
