@@ -94,6 +94,10 @@ def fitting(text: str, among: Iterable[str] | None = None) -> list[str]:
 
 
 def forms(word: str) -> list[str]:
-    """Return a word with its endings."""
-    endings = [word + ending for ending in ("", "s", "es", "d", "ed", "ing")]
-    return [*endings, f"{word[:-1]}ing"] if word.endswith("e") else endings
+    """Return a word with its endings: plan, plans, planning, drive, driving."""
+    stems = [word, word + word[-1], word.removesuffix("e")]
+    return [
+        word,
+        *(word + ending for ending in ("s", "es", "d")),
+        *(f"{stem}{ending}" for stem in stems for ending in ("ed", "ing")),
+    ]
