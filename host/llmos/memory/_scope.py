@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from llmos.memory._words import clean
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -40,4 +42,4 @@ class Scope:
             if value is not None:
                 tests.append(f"at {sign} :{name}")
                 values[name] = value
-        return " AND ".join(tests), values
+        return " AND ".join(tests), clean(values)

@@ -171,9 +171,9 @@ class Search:
                 said.setdefault(own, []).append(n)
                 shares[n] = (round(share, 4), round(meaning, 4))
         best = list(said.values())[:limit]
-        items = self._items([same[0] for same in best])
+        items = self._items([max(same) for same in best])
         return [
-            Found(items[same[0]], round(scores[same[0]], 4), *shares[same[0]], len(same)) for same in best
+            Found(items[max(same)], round(scores[same[0]], 4), *shares[same[0]], len(same)) for same in best
         ]
 
     def _terms(self, rows: Sequence[int]) -> list[tuple[int, str]]:

@@ -70,6 +70,7 @@ class Store:
     def _opened(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         try:
+            self._check(db)
             db.execute("PRAGMA journal_mode = wal")
             db.execute("PRAGMA synchronous = normal")
             db.execute(f"PRAGMA mmap_size = {MAPPED}")
@@ -79,7 +80,8 @@ class Store:
             raise
         return db
 
-    def _migrate(self, db: sqlite3.Connection) -> None:
+    def _check(self, db: sqlite3.Connection) -> None:
+        """Refuse a file that is not ours, or that we know too little of, before anything of it changes."""
         (version,) = db.execute("PRAGMA user_version").fetchone()
         (application,) = db.execute("PRAGMA application_id").fetchone()
         (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -89,6 +91,9 @@ class Store:
             raise MemoryFromLater(
                 f"{self.path} has version {version}, this LLMos knows {len(MIGRATIONS)}: install a newer one"
             )
+
+    def _migrate(self, db: sqlite3.Connection) -> None:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
         for number in range(version, len(MIGRATIONS)):
             db.executescript(
                 f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA application_id = {APPLICATION};"

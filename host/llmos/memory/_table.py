@@ -8,7 +8,7 @@ from typing import Any
 from llmos.memory._errors import RecallError
 from llmos.memory._items import Item, Trace, packed, unpacked
 from llmos.memory._store import Store
-from llmos.memory._words import mark, terms
+from llmos.memory._words import clean, mark, terms
 from llmos.memory.rules import Schema, load_schema
 
 COLUMNS = ", ".join(Item.COLUMNS)
@@ -28,7 +28,7 @@ class Table:
     def items(self, where: str, values: Mapping[str, Any]) -> list[Item]:
         """Return the memories that a condition of SQL holds for."""
         with self._store.reading() as db:
-            rows = db.execute(f"SELECT {COLUMNS}, own FROM items WHERE {where}", values).fetchall()  # noqa: S608
+            rows = db.execute(f"SELECT {COLUMNS}, own FROM items WHERE {where}", clean(values)).fetchall()  # noqa: S608
         return [unpacked(dict(zip(Item.COLUMNS, row, strict=False)), row[-1]) for row in rows]
 
     def trace(self, trace: Trace | str) -> Trace:
@@ -85,17 +85,10 @@ class Table:
             raise RecallError(f"a memory that carries {len(own)} bytes; {most.data_bytes} are the most")
         row = {name: getattr(item, name) for name in Item.COLUMNS}
         row |= {"text": text, "terms": " ".join(terms(text)), "mark": mark(item.project), "own": own}
-        return {name: _clean(value) for name, value in row.items()}
+        return clean(row)
 
 
 def _next(db: sqlite3.Connection) -> int:
     """Return the number of the next change; within a transaction, so that it follows the order of commits."""
     (last,) = db.execute("SELECT coalesce(max(rev), 0) FROM items").fetchone()
     return int(last) + 1
-
-
-def _clean(value: Any) -> Any:
-    """Return text that any database takes: without halves of characters and zero bytes."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode().replace("\0", " ")
-    return value

@@ -3,6 +3,8 @@
 import hashlib
 import re
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 
 _WORD = re.compile(r"[^\W_]+")
 _IDLE = frozenset(  # words that nearly every sentence has
@@ -18,6 +20,16 @@ _LONGEST = 40  # letters of a word that are read
 def terms(text: str) -> list[str]:
     """Return the telling words of a text, in its order, each as it is searched."""
     return [_stem(word) for word in telling(text)]
+
+
+def clean(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with text that any database takes: without halves of characters and zero bytes."""
+    return {
+        name: value.encode("utf-8", "replace").decode().replace("\0", " ")
+        if isinstance(value, str)
+        else value
+        for name, value in values.items()
+    }
 
 
 def mark(project: str) -> str:
