@@ -16,7 +16,8 @@ from llmos.skills import program_lines
 from llmos.volumes import read_document
 
 GRAMMAR = json.loads(Path(llmbytecode.__file__).with_name("lasm.tmLanguage.json").read_text(encoding="utf-8"))
-SKILLS = sorted((system_volume() / "skills").glob("*.md"))
+FILES = sorted((system_volume() / "skills").glob("*.md"))
+SKILLS = [path for path in FILES if "```lasm" in path.read_text(encoding="utf-8")]
 Rule = dict[str, Any]
 Token = tuple[str, str]  # text, scope; "" where it has none
 

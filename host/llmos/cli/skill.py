@@ -136,8 +136,8 @@ def run_program(found: Skill, values: dict[str, int], use: Use, **order: Any) ->
     """Run a physical skill's program, and note what came of it."""
     text = found.filled(values)
     given = Input(said(found, values), found.program(values), b"", text)
-    order |= {"bits": "64", "native": "auto", "trace": False, "arena": place(order["arena"])}
-    one = run_given([given], **order)[0]
+    rest = {"bits": "64", "native": "auto", "trace": False, "arena": place(order["arena"])}
+    one = run_given([given], **(order | rest))[0]
     use.success, use.outcome = one.good, ended(one.run)
     use.data = {
         "arena": "" if order["port"] else order["arena"],

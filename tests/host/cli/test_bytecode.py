@@ -22,9 +22,11 @@ from llmbytecode.native import TARGETS, viper_source
 from llmos.__main__ import main
 from llmos.manifest import load_manifest
 from llmos.resources import system_volume
+from llmos.skills import load_skills
 
 SQUARE = "LOOP 4\nMOVE 10cm, 40mm/s\nTURN 90deg, 30deg/s\nENDLOOP\nEND\n"
-SKILLS = sorted((system_volume() / "skills").glob("*.md"))
+FILES = sorted((system_volume() / "skills").glob("*.md"))
+SKILLS = [path for path in FILES if "```lasm" in path.read_text(encoding="utf-8")]
 
 
 class Done(NamedTuple):
@@ -420,3 +422,20 @@ def test_run_on_another_port_takes_the_same_path(bytecode: Bytecode) -> None:
     (run,) = done.json["runs"]
     assert (done.code, run["reports"], run["pose"], run["collisions"]) == (0, [[4, 0]], None, None)
     assert [act["line"] for act in run["trace"]] == [1, 2, 3, 4]
+
+
+def test_a_skill_is_read_as_its_program(bytecode: Bytecode, tmp_path: Path) -> None:
+    """By its content, from a file or from a pipe; what is refused is told by the line of the file."""
+    skill = next(path for path in SKILLS if path.stem == "square")
+    alone = tmp_path / "square.lasm"
+    alone.write_text(load_skills()["square"].block)
+    verdict = bytecode("validate", str(skill), "--json").json
+    assert verdict["certificate"] == bytecode("validate", str(alone), "--json").json["certificate"]
+    source = skill.read_text()
+    assert bytecode("explain", "-", stdin=source.encode()).out == bytecode("explain", str(skill)).out
+    lines = source.split("\n")
+    for row in verdict["account"][:-1]:
+        assert row["text"].split(":")[-1].strip().split()[0] in lines[row["line"] - 1]
+    wrong = bytecode("validate", "-", "--json", stdin=source.replace("```lasm", "```").encode()).json
+    assert wrong["errors"][0]["rule"] == "file"
+    assert "there is no program" in wrong["errors"][0]["message"]

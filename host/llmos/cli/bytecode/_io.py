@@ -23,6 +23,7 @@ from llmbytecode import (
 from llmbytecode.container import MAGIC
 from llmbytecode.remedy import remedy
 from llmos.errors import LlmosError
+from llmos.manifest import ManifestError
 from llmos.volumes.document import FENCE, parse
 
 MAX_BYTES = 1 << 20
@@ -89,7 +90,7 @@ def error_rows(error: Exception) -> list[dict[str, Any]]:
         name = error.rule.name.lower()
         row = {"rule": name, "word": error.word, "line": error.line or None, "message": error.message}
         return [row | {"hint": error.hint, "remedy": error.remedy}]
-    rule = "file" if isinstance(error, InputError) else "robot"
+    rule = "robot" if isinstance(error, ManifestError) else "file"
     return [{"rule": rule, "word": None, "line": None, "message": str(error), "hint": "", "remedy": ""}]
 
 
