@@ -96,8 +96,9 @@ def test_ways_end_before_the_wall_and_say_so() -> None:
         ahead = call(session, "hal_get_distance", direction="front").data["distance_cm"]["front"]
         assert ahead == pytest.approx(150, abs=6)
         assert set(call(session, "hal_get_distance").data["distance_cm"]) == set(CUBE.range.angles_deg)
-        for name, side in (("hal_move_forward", "front"), ("hal_move_backward", "rear")):
-            stopped = [call(session, name, distance_cm=200) for _ in range(3)][-1]
+        for turn, name, side in ((1, "hal_move_forward", "front"), (180, "hal_move_backward", "rear")):
+            assert call(session, "hal_rotate", angle_deg=turn).success
+            stopped = call(session, name, distance_cm=200)
             assert not stopped.success
             assert "guard g0" in stopped.error
             assert stopped.data["outcome"] == "failed"
