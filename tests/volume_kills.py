@@ -14,7 +14,7 @@ from llmos.volumes import Change, Tier, Volumes
 
 TIER = Tier.TEAM
 FILES = 6  # of each writer
-LONGEST_S = 0.4  # from the first operation to the kill
+WRITES = 6  # of each of several writers that nobody kills
 STRETCH = 40  # kills of one volume
 
 
@@ -34,8 +34,21 @@ class Killed(NamedTuple):
     begun: tuple[int, dict[str, str | None]] | None
 
 
-def campaign(folder: Path, kills: int, seed: int) -> Iterator[str]:
+def write_some(home: Path, name: str) -> None:
+    """Write as one of several."""
+    volumes = Volumes(home, 10**6)
+    for number in range(WRITES):
+        text = f"{name} {number}\n"
+        volumes.write_all(
+            Tier.USER, {f"skills/{name}.md": text, "skills/shared.md": text}, Change(name, text)
+        )
+
+
+def campaign(folder: Path, kills: int, seed: int, longest_s: float = 0.4) -> Iterator[str]:
     """Kill writers so many times; yield what each was killed in.
+
+    Args:
+        longest_s: from the first operation to the kill, at most.
 
     Raises:
         Wrong: a change is lost or half there, a repository is damaged, or the volume cannot be written after.
@@ -45,10 +58,12 @@ def campaign(folder: Path, kills: int, seed: int) -> Iterator[str]:
         subprocess.run(["git", "init", "-q", "--bare", str(home / "remote")], check=True)
         state: dict[str, str | None] = {}
         for number in range(first, min(first + STRETCH, kills)):
-            yield one_kill(home, number, random.Random(f"{seed} {number}"), state)
+            yield one_kill(home, number, random.Random(f"{seed} {number}"), state, longest_s)
 
 
-def one_kill(home: Path, number: int, rng: random.Random, state: dict[str, str | None]) -> str:
+def one_kill(
+    home: Path, number: int, rng: random.Random, state: dict[str, str | None], longest_s: float
+) -> str:
     """Start one writer or two, kill them, and look; `state`, what the files held, is brought up to date."""
     names = ["a", "b"][: rng.randint(1, 2)]
     logs = {name: home / f"{number}-{name}.log" for name in names}
@@ -56,7 +71,7 @@ def one_kill(home: Path, number: int, rng: random.Random, state: dict[str, str |
     end = time.monotonic() + 20
     while not all(log.exists() for log in logs.values()) and time.monotonic() < end:
         time.sleep(0.001)
-    time.sleep(rng.uniform(0, LONGEST_S))
+    time.sleep(rng.uniform(0, longest_s))
     for child in children:
         os.killpg(child, signal.SIGKILL)
     for child in children:

@@ -80,5 +80,6 @@ def allowed(writes: Sequence[str], tier: Tier, path: str, project: str = "") -> 
 def _pattern(glob: str, project: str) -> re.Pattern[str]:
     if "{project}" in glob and not project:
         return re.compile(r"(?!)")  # outside of a project it names nothing
-    parts = re.split(r"(\*\*|\*)", glob.replace("{project}", project))
-    return re.compile("".join({"**": ".*", "*": "[^/]*"}.get(part) or re.escape(part) for part in parts))
+    signs = {"**": ".*", "*": "[^/]*", "{project}": re.escape(project)}
+    parts = re.split(r"(\*\*|\*|\{project\})", glob)
+    return re.compile("".join(signs.get(part) or re.escape(part) for part in parts))

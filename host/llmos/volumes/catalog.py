@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from .document import Document, DocumentError, decoded, parse
-from .errors import VolumeError
-from .paths import checked, read_bytes
+from .errors import PathEscape, VolumeError
+from .paths import checked, folder_of, read_bytes
 from .tiers import Entry, Tier
 
 _FORMAT = 1
@@ -50,23 +50,21 @@ class Catalog:
         return sorted(found, key=lambda entry: entry.path)
 
     def _scan(self, folder: str, below: bool, found: list[Entry]) -> None:
-        try:
-            scan = os.scandir(self.root / folder if folder else self.root)
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        except OSError as error:
-            raise VolumeError(f"{self.root / folder} cannot be listed: {error.strerror}") from None
         prefix = f"{folder}/" if folder else ""
-        with scan:
-            for item in scan:
-                if item.name.startswith("."):
-                    continue
-                path = prefix + item.name
-                if not item.name.endswith(".md"):
-                    if below and item.is_dir(follow_symlinks=False):
-                        self._scan(path, below, found)
-                elif entry := self._entry(item, path):
-                    found.append(entry)
+        folders = []
+        try:
+            with folder_of(self.root, f"{prefix}x") as (opened, _), os.scandir(opened) as scan:
+                for item in scan:
+                    if item.name.startswith("."):
+                        continue
+                    if not item.name.endswith(".md"):
+                        folders += [item.name] if below and item.is_dir(follow_symlinks=False) else []
+                    elif entry := self._entry(item, prefix + item.name):
+                        found.append(entry)
+        except (FileNotFoundError, NotADirectoryError, PathEscape):
+            return
+        for name in folders:
+            self._scan(prefix + name, below, found)
 
     def _entry(self, item: os.DirEntry[str], path: str) -> Entry | None:
         try:

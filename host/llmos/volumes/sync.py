@@ -115,6 +115,8 @@ def _merged(
             common = repo[base].peel(pygit2.Tree) if base else root.tree if root else None
             try:
                 files = merged(common, ours.tree, theirs.tree, f"the remote ({branch})")
+                if base is None:  # it never had what a new volume begins with
+                    files = {path: leaf for path, leaf in files.items() if leaf}
             except Diverged as error:
                 raise Diverged(
                     f"{error}; neither is lost: look with `git -C {store.root} diff HEAD {branch}`, "

@@ -59,12 +59,8 @@ def test_values_lines_and_text() -> None:
         7,
         9,
     ]
-    assert (
-        document.body.startswith("# Square")
-    )
-    assert (
-        document.source.split("\n")[document.body_line - 1] == "# Square"
-    )
+    assert document.body.startswith("# Square")
+    assert document.source.split("\n")[document.body_line - 1] == "# Square"
     assert document.at("tests", 1, "seeds", "deeper") == "skills/x.md:7"
 
 
