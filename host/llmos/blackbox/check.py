@@ -119,7 +119,7 @@ def _found(
         )
     if sealed and sealed["sha256"] != hashlib.sha256(raw).hexdigest():
         lines = raw.count(b"\n")
-        if lines < sealed["lines"] or len(raw) < sealed["bytes"]:
+        if lines < sealed["lines"]:
             return (
                 State.CUT,
                 f"line {lines + 1}: the end is missing, {lines} of {sealed['lines']} lines are there",

@@ -32,7 +32,7 @@ def run_text(record: Record) -> str:
     lines += rows(record)
     lines += behaviour(record)
     if told["outcome"]:
-        lines.append(f"{told['outcome']}: {told['reason']}")
+        lines.append(told["outcome"] + f": {told['reason']}" * bool(told["reason"]))
     else:
         lines.append("the record ends here: the run was killed, or no line could be written any more")
     return "\n".join(map(plain, lines))
@@ -45,8 +45,8 @@ def rows(record: Record) -> Iterator[str]:
     for line in record.lines:
         if line["kind"] == "call":
             number += 1
-            given = json.dumps(line["arguments"], separators=(",", ":"))
-            yield f"{'  ' * depth}call {number} {line['name']} {textwrap.shorten(given, WIDTH)} by {line['by']}"
+            given = textwrap.shorten(json.dumps(line["arguments"]), WIDTH)
+            yield f"{'  ' * depth}call {number} {line['name']} {given} by {line['by']}"
             depth += 1
         elif line["kind"] == "called":
             depth -= 1

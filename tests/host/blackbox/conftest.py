@@ -1,13 +1,14 @@
 """Recorded runs on the virtual robot."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llmos.blackbox import NAME, Record, read_record
+from llmos.blackbox._chain import linked
 from llmos.mission import run_mission
 from llmos.report import Order
 
@@ -20,6 +21,16 @@ def record_of(folder: Path, **given: Any) -> Record:
     order = Order(**{"goal": NEAR, "kernel": "rule", "record": folder / NAME} | given)
     run_mission(order, **{name.removesuffix("_open"): value for name, value in run.items()})
     return read_record(folder / NAME)
+
+
+def chained(lines: Iterable[dict[str, Any]]) -> bytes:
+    """Return the file of a record's lines, their tags made anew."""
+    tag, whole = "", b""
+    for line in lines:
+        fields = {name: value for name, value in line.items() if name != "#"}
+        text, tag = linked(tag, json.dumps(fields, separators=(",", ":")).encode())
+        whole += text + b"\n"
+    return whole
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +59,7 @@ def edited(drive: Record, tmp_path: Path) -> Callable[[str, Callable[[dict[str, 
     def edit(kind: str, change: Callable[[dict[str, Any]], object]) -> Record:
         lines = [json.loads(line) for line in drive.path.read_bytes().splitlines()]
         change(next(line for line in reversed(lines) if line["kind"] == kind))
-        (tmp_path / NAME).write_text("".join(json.dumps(line) + "\n" for line in lines))
+        (tmp_path / NAME).write_bytes(chained(lines))
         return read_record(tmp_path / NAME)
 
     return edit
