@@ -106,6 +106,8 @@ def patterns(memory: Memory, rules: Evolution | None = None) -> list[Pattern]:
     rules = rules or load_evolution()
     groups: defaultdict[str, list[Trace]] = defaultdict(list)
     for trace in reversed(memory.traces(limit=MOST)):
+        if trace.skill and trace.parent:
+            continue  # part of what is above it
         if trace.status in ENDED and normalized(trace.goal):
             groups[signature(trace.goal)].append(trace)
     found = [
