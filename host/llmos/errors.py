@@ -46,6 +46,8 @@ LlmosError                  anything that LLMos refuses or cannot do
 ├── NoImage                 a flash with nothing in it that boots            (llmos.sim.image)
 ├── PlanningError           costs or cells that no path can be planned on    (llmos.planning.astar)
 ├── PortTaken               a TCP port that another program has              (llmos.sim.rfc2217)
+├── ProjectError            a project that cannot go on                      (llmos.project)
+│   └── Halt                the rest of the work is left out
 ├── PromptError             a kernel file that says what it cannot say       (llmos.kernel.prompt)
 ├── RecallError             what cannot be remembered or found               (llmos.memory)
 │   ├── IllegalLink         a trace that may not hang where it should

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ from llmos.brains.budget import Budget
 from llmos.brains.rsa import PRESETS
 from llmos.cli import options
 from llmos.eyes.vlm import COLOUR
+from llmos.memory.missions import remember_run
 from llmos.mission import run_mission
+from llmos.project import Phase, run_project, summary
 from llmos.report import GOOD, Order, Report
 from llmos.show import Screen, closing, program_text
 from llmos.state import new_run_folder, writable
+from llmos.text import plain
 from llmos.world.draw import run_svg
 
 EXAMPLE = """\b
@@ -24,6 +28,7 @@ Example:
   llmos run "explore" --arena exploration --kernel rule --json
   llmos run "follow the wall on your left" --arena office
   llmos run "find the red box" --arena playroom --camera
+  llmos run "explore, then drive to 1, 1" --arena office --project yard
 """
 A_FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -105,6 +110,8 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--clear", is_flag=True, help="Release a latched e-stop first; see that the way is free.")
 @click.option("--transcript", type=A_FILE, help="Write down every byte on the wire, with its time.")
+@click.option("--project", help="Take GOAL through the eight phases of this project, with a staff of agents.")
+@click.option("--yes", is_flag=True, help="With --project: run a plan of little confidence, too.")
 @options.as_json
 @click.pass_context
 def run(
@@ -113,6 +120,8 @@ def run(
     as_json: bool,
     with_map: bool | None,
     picture: Path | None,
+    project: str | None,
+    yes: bool,
     bits: str,
     deadline: float,
     max_calls: int,
@@ -135,15 +144,47 @@ def run(
     folder = new_run_folder(re.sub(r"[^\w-]+", "-", Path(order["arena"]).stem))
     budget = Budget(max_calls, max_tokens, max_seconds)
     wanted = Order(bits=int(bits), deadline_s=deadline, budget=budget, record=folder / NAME, **order)
-    report = run_mission(wanted) if as_json else run_mission(wanted, Screen(with_map=with_map), tell=tell)
-    click.echo(json.dumps(report.summary()) if as_json else closing(report))
+    screen = None if as_json else Screen(with_map=with_map)
+    reports, good = alone(wanted, screen) if project is None else within(project, wanted, screen, yes)
+    written = picture or folder / "run.svg"
+    if reports:
+        written.write_text(run_svg(reports[-1].picture()), encoding="utf-8")
+    if reports and not as_json:
+        click.echo(f"  picture: {written}\n  record: llmos why {folder.name}, llmos replay {folder.name}")
+    context.exit(0 if good else 130 if any(report.interrupted for report in reports) else 1)
+
+
+def alone(order: Order, screen: Screen | None) -> tuple[list[Report], bool]:
+    """Carry out an order by itself, and tell of it; return its report, and whether all went well."""
+    report = run_mission(order, screen, tell=tell) if screen else run_mission(order)
+    click.echo(closing(report) if screen else json.dumps(report.summary()))
     if report.unrecorded:
         click.echo(f"llmos: run: the record is incomplete: {report.unrecorded}", err=True)
-    written = picture or folder / "run.svg"
-    written.write_text(run_svg(report.picture()), encoding="utf-8")
-    if not as_json:
-        click.echo(f"  picture: {written}\n  record: llmos why {folder.name}, llmos replay {folder.name}")
-    context.exit(0 if report.outcome in GOOD else 130 if report.interrupted else 1)
+    trouble = remember_run(None, report, order.record.parent.name if order.record else "")
+    if trouble:
+        click.echo(f"llmos: run: it is not remembered: {trouble}", err=True)
+    return [report], report.outcome in GOOD
+
+
+def within(project: str, order: Order, screen: Screen | None, yes: bool) -> tuple[list[Report], bool]:
+    """Carry out an order within a project; return its missions' reports, and whether all went well."""
+
+    def agree(question: str) -> bool:
+        asks = screen is not None and sys.stdin.isatty()
+        return yes or (asks and click.confirm(question))
+
+    if screen:
+        work = run_project(order, project, agree, show, (screen, tell))
+        click.echo(f"{work.outcome}: {plain(work.reason)}")
+    else:
+        work = run_project(order, project, agree)
+        click.echo(json.dumps(summary(work)))
+    return work.reports, work.outcome == "done"
+
+
+def show(phase: Phase) -> None:
+    """Show the newest line of a project's phase, or its name where it begins."""
+    click.echo(f"  {phase.said[-1]}" if phase.said else f"{phase.number} {phase.name}")
 
 
 def tell(report: Report) -> None:

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from llmos.kernel.config import Share
 from llmos.kernel.prompt import Rules, read_rules
 
-Capabilities = Annotated[tuple[Annotated[str, Field(pattern=r"^\w+$")], ...], Field(min_length=1, max_length=9)]
+Capability = Annotated[str, Field(pattern=r"^\w+$")]
+Capabilities = Annotated[tuple[Capability, ...], Field(min_length=1, max_length=9)]
 PHASES = ("understand", "recall", "plan", "staff", "do", "check", "record", "consolidate")
 
 

@@ -52,6 +52,12 @@ class Place(Arguments):
     y_m: Annotated[float, Field(ge=-50, le=50)]
 
 
+class Sentence(Arguments):
+    """What the robot is to do, in a sentence."""
+
+    goal: Annotated[str, Field(min_length=2, max_length=200)]
+
+
 class Scan(Arguments):
     """How to look: once ahead, all around, or all around until a thing is seen."""
 
@@ -131,11 +137,26 @@ def hal_move_backward(session: Session, arguments: Distance) -> dict[str, Any]:
 @tool("robot", "move", {"x_m": 1.0, "y_m": -0.5}, requires=("drive", "range"))
 def hal_move_to(session: Session, arguments: Place) -> dict[str, Any]:
     """Drive to a place on a planned way around what is in it."""
-    report = session.robot.go(f"drive to {arguments.x_m:.3f}, {arguments.y_m:.3f}")
+    return came_of(session.robot, f"drive to {arguments.x_m:.3f}, {arguments.y_m:.3f}")
+
+
+@tool("robot", "move", {"goal": "explore"}, {"goal": "drive to 1.0, -0.5"}, requires=("drive", "range"))
+def pursue_goal(session: Session, arguments: Sentence) -> dict[str, Any]:
+    """Carry out a goal as `llmos run` does: a place, a room to see, a thing to find, a behaviour."""
+    return came_of(session.robot, arguments.goal)
+
+
+def came_of(robot: RobotSession, goal: str) -> dict[str, Any]:
+    """Carry out a goal, and return what the robot believes to have come of it.
+
+    Raises:
+        ToolError: not what was wanted.
+    """
+    report = robot.go(goal)
     came = {"outcome": report.outcome, "reason": report.reason, "cycles": len(report.steps)}
     if report.outcome not in GOOD:
-        raise ToolError(f"hal_move_to: {report.outcome}: {report.reason}", came | pose(session.robot))
-    return came | pose(session.robot)
+        raise ToolError(f"{report.outcome}: {report.reason}", came | pose(robot))
+    return came | pose(robot)
 
 
 @tool("robot", "stop")

@@ -4,7 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,7 @@ from llmos.inference import Kernel
 from llmos.kernel.blocks import Pace, wrap
 from llmos.kernel.goal import Goal
 from llmos.kernel.seeing import observe
-from llmos.link import Body, Done, Event, Robot, Telemetry
+from llmos.link import Body, Done, Event, LinkError, Robot, Telemetry
 from llmos.manifest import Manifest, load_manifest
 from llmos.mission import Means, Tell, Watch, carry_on, first_belief, make_eyes, sees_by_model, settle, take
 from llmos.report import Order, Report
@@ -85,6 +85,7 @@ class RobotSession:
         self._stack = ExitStack()
         self._lock = threading.RLock()
         self._leaving, self._stopping = threading.Event(), threading.Event()
+        self._waiting: list[int] = []  # threads that want it stopped
         self._eyes: Eyes | None = None
         self.body: Body
         self._robot: Robot
@@ -127,9 +128,18 @@ class RobotSession:
 
     def _keep(self) -> None:
         """Send heartbeats while nobody else has the robot."""
-        while not self._leaving.wait(0.001):
-            with self._lock:
-                self._robot.wait(KEEP_MS)
+        with suppress(LinkError):  # which the next call meets, too
+            while not self._leaving.wait(0.001):
+                with self._lock:
+                    self._robot.wait(KEEP_MS)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Have the robot to oneself; a stop that came before counts only while somebody waits for it."""
+        with self._lock:
+            if not self._waiting:
+                self._stopping.clear()
+            yield
 
     def run(self, program: str | Program) -> Run:
         """Prove a program, send it, and return what came of it.
@@ -141,7 +151,7 @@ class RobotSession:
         """
         ready = assemble(program) if isinstance(program, str) else program
         block = certified(ready, self.manifest.limits)
-        with self._lock:
+        with self._held():
             try:
                 (run,) = run_blocks(self.body, [block])
                 for reading in run.telemetry:
@@ -160,7 +170,7 @@ class RobotSession:
             ManifestError: the robot has no camera.
             CameraError: something is wanted, and no picture comes.
         """
-        with self._lock:
+        with self._held():
             goal = Goal(wanted, None, "a tool", label=wanted)
             self._eyes = self._eyes or make_eyes(self.order, goal, self.belief, self._means())
             if self._eyes is None:
@@ -173,16 +183,32 @@ class RobotSession:
         """The newest picture that was looked at, a JPEG; empty before the first."""
         return self._eyes.picture if self._eyes else b""
 
-    def judged(self) -> list[Report]:
-        """Return the reports of all missions, in the arena with the judge's last word.
+    def pursue(self, goal: str) -> Report:
+        """Carry out a mission as `go` does, and return its report with the judge's last word.
 
-        It is for people and statistics; whoever decides must not see it.
+        Raises:
+            LlmosError: the sentence names no goal for this robot, or a kernel cannot be had.
         """
+        self.go(goal)
+        return self.verdicts()[-1]
+
+    def verdicts(self) -> list[Report]:
+        """Return the reports of all missions, in the arena with the judge's last word."""
         for report, began_ms, ended_ms in self.missions:
             if report.truth is None and not self.order.port:
-                report.truth = judge.between(judge.read_truth(self.truth), began_ms, ended_ms)
+                report.truth = self.judged(began_ms, ended_ms)
                 settle(report)
         return [mission.report for mission in self.missions]
+
+    def judged(self, began_ms: int, ended_ms: int | None = None) -> judge.Truth | None:
+        """Return what truly happened between two moments of the robot's clock; None where nobody knows.
+
+        It is for reports and statistics; whoever decides must not see it.
+        """
+        end = self.body.clock.now() if ended_ms is None else ended_ms
+        if self.order.port or not self.truth.is_file():  # a real robot, or a played one
+            return None
+        return judge.between(judge.read_truth(self.truth), began_ms, end)
 
     def go(self, goal: str) -> Report:
         """Carry out a mission from where the robot stands, and return what it believes to have come of it.
@@ -194,7 +220,7 @@ class RobotSession:
             LlmosError: the sentence names no goal for this robot, or a kernel cannot be had.
         """
         began = time.monotonic()
-        with self._lock:
+        with self._held():
             self.look()
             began_ms = self.body.clock.now()
             report = take(replace(self.order, goal=goal), self._here(), self.manifest, self.box)
@@ -225,10 +251,15 @@ class RobotSession:
 
     def stop(self) -> None:
         """Ramp the robot down to standstill; what runs on another thread ends by it."""
+        self._waiting.append(threading.get_ident())
         self._stopping.set()
         with self._lock:
-            self._stopping.clear()
+            self._waiting.pop()
             self._order("stop", lambda: self._robot.stop())
+
+    def halt(self) -> None:
+        """Have what drives the robot on another thread end, without waiting for that."""
+        self._stopping.set()
 
     def estop(self) -> None:
         """Stop the robot at once and latch it; what runs on another thread ends by it."""

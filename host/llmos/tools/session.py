@@ -14,7 +14,8 @@ from llmos.brains.opening import model_of
 from llmos.inference import Kernel, Scheduler, open_kernel
 from llmos.kernel.config import Config, load_config
 from llmos.manifest import Manifest, load_manifest
-from llmos.report import Order
+from llmos.mission import Tell, Watch
+from llmos.report import Order, Report
 from llmos.tools.robot import RobotSession, parts_of
 from llmos.tools.tool import ToolError
 from llmos.volumes import Change, Volumes
@@ -112,6 +113,7 @@ class Session:
         run: name of the run, for what is written.
         may_reset: whether a person has said that a latched e-stop may be released.
         config: the kernel's limits; read where they are not given.
+        screen: what is called after every cycle of a mission, and with a report before a program is run.
     """
 
     def __init__(
@@ -129,8 +131,16 @@ class Session:
         run: str = "",
         may_reset: bool = False,
         config: Config | None = None,
+        screen: tuple[Watch, Tell] | None = None,
     ) -> None:
-        given = {"volumes": volumes, "memory": memory, "kernel": kernel, "robot": robot, "box": box}
+        given: dict[str, Any] = {
+            "volumes": volumes,
+            "memory": memory,
+            "kernel": kernel,
+            "robot": robot,
+            "box": box,
+        }
+        given["screen"] = screen
         self._commons = Commons(order or Order(goal=""), given)
         self.project, self.agent, self.trace, self.run, self.may_reset = project, agent, trace, run, may_reset
         self.config = config or load_config()
@@ -258,8 +268,13 @@ class Session:
         """The robot, connected by the first who needs it."""
 
         def opened(stack: ExitStack) -> RobotSession:
-            robot = RobotSession(self.order, lambda: self._client("robot", "robot"), self.box)
+            screen = self._commons.part("screen", lambda stack: ())
+            robot = RobotSession(self.order, lambda: self._client("robot", "robot"), self.box, *screen)
             return stack.enter_context(robot)
 
         found: RobotSession = self._commons.part("robot", opened)
         return found
+
+    def verdicts(self) -> list[Report]:
+        """Return the reports of all missions so far, in the arena with the judge's last word."""
+        return self.robot.verdicts() if self._commons.has("robot") else []
