@@ -1,16 +1,18 @@
 """The agents that ship: each loads, is sound, and passes the tests in its own file with its own tools."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from tests.acting import session
 
-from llmos.agents import Agent, AgentTest, load_agents, problems
+from llmos.agents import Agent, AgentTest, load_agents, problems, run_agent
 from llmos.agents.agent import FINISH
 from llmos.agents.trying import try_agent
 from llmos.evolution.audit import audit
 from llmos.inference import Kernel
 from llmos.tools import all_tools, load_registry
-from llmos.volumes import Volumes
+from llmos.volumes import Tier, Volumes
 
 UPSTREAM = (
     "system_agent", "planning_agent", "project_agent_planner", "execution_strategy_agent",
@@ -68,3 +70,29 @@ def test_each_passes_its_tests_by_rule(name: str, test: AgentTest) -> None:
 def test_each_passes_its_tests_with_smollm2(name: str, test: AgentTest, smollm2: Kernel) -> None:
     """As the file says."""
     assert try_agent(shipped()[name], test, smollm2).problems == ()
+
+
+def test_the_consolidation_agent_consolidates(tmp_path: Path) -> None:
+    """Enough ended traces become a fact, in memory and in the user volume, and the answer tells it."""
+    with session(tmp_path) as one:
+        for _ in range(one.memory.schema.consolidate_after):
+            one.memory.end(one.memory.begin("drive a square", kind="skill", skill="square"), "success")
+        run = run_agent(shipped()["memory_consolidation_agent"], "consolidate", one)
+        known = one.memory.search("square", kinds=["fact"])
+    assert run.answer.startswith("10 traces were consolidated\n")
+    assert known
+    assert known[0].item.text in run.answer
+    assert any(entry.path == "memory/learnings.md" for entry in one.volumes.tier_entries(Tier.USER))
+
+
+def test_memory_and_report_agents_tell_what_is_known(tmp_path: Path) -> None:
+    """With its source."""
+    with session(tmp_path) as one:
+        one.memory.learn("the corridor of the office is 60 cm wide", "ada", confidence=0.9)
+        said = run_agent(shipped()["memory_analysis_agent"], "how wide is the corridor?", one)
+        run_agent(shipped()["ux_designer"], "the corridor of the office", one)
+        page = one.volumes.read(Tier.USER, "reports/ux_designer.md").text
+        (commit, *_) = one.volumes.log(Tier.USER, "reports/ux_designer.md")
+    assert "- the corridor of the office is 60 cm wide (fact, said by ada" in said.answer
+    assert "- the corridor of the office is 60 cm wide (fact, said by ada" in page
+    assert commit.agent == "ux_designer"

@@ -1,29 +1,17 @@
 """How an agent is run: by its model's size, as `model_size.md` says; each of its rules is read."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.acting import Scripted, made, session
+from tests.acting import Scripted, changed_size, made, session
 
 from llmos.agents import run_agent
 from llmos.agents.strategy import ModelSize, load_model_size
 from llmos.inference import Kernel
-from llmos.resources import system_volume
-from llmos.volumes import read_document
 
 STEPS = [{"tool": "calculate", "arguments": {"expression": "1"}}]
 SIZES = [(0, "compiled"), (49_999_999, "compiled"), (50_000_000, "hybrid"), (134_515_008, "hybrid"),
          (2_999_999_999, "hybrid"), (3_000_000_000, "markdown")]  # fmt: skip
-
-
-def changed(state_folder: Path, **values: Any) -> ModelSize:
-    """The rules, as a person's own file changes them."""
-    path = state_folder / "volumes" / "user" / "kernel" / "model_size.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shipped = read_document(system_volume() / "kernel" / "model_size.md")
-    path.write_text(shipped.changed(**values).source, encoding="utf-8")
-    return load_model_size()
 
 
 @pytest.mark.parametrize(("parameters", "strategy"), SIZES)
@@ -46,16 +34,16 @@ def test_an_agent_may_ask_less_of_a_model_not_more(mode: str, parameters: int) -
 def test_the_bounds_are_read(state_folder: Path) -> None:
     """Moved, they decide otherwise."""
     agent = made(tools=["calculate"], steps=STEPS)
-    assert changed(state_folder, markdown_from=100).strategy(agent, 100) == "markdown"
-    assert changed(state_folder, hybrid_from=10).strategy(agent, 10) == "hybrid"
+    assert changed_size(state_folder, markdown_from=100).strategy(agent, 100) == "markdown"
+    assert changed_size(state_folder, hybrid_from=10).strategy(agent, 10) == "hybrid"
 
 
 def test_sizes_of_servers_are_read(state_folder: Path) -> None:
     """Of those whose name fits; others count as the file says; a model that knows its size is believed."""
     unknown, known = Scripted(parameters=None), Scripted(parameters=7)
     assert load_model_size().parameters(unknown) == 7_000_000_000
-    assert changed(state_folder, unknown=5).parameters(unknown) == 5
-    assert changed(state_folder, sizes={"*ript*": 6, "*": 8}).parameters(unknown) == 6
+    assert changed_size(state_folder, unknown=5).parameters(unknown) == 5
+    assert changed_size(state_folder, sizes={"*ript*": 6, "*": 8}).parameters(unknown) == 6
     assert load_model_size().parameters(known) == 7
 
 
@@ -66,7 +54,7 @@ def test_a_model_in_a_file_tells_its_size(smollm2: Kernel) -> None:
 
 def test_a_small_model_is_offered_few_tools(tmp_path: Path, state_folder: Path) -> None:
     """As many as the file says, those that the task calls for first."""
-    changed(state_folder, small_tools=2)
+    changed_size(state_folder, small_tools=2)
     kernel = Scripted("calculate()", '{"expression":"1"}', parameters=10**8)
     tools = ["hal_stop", "list_directory", "read_file", "calculate"]
     with session(tmp_path, kernel) as one:
@@ -78,7 +66,7 @@ def test_a_small_model_is_offered_few_tools(tmp_path: Path, state_folder: Path) 
 @pytest.mark.parametrize(("key", "parameters"), [("small_chars", 10**8), ("large_chars", 10**12)])
 def test_texts_have_their_length(tmp_path: Path, state_folder: Path, key: str, parameters: int) -> None:
     """As long as a small model, or a large one, may write."""
-    changed(state_folder, **{key: 33})
+    changed_size(state_folder, **{key: 33})
     choice = ["calculate()"] if parameters == 10**12 else []
     kernel = Scripted(*choice, '{"expression":"1"}', parameters=parameters)
     with session(tmp_path, kernel) as one:
