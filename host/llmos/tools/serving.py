@@ -49,8 +49,8 @@ def serve(toolbox: Toolbox) -> None:
             try:
                 await anyio.sleep_forever()
             finally:
-                if not ended.is_set():
-                    halt(session)
+                if not ended.is_set() and session.standing is not None:
+                    session.robot.halt()
 
         async with anyio.create_task_group() as group:
             group.start_soon(watch)
@@ -73,12 +73,6 @@ def serve(toolbox: Toolbox) -> None:
             await server.run(reading, writing, server.create_initialization_options())
 
     anyio.run(run)
-
-
-def halt(session: Session) -> None:
-    """Have the robot stop, if there is one, without waiting for it."""
-    if session.standing is not None:
-        threading.Thread(target=session.robot.stop, daemon=True).start()
 
 
 def answer(session: Session, name: str, result: Result) -> dict[str, Any]:

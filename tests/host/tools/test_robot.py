@@ -63,6 +63,11 @@ def test_a_program_of_one_s_own_is_run_on_the_same_robot(smollm2: object) -> Non
         report = session.robot.pursue("Turn left by 90 degrees.")
         assert report.outcome == "completed"
         assert math.degrees(session.robot.belief.pose[2]) == pytest.approx(90, abs=2)
+        made = Toolbox(session).call("write_program", {"wish": "Turn left by 90 degrees.", "run": True})
+        assert made.success, made.error
+        assert "TURN" in made.data["text"]
+        assert made.data["certificate"]["rotation_mrad"] == 1571
+        assert made.data["pose"]["heading_deg"] == pytest.approx(180, abs=3)
 
 
 @pytest.fixture
