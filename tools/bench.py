@@ -19,6 +19,7 @@ BENCHMARKS = {
     "astar": ("bench_astar", "A*, one query, median over seeded maps"),
     "inference": ("bench_inference", "One decision by SmolLM2"),
     "volumes": ("bench_volumes", "Volumes: commits against git's program, listings against reading"),
+    "rollouts": ("bench_rollouts", "Rollouts of skills"),
     "drive": ("bench_drive", "The whole system"),
 }
 

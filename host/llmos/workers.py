@@ -1,6 +1,5 @@
 """Many tasks, one after the other or in worker processes; Ctrl-C ends all of them."""
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -52,12 +51,13 @@ class Pool:
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     yield running.pop(future), future.result()
         except BrokenProcessPool:
-            raise WorkersError(
-                "a worker was killed, as when memory runs out: try fewer --jobs"
-            ) from None
+            raise WorkersError("a worker was killed, as when memory runs out: try fewer --jobs") from None
 
     def results(
-        self, one: Callable[[Task], Result], tasks: Sequence[Task], watch: Callable[[Result], None] | None = None
+        self,
+        one: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        watch: Callable[[Result], None] | None = None,
     ) -> list[Result]:
         """Run tasks as `in_turn` does, and return the results in the tasks' order.
 
@@ -97,18 +97,18 @@ def workers(jobs: int) -> Iterator[Pool]:
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         nonlocal ending
-        _interrupt_workers()
+        pool.interrupt()
         if not ending:
             ending = True
             raise KeyboardInterrupt
 
-    previous = signal.signal(signal.SIGINT, pass_on)
     pool = _Processes(jobs)
+    previous = signal.signal(signal.SIGINT, pass_on)
     try:
         yield Pool(pool, jobs)
     finally:
         ending = True
-        _interrupt_workers()
+        pool.interrupt()
         pool.shutdown(cancel_futures=True)
         signal.signal(signal.SIGINT, previous)
 
@@ -122,11 +122,11 @@ class _Processes(ProcessPoolExecutor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
         return super().submit(_one_in_worker, fn, *args, **kwargs)
 
-
-def _interrupt_workers() -> None:
-    for worker in multiprocessing.active_children():
-        with suppress(ProcessLookupError):
-            os.kill(worker.pid or 0, signal.SIGINT)
+    def interrupt(self) -> None:
+        """Interrupt what the workers do; other children of this process are none of ours."""
+        for pid in list(self._processes or ()):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGINT)
 
 
 _interrupted = False  # in a worker: a signal came while no task was running
