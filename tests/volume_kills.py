@@ -15,6 +15,7 @@ from llmos.volumes import Change, Tier, Volumes
 TIER = Tier.TEAM
 FILES = 6  # of each writer
 WRITES = 6  # of each of several writers that nobody kills
+State = dict[str, str | None]  # the files' texts by path; None where it is not there
 STRETCH = 40  # kills of one volume
 
 
@@ -30,8 +31,8 @@ class Killed(NamedTuple):
         begun: the one that was not; None between two.
     """
 
-    done: list[tuple[int, dict[str, str | None]]]
-    begun: tuple[int, dict[str, str | None]] | None
+    done: list[tuple[int, State]]
+    begun: tuple[int, State] | None
 
 
 def write_some(home: Path, name: str) -> None:
@@ -39,9 +40,8 @@ def write_some(home: Path, name: str) -> None:
     volumes = Volumes(home, 10**6)
     for number in range(WRITES):
         text = f"{name} {number}\n"
-        volumes.write_all(
-            Tier.USER, {f"skills/{name}.md": text, "skills/shared.md": text}, Change(name, text)
-        )
+        files = {f"skills/{name}.md": text, "skills/shared.md": text}
+        volumes.write_all(Tier.USER, files, Change(name, text))
 
 
 def campaign(folder: Path, kills: int, seed: int, longest_s: float = 0.4) -> Iterator[str]:
@@ -56,14 +56,12 @@ def campaign(folder: Path, kills: int, seed: int, longest_s: float = 0.4) -> Ite
     for first in range(0, kills, STRETCH):
         home = folder / f"{seed}-{first}"
         subprocess.run(["git", "init", "-q", "--bare", str(home / "remote")], check=True)
-        state: dict[str, str | None] = {}
+        state: State = {}
         for number in range(first, min(first + STRETCH, kills)):
             yield one_kill(home, number, random.Random(f"{seed} {number}"), state, longest_s)
 
 
-def one_kill(
-    home: Path, number: int, rng: random.Random, state: dict[str, str | None], longest_s: float
-) -> str:
+def one_kill(home: Path, number: int, rng: random.Random, state: State, longest_s: float) -> str:
     """Start one writer or two, kill them, and look; `state`, what the files held, is brought up to date."""
     names = ["a", "b"][: rng.randint(1, 2)]
     logs = {name: home / f"{number}-{name}.log" for name in names}
@@ -119,7 +117,7 @@ class Writer:
         """Return a text that nothing else holds."""
         return f"---\nname: x\n---\n{self.name} {self.rng.getrandbits(64)}\n" * self.rng.choice([1, 1, 60])
 
-    def begin(self, files: dict[str, str | None]) -> Change:
+    def begin(self, files: State) -> Change:
         """Say what comes, and return the change for it."""
         self.number += 1
         self.say("begin", files)
@@ -192,7 +190,7 @@ def read_log(log: Path) -> Killed:
     """Return what a writer said; its last line may be cut."""
     if log.with_suffix(".error").exists():
         raise Wrong(f"{log}: the writer failed: {log.with_suffix('.error').read_text()}")
-    done: list[tuple[int, dict[str, str | None]]] = []
+    done: list[tuple[int, State]] = []
     begun = None
     for line in log.read_text().splitlines(keepends=True) if log.exists() else []:
         if not line.endswith("\n"):
@@ -211,7 +209,7 @@ def word(killed: Killed) -> str:
     return f"{len(killed.done)} done, " + ("in a change" if killed.begun else "between two")
 
 
-def check(home: Path, number: int, state: dict[str, str | None], killed: list[Killed]) -> None:
+def check(home: Path, number: int, state: State, killed: list[Killed]) -> None:
     """Look at a volume after a kill, as git and as a new process see it."""
     folder = home / "volumes" / TIER
     if (folder / ".git").exists():
@@ -241,7 +239,7 @@ def check(home: Path, number: int, state: dict[str, str | None], killed: list[Ki
     sound(folder, f"after kill {number}")
 
 
-def settle(volumes: Volumes, number: int, state: dict[str, str | None], files: dict[str, str | None]) -> None:
+def settle(volumes: Volumes, number: int, state: State, files: State) -> None:
     """Find whether a change that was not acknowledged is there: all of it, or nothing."""
     new = [path for path, text in files.items() if held(volumes, path) == text]
     old = [path for path in files if held(volumes, path) == state.get(path)]

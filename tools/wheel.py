@@ -18,8 +18,12 @@ ARRIVED = """
 import importlib.util, sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from llmos.doctor import EXTENSIONS
-from llmos.resources import firmware_dir, system_volume
-expected_files = [(firmware_dir(), ["boot.py", "main.py", "llmvm"]), (system_volume(), ["robots", "arenas"])]
+from llmos.resources import firmware_dir, seed_volume, system_volume
+expected_files = [
+    (firmware_dir(), ["boot.py", "main.py", "llmvm"]),
+    (system_volume(), ["robots", "arenas"]),
+    (seed_volume("user"), ["README.md"]),
+]
 for folder, names in expected_files:
     missing = [name for name in names if not (folder / name).exists()]
     if "_data" not in folder.parts or missing:

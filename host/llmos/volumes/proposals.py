@@ -36,16 +36,16 @@ def propose(store: Store, name: str, files: Files, change: Change) -> str:
 
 def proposals(store: Store) -> dict[str, Commit]:
     """Return the newest commit of each branch but the checked-out one; its paths are all it would change."""
-    repo = store.opened()
-    head = store.head(repo)
     found = {}
-    for name in sorted(repo.branches.local):
-        commit = _commit(repo, name)
-        if _HEADS + name == store.branch(repo) or commit is None or head is None:
-            continue
-        base = repo.merge_base(head, commit.id)
-        if base != commit.id:  # else it is merged
-            found[name] = told(commit, repo[base].peel(pygit2.Tree) if base else None)
+    with store.reading() as repo:
+        head = store.head(repo)
+        for name in sorted(repo.branches.local):
+            commit = _commit(repo, name)
+            if _HEADS + name == store.branch(repo) or commit is None or head is None:
+                continue
+            base = repo.merge_base(head, commit.id)
+            if base != commit.id:  # else it is merged
+                found[name] = told(commit, repo[base].peel(pygit2.Tree) if base else None)
     return found
 
 

@@ -74,39 +74,25 @@ class Store:
         Raises:
             VolumeError: another program holds the lock too long, or the repository cannot be used.
         """
-        handle = None
-        try:
+        with self._told():
             self._state.mkdir(parents=True, exist_ok=True)
             lock = self._state / f"{self.root.name}.lock"
             handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            _lock(handle, lock)
-            if not self.exists():
-                self._make()
-            repo = self._opened()
-            self._mend(repo)
-            if self.head(repo) is None:
-                self._begin(repo)
-            yield repo
-        except pygit2.GitError as error:
-            raise VolumeError(f"the repository {self.root} cannot be used: {plain(str(error))}") from None
-        except OSError as error:
-            where = error.filename or self.root
-            raise VolumeError(f"{where} cannot be written: {error.strerror}; look at the disk") from None
-        finally:
-            if handle is not None:
+            try:
+                _lock(handle, lock)
+                if not self.exists():
+                    self._make()
+                repo = pygit2.Repository(str(self._git))
+                self._mend(repo)
+                if self.head(repo) is None:
+                    self._begin(repo)
+                yield repo
+            finally:
                 os.close(handle)  # and with it the lock
 
-    def exists(self) -> bool:
-        """Return whether anything was written there yet."""
-        return self._git.exists()
-
-    def edited(self) -> list[str]:
-        """Return the files that a person edited since the last commit."""
-        repo = self.opened()
-        return sorted(self._edits(repo, self.head(repo), ()))
-
-    def opened(self) -> pygit2.Repository:
-        """Return the repository for reading; what a killed process left is mended before.
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[pygit2.Repository]:
+        """Open the repository for reading; what a killed process left is mended before.
 
         Raises:
             NoEntry: nothing was written there yet.
@@ -114,10 +100,38 @@ class Store:
         """
         if not self.exists():
             raise NoEntry(f"the volume {self.root} has no history yet: nothing was written there")
+        self.mended()
+        with self._told():
+            yield pygit2.Repository(str(self._git))
+
+    def mended(self) -> None:
+        """Finish what a killed process left; wait for one that is at work."""
         if self._note.exists():
-            with self.held() as repo:
-                return repo
-        return self._opened()
+            with self.held():
+                pass
+
+    def exists(self) -> bool:
+        """Return whether anything was written there yet."""
+        return self._git.exists()
+
+    def edited(self) -> list[str]:
+        """Return the files that a person edited since the last commit."""
+        with self.reading() as repo:
+            return sorted(self._edits(repo, self.head(repo), ()))
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell what fails in the repository or on the disk as this program tells it."""
+        try:
+            yield
+        except (pygit2.GitError, KeyError) as error:  # KeyError: an object that is missing
+            problem = plain(str(error))
+            raise VolumeError(
+                f"{self.root} is no git repository in order ({problem}): see `git fsck`"
+            ) from None
+        except OSError as error:
+            where = error.filename or self.root
+            raise VolumeError(f"{where} cannot be written: {error.strerror}; look at the disk") from None
 
     def head(self, repo: pygit2.Repository) -> pygit2.Oid | None:
         """Return the newest commit of the branch that is checked out; None where it has none."""
@@ -237,12 +251,6 @@ class Store:
             self._finish(repo, old, new, paths)
         self._note.unlink()
         return moved
-
-    def _opened(self) -> pygit2.Repository:
-        try:
-            return pygit2.Repository(str(self._git))
-        except pygit2.GitError as error:
-            raise VolumeError(f"{self.root} is no git repository: {plain(str(error))}") from None
 
     def _make(self) -> None:
         """Make the repository in a folder beside, and move it here in one step."""

@@ -24,6 +24,7 @@ _GIT_S = 120.0  # for one exchange
 _TRIES = 5  # while others push, too
 _PROTOCOLS = "file:git:http:https:ssh"
 _HEADS = "refs/heads/"
+_OWN = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE"}  # another's
 _SHOWN = 200
 _USER = re.compile(r"//[^/@\s]*@")
 
@@ -175,7 +176,7 @@ class _Git:
         own = {
             "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": _PROTOCOLS, "LC_ALL": "C",
         }  # fmt: skip
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_DIR")}
+        kept = {name: value for name, value in os.environ.items() if name not in _OWN}
         try:
             run = subprocess.run(
                 [*command, *words], env={**kept, **own}, stdin=subprocess.DEVNULL, capture_output=True,

@@ -120,14 +120,15 @@ class Volumes:
         from .history import find_commit
         from .trees import blob, leaf
 
-        repo = self.store(tier).opened()
-        found = leaf(find_commit(repo, commit).tree, checked(path))
-        if found is None:
+        with self.store(tier).reading() as repo:
+            found = leaf(find_commit(repo, commit).tree, checked(path))
+            data = blob(repo, found.oid) if found else None
+        if data is None:
             raise NoEntry(
                 f"{tier}:{path} was not there at {commit}: `llmos volume log {tier}` tells when it was"
             )
         file = self.folder(tier) / path
-        return parse(decoded(blob(repo, found.oid), file), file)
+        return parse(decoded(data, file), file)
 
     def write(self, tier: Tier, path: str, text: str, change: Change) -> str:
         """Write a file, and return the commit's id, 40 hex digits; see `write_all`."""
@@ -158,9 +159,9 @@ class Volumes:
         store = self.store(tier)
         if not store.exists():
             return []
-        repo = store.opened()
-        head = store.head(repo)
-        return read_log(repo, head, path, limit) if head else []
+        with store.reading() as repo:
+            head = store.head(repo)
+            return read_log(repo, head, path, limit) if head else []
 
     def edited(self, tier: Tier) -> list[str]:
         """Return the files that a person edited by hand and that are not yet committed."""
@@ -175,8 +176,8 @@ class Volumes:
         """
         from .history import difference, find_commit
 
-        repo = self.store(tier).opened()
-        return difference(repo, find_commit(repo, old), find_commit(repo, new) if new else None, path)
+        with self.store(tier).reading() as repo:
+            return difference(repo, find_commit(repo, old), find_commit(repo, new) if new else None, path)
 
     def rollback(self, tier: Tier, to: str, change: Change, path: str | None = None) -> str:
         """Restore an older state by a new commit: of all files, or of one file or folder; return its id.
@@ -289,7 +290,7 @@ class Volumes:
 
     def _catalog(self, tier: Tier, root: Path) -> Catalog:
         if (self.folder(tier) / ".git" / "llmos" / "pending").exists():  # a writer is at work, or was killed
-            self.store(tier).opened()
+            self.store(tier).mended()
         if root not in self._catalogs:
             name = tier if root == self.folder(tier) else "shipped"
             self._catalogs[root] = Catalog(tier, root, self.home / ".state" / f"{name}.index")

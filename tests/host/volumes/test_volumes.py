@@ -162,7 +162,7 @@ def test_a_damaged_cache_is_made_again(volumes: Volumes, damage: bytes | None) -
 
 WRONG_PATHS = [
     "../x.md", "a/../../x.md", "/etc/x.md", "a//x.md", "./x.md", "", ".git/x.md", "a/.git/hooks.md", ".x.md",
-    "a\\..\\x.md", "a\nb.md", "a\0.md", "a\u202e.md", "x.txt", "x", "a.md/b.md", "x" * 200 + ".md", "C:\\x.md",
+    "a\\..\\x.md", "a\nb.md", "a\0.md", "a\u202e.md", "x.txt", "x", "a.md/b.md", "x" * 200 + ".md",
 ]  # fmt: skip
 
 
