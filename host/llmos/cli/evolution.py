@@ -11,6 +11,7 @@ EPILOG = """\b
 Example:
   llmos evolution log
   llmos evolution log wander --html wander.html
+  llmos evolution patterns --propose
 """
 
 
@@ -36,3 +37,26 @@ def log(skill: str, html: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(story.facts(told)))
     else:
         click.echo(story.text(told) + (f"\n\npage: {html}" if html else ""))
+
+
+@evolution.command(epilog=EPILOG)
+@click.option("--propose", is_flag=True, help="Write each as a skill, on a branch of the user volume.")
+@options.as_json
+def patterns(propose: bool, as_json: bool) -> None:
+    """List what was done again and again, and well, and what skill it could become."""
+    from llmos.evolution import patterns as found_in
+    from llmos.memory import Memory
+    from llmos.text import plain
+    from llmos.volumes import Volumes
+
+    with Memory() as memory:
+        found = found_in.patterns(memory)
+        made = found_in.propose(Volumes(), memory) if propose else []
+    if as_json:
+        facts = [{**vars(one), "values": [dict(values) for values in one.values]} for one in found]
+        click.echo(json.dumps({"patterns": facts, "proposals": [one.branch for one in made]}))
+        return
+    rows = [plain(one.line) for one in found] or ["nothing came back often enough, and well"]
+    click.echo("\n".join([*rows, *(f"proposed {plain(one.line)}" for one in made)]))
+    if made:
+        click.echo(f"llmos volume merge user {made[0].branch} takes it over")

@@ -417,6 +417,8 @@ def lines(subject: Subject) -> Iterator[Found]:
 
 UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|TBD)\b|lorem ipsum", re.IGNORECASE)
 
+EVERY_AGENTS = ("finish", "recall")  # tools that are there without being declared: `llmos.agents.loop`
+
 CHECKS: dict[Category, tuple[Callable[[Subject], Iterator[Found]], ...]] = {
     "structure": (readable, size, fences, keys),
     "safety": (bounds, guarded, reach, backwards, tethered, watching),
@@ -433,4 +435,4 @@ def findings(subject: Subject) -> Iterator[Finding]:
             for severity, line, text, remedy in check(subject):
                 yield Finding(category, check.__name__, severity, line, text, remedy)
     head = subject.document.source.find(subject.document.body) if subject.document.values else 0
-    yield from orders(subject.document.source, subject.tools, max(0, head))
+    yield from orders(subject.document.source, (*subject.tools, *EVERY_AGENTS), max(0, head))

@@ -66,9 +66,16 @@ class Pattern:
     traces: tuple[str, ...]
 
     @property
-    def success(self) -> float:
-        """The share that went well."""
-        return self.good / self.occurrences
+    def line(self) -> str:
+        """The pattern, in a line."""
+        told = [
+            " ".join([step.removeprefix("skill:"), *(f"{key}={value}" for key, value in values.items())])
+            for step, values in zip(self.steps, self.values, strict=True)
+        ]
+        return (
+            f"{self.signature} {self.goal!r}: {self.good} of {self.occurrences} went well, "
+            f"by {' then '.join(told)}; confidence {self.confidence:.2f}"
+        )
 
 
 @dataclass(frozen=True)
@@ -84,11 +91,7 @@ class Proposal:
     @property
     def line(self) -> str:
         """The proposal, in a line."""
-        found = self.pattern
-        return (
-            f"{self.branch}: {found.goal!r}, {found.good} of {found.occurrences} went well, by "
-            f"{' then '.join(found.steps)}; audit {self.audit.total:.0f} of 100"
-        )
+        return f"{self.branch}: skill {self.name}, audit {self.audit.total:.0f} of 100"
 
 
 def normalized(goal: str) -> str:

@@ -130,7 +130,8 @@ def test_tools_that_went_well_become_a_guide(memory: Memory, state_folder: Path)
         memory.end(trace, "success", "", tools=("hal_get_distance", "hal_set_led"))
     (made,) = propose(Volumes(), memory)
     assert made.pattern.steps == ("hal_get_distance", "hal_set_led")
-    assert "hal_get_distance then hal_set_led" in made.line
+    assert "by hal_get_distance then hal_set_led;" in made.pattern.line
+    assert made.line.startswith("pattern/say_how_far_wall_is-")
 
 
 def test_different_ways_are_no_pattern(memory: Memory) -> None:
