@@ -32,7 +32,7 @@ def blackbox() -> None:
     """
 
 
-@blackbox.command("ls")
+@blackbox.command("ls", epilog="Example: llmos blackbox ls")
 @options.as_json
 def list_runs(as_json: bool) -> None:
     """List the runs that have a record, with their bytes for each minute of the robot's time."""
@@ -78,7 +78,7 @@ def row_text(row: dict[str, Any], width: int) -> str:
     return plain(line.rstrip())
 
 
-@blackbox.command("check")
+@blackbox.command("check", epilog="Example: llmos blackbox check last")
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @options.as_json
 @click.pass_context
@@ -130,7 +130,7 @@ def checked_text(one: Checked) -> str:
     return plain(f"{name}: {one.state}" + (f": {one.said}" if one.said else "") + size)
 
 
-@blackbox.command("export")
+@blackbox.command("export", epilog="Example: llmos blackbox export last --to mcap -o run.mcap")
 @click.argument("run")
 @click.option(
     "--to", type=click.Choice(list(FORMATS)), default="jsonl", show_default=True, help="The format."
@@ -149,7 +149,7 @@ def export_run(run: str, to: str, path: Path) -> None:
         click.echo(f"{file}: {file.stat().st_size / KB:.1f} kB")
 
 
-@blackbox.command("prune")
+@blackbox.command("prune", epilog="Example: llmos blackbox prune --dry-run")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 def prune(dry_run: bool) -> None:
     """Compress and remove old records, by the rules of volumes/system/kernel/records.md."""
@@ -159,7 +159,7 @@ def prune(dry_run: bool) -> None:
     click.echo(f"{len(acts)} runs " + ("would be changed" if dry_run else "were changed"))
 
 
-@blackbox.command("keep")
+@blackbox.command("keep", epilog="Example: llmos blackbox keep last")
 @click.argument("run")
 @click.option("--off", is_flag=True, help="Take the mark away again.")
 def keep(run: str, off: bool) -> None:
