@@ -13,7 +13,7 @@ help:
 	@echo "make fuzz        a million programs on every machine (FUZZ=\"--minutes 5\")"
 	@echo "make exhaustive  every small program in every world (EXHAUSTIVE=\"--only loops\")"
 	@echo "make safety      cut cables, killed hosts, pushed boxes and e-stops by the thousand (SAFETY=\"soak\")"
-	@echo "make campaigns   a million damaged frames, a flash killed at each step, the stepper drive against its model, the eyes, killed writers"
+	@echo "make campaigns   a million damaged frames, a flash killed at each step, the stepper drive against its model, the eyes, killed writers, changed records"
 	@echo "make wheel       wheels in dist/"
 	@echo "make clean       remove what was built"
 
@@ -57,6 +57,7 @@ campaigns: setup
 	$(PY) tools/campaign_drive.py --count 2500 --top 1024
 	$(PY) tools/campaign_eyes.py
 	$(PY) tools/campaign_volumes.py
+	$(PY) tools/campaign_blackbox.py
 	$(PY) tools/firmware_size.py
 
 wheel: setup

@@ -1,4 +1,4 @@
-"""The black box of a run, one byte changed, removed or added at every place: each is found, and its line named.
+"""A run's record, one byte changed, removed or added at each place: all are found, and their lines named.
 
     tools/campaign_blackbox.py
     tools/campaign_blackbox.py --every 10 --seed 7
