@@ -15,6 +15,7 @@ from llmos.writing import quantities
 
 CALL_TOKENS = 96  # of a call's arguments besides its texts
 MOST_TOKENS = 500  # of any answer: with the context's budget it fits into a model that reads 2048
+WARM = 0.8  # temperature of a second try: at 0 a model often says the same again
 _CHARS = 2  # of a token at least, in texts that models write
 # How an argument's name tells its unit: the dimension that wishes are read in, and how much of it one is.
 _UNITS = {
@@ -59,6 +60,7 @@ class Asker:
         named: whether a number that the task names is preferred to others.
         deadline: moment of the monotonic clock by which answers must be there.
         seed: fixes every chance.
+        tries: calls that have failed in a row; behind one the words are drawn, no more the likeliest.
     """
 
     kernel: Kernel | None
@@ -67,6 +69,7 @@ class Asker:
     named: bool
     deadline: float
     seed: int = 0
+    tries: int = 0
     answers: list[Answer] = field(default_factory=list)
 
     @property
@@ -125,7 +128,12 @@ class Asker:
         if self.kernel is None:
             raise InferenceError("no model was given")
         request = Request(
-            self.context.system, f"{self.context.user}\n\n{question}", deadline_s=left, seed=self.seed, **how
+            self.context.system,
+            f"{self.context.user}\n\n{question}",
+            deadline_s=left,
+            seed=self.seed + self.tries,
+            temperature=WARM if self.tries else 0.0,
+            **how,
         )
         answer = self.kernel(request)
         self.answers.append(replace(answer, probabilities=()))

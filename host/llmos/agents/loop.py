@@ -21,7 +21,7 @@ from llmos.tools import Result, Session, Toolbox, fitting
 from llmos.tools.session import Calls
 
 ANSWER_CHARS = 4000  # longest answer that anybody is given
-TASK_CHARS = 1000  # of a task that a model is shown
+TASK_CHARS = 1000  # of a task at most
 
 
 RECALL = "recall"  # offered once the context had to leave something out
@@ -125,9 +125,11 @@ def run_agent(agent: Agent, task: str, session: Session, watch: Watch | None = N
         watch: told of each call.
 
     Raises:
+        AgentError: the task is empty, or too long.
         DocumentError: a file of the kernel is wrong.
-        ToolError: the agent declares a tool that does not exist.
     """
+    if not task.strip() or len(task) > TASK_CHARS:
+        raise AgentError(f"a task of {len(task)} characters: say it in 1 to {TASK_CHARS}")
     refusal = _refusal(agent, session)
     if refusal:
         return AgentRun(agent.name, task, "compiled", refusal.status, refusal.answer)
@@ -214,7 +216,8 @@ class _Loop:
             self.context.add("system", f"{system_prompt('agent')}\n\n{self.agent.text}".strip())
             self.context.add("goal", f"Task: {as_data(self.task, TASK_CHARS)}")
             for step in self._steps():
-                self._take(step)
+                while self._again(step):
+                    pass
         except _End as end:
             return end
         except (AgentError, ContextError) as error:
@@ -230,7 +233,8 @@ class _Loop:
             while True:
                 again = (RECALL,) if self.context.left else ()
                 yield Step(tool=(*self.toolbox.tools, *again, FINISH), may_fail=True)
-        yield from self._unrolled(self.agent.steps or (Step(tool=self._likeliest()),))
+        steps = () if self.strategy == "simple" else self.agent.steps
+        yield from self._unrolled(steps or (Step(tool=self._likeliest()),))
 
     def _unrolled(self, steps: tuple[Step, ...]) -> Iterator[Step]:
         for step in steps:
@@ -251,7 +255,8 @@ class _Loop:
         rest = [name for name in self.toolbox.tools if name not in wanted]
         return tuple([*wanted, *rest][: self.rules.small_tools]) or (FINISH,)
 
-    def _take(self, step: Step) -> None:
+    def _again(self, step: Step) -> bool:
+        """Do a step; return whether it failed by what the model filled in, which may try once more."""
         self._check_limits()
         self.iterations += 1
         began = time.monotonic()
@@ -266,12 +271,11 @@ class _Loop:
             raise _End(Status.DONE, as_text(arguments["answer"]))
         if name == RECALL:
             self._recall(arguments["words"])
-            return
+            return False
         call = self._called(name, arguments, by, began)
         if step.saved:
             self.facts[step.saved] = call.result.data
-        if not call.result.success:
-            self._failed(step, call)
+        return not call.result.success and self._failed(step, call)
 
     def _called(self, name: str, arguments: dict[str, Any], by: str, began: float) -> Call:
         result = self.toolbox.call(name, arguments)
@@ -282,7 +286,8 @@ class _Loop:
         row = f"{name} {as_data(as_text(arguments))}: {said}"
         self.context.add("tool" if result.success else "fault", row)
         if result.success:
-            self.failures, self.facts["last"] = 0, result.data
+            self.failures = self.asker.tries = 0
+            self.facts["last"] = result.data
         if self.watch:
             self.watch(call)
         return call
@@ -296,17 +301,19 @@ class _Loop:
             return
         self.context.add("tool", self.context.recall(number).text)
 
-    def _failed(self, step: Step, call: Call) -> None:
-        """Go on after a failure where that is allowed, else end the run by the name of what ended it."""
+    def _failed(self, step: Step, call: Call) -> bool:
+        """End the run by the name of what ended it, go on, or return that the model may try once more."""
         if self.session.calls.made >= self.session.calls.most:
             raise _End(Status.TOOL_CALLS, call.result.error)
-        if not step.may_fail:
+        if not step.may_fail and call.by != "model":
             raise _End(Status.FAILED, f"{call.tool}: {call.result.error}")
         self.failures += 1
+        self.asker.tries = self.failures
         if self.failures > self.session.config.retries:
             most = self.session.config.retries
             why = f"{call.tool}: {call.result.error}; {most} retries are allowed (kernel/config.md, retries)"
             raise _End(Status.RETRIES, why)
+        return not step.may_fail
 
     def _check_limits(self) -> None:
         most = min(self.agent.max_iterations, self.session.config.iterations)

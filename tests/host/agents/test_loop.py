@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.acting import Scripted, changed_size, made, session
 
-from llmos.agents import Status, run_agent
+from llmos.agents import AgentError, Status, run_agent
 from llmos.inference import Kernel
 from llmos.kernel.config import load_config
 
@@ -99,6 +99,28 @@ def test_a_failing_step_ends_the_run_unless_it_may_fail(tmp_path: Path) -> None:
     assert lenient.status == Status.DONE
     assert "division" in strict.answer
     assert "division" in lenient.answer
+
+
+def test_a_model_may_try_again(tmp_path: Path) -> None:
+    """Told what was wrong, and no more at temperature 0; as often as the kernel's config says."""
+    wrong, right = call(expression="1 / 0"), call(expression="1 / 2")
+    agent = made(tools=["calculate"], steps=[{"tool": "calculate"}])
+    kernel = Scripted(wrong, wrong, right, parameters=10**8)
+    with session(tmp_path / "1", kernel) as one:
+        run = run_agent(agent, "a half", one)
+    assert (run.status, run.data) == (Status.DONE, {"value": 0.5})
+    assert "refused" in kernel.asked[1].user
+    assert [request.temperature > 0 for request in kernel.asked] == [False, True, True]
+    assert len({request.seed for request in kernel.asked}) == 3
+    with session(tmp_path / "2", Scripted(*[wrong] * 9, parameters=10**8)) as one:
+        assert run_agent(agent, "a half", one).status == Status.RETRIES
+
+
+@pytest.mark.parametrize("task", ["", "  ", "x" * 1001], ids=["empty", "blank", "long"])
+def test_a_task_has_its_length(tmp_path: Path, task: str) -> None:
+    """Neither nothing nor a book."""
+    with session(tmp_path) as one, pytest.raises(AgentError, match="characters"):
+        run_agent(made(tools=FREE), task, one)
 
 
 def test_an_undeclared_tool_is_not_called(tmp_path: Path) -> None:
