@@ -2,12 +2,11 @@
 
 import difflib
 from functools import lru_cache
-from pathlib import Path
 
 from llmos.agents.agent import Agent, AgentError, agent_of
 from llmos.errors import LlmosError
 from llmos.text import plain
-from llmos.volumes import Entry, NoEntry, Tier, Volumes, read_document
+from llmos.volumes import Entry, NoEntry, Tier, Volumes
 
 _KEPT = 512  # agents in memory
 _GUARDED = ("injection", "permissions")  # what an audit may not find in a file that is loaded
@@ -63,7 +62,7 @@ def usable(entry: Entry) -> Agent:
         DocumentError: it is wrong.
         AgentError: it gives orders to who reads it, or wants what it may not have.
     """
-    agent = _read(entry.file, entry.version)
+    agent = _read(entry)
     if entry.tier is not Tier.SYSTEM and agent.document:
         from llmos.evolution.audit import audit  # which needs the tools
 
@@ -75,5 +74,5 @@ def usable(entry: Entry) -> Agent:
 
 
 @lru_cache(_KEPT)
-def _read(file: Path, version: str) -> Agent:
-    return agent_of(read_document(file))
+def _read(entry: Entry) -> Agent:
+    return agent_of(entry.document())
