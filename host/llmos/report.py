@@ -230,4 +230,5 @@ def stopped(step: Step) -> bool:
 
 def spl(reached: bool, shortest_m: float, driven_m: float) -> float:
     """Return success weighted by path length (Anderson et al. 2018, arXiv 1807.06757)."""
-    return round(shortest_m / max(shortest_m, driven_m), 4) if reached else 0.0
+    longest = max(shortest_m, driven_m)  # 0 where it stood at the goal to begin with
+    return round(shortest_m / longest if longest else 1.0, 4) if reached else 0.0

@@ -100,10 +100,15 @@ def understand(work: Work) -> None:
 
 def recall(work: Work) -> None:
     """Look up what came of goals like this one."""
+    most = work.rules.recalled
     found = work.session.memory.search(
-        work.goal, kinds=("experience",), scope="similar", project=work.project, limit=work.rules.recalled
+        work.goal, kinds=("experience",), scope="similar", project=work.project, limit=3 * most
     )
-    work.recalled = [one.item for one in found if isinstance(one.item, Experience)]
+    known = [one.item for one in found if isinstance(one.item, Experience)]
+    by_run = {
+        one.run or one.id: one for one in reversed(known)
+    }  # a project's and its missions' are of one run
+    work.recalled = list(reversed(by_run.values()))[:most]
     for one in work.recalled:
         work.say(f"“{plain(one.primary_goal)}”: {plain(one.final_outcome)}; {one.source}, {one.when}")
     if not work.recalled:
