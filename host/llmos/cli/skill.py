@@ -52,6 +52,8 @@ def skill() -> None:
 @options.as_json
 def listed(project: str, as_json: bool) -> None:
     """List the skills, how often each was used as it stands, and what is wrong with other files."""
+    from llmos.evolution.watch import quarantined
+
     shelf = read_shelf(project=project)
     with Memory() as memory:
         rows = [row(memory, one) for one in shelf.skills.values()]
@@ -59,6 +61,12 @@ def listed(project: str, as_json: bool) -> None:
         {"name": one.entry.name, "tier": str(one.entry.tier), "what": what, "reason": one.reason}
         for what, group in (("refused", shelf.refused.values()), ("hidden", shelf.hidden))
         for one in group
+    ]
+    there = {one.entry.version for one in shelf.hidden}
+    aside += [
+        {"name": one.name, "tier": one.tier, "what": "gone", "reason": f"quarantined: {one.reason}"}
+        for one in quarantined().values()
+        if one.kind == "skill" and one.version not in there
     ]
     click.echo(json.dumps({"skills": rows, "aside": aside}) if as_json else table(rows, aside))
 

@@ -18,7 +18,7 @@ from llmos.evolution.evidence import Evidence, evidence
 from llmos.evolution.ledger import Event, quarantined
 from llmos.evolution.rules import Evolution, load_evolution
 from llmos.memory import Memory
-from llmos.volumes import Change, NoEntry, Tier, Volumes
+from llmos.volumes import Change, Tier, Volumes
 from llmos.volumes.access import PROMOTION
 from llmos.volumes.tiers import Entry
 
@@ -58,12 +58,9 @@ def watched(volumes: Volumes, memory: Memory, kind: str, name: str) -> Verdict:
         kind: skill or agent.
         name: its name.
     """
-    try:
-        entry = volumes.find(f"{kind}s", name)
-    except NoEntry:
+    entry = _offered(volumes, kind, name)
+    if entry is None:
         return Verdict("unwatched")
-    if entry.version in quarantined():
-        return Verdict("quarantined")
     verdict = Verdict("unwatched")
     for tier in SHARED:
         if _version(volumes, tier, entry.path) == entry.version:
@@ -71,6 +68,13 @@ def watched(volumes: Volumes, memory: Memory, kind: str, name: str) -> Verdict:
             if verdict.status == "quarantined":
                 break
     return verdict
+
+
+def _offered(volumes: Volumes, kind: str, name: str) -> Entry | None:
+    """Return the file that counts: the first of its name that is not quarantined."""
+    bad = quarantined()
+    entries = (one for one in volumes.entries(f"{kind}s", shadowed=True) if one.name == name)
+    return next((one for one in entries if one.version not in bad), None)
 
 
 def release(kind: str, name: str, who: str, reason: str) -> Event:

@@ -121,6 +121,7 @@ def test_nobody_offers_a_quarantined_version(volumes: Volumes, memory: Memory) -
         use(volumes, memory, False)
     volumes.write(Tier.USER, PATH, POISONED, EVE)
     assert read_shelf(volumes).skills["square"].version == version_of(GOOD)
+    assert watched(volumes, memory, "skill", "square").status == "watched"  # the one that is offered
     release("skill", "square", "ann", "the wheels were loose")
     assert read_shelf(volumes).skills["square"].version == version_of(POISONED)
     volumes.write_all(Tier.USER, {PATH: None}, ANN)
