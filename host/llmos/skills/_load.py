@@ -4,11 +4,11 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from llmos.errors import LlmosError
-from llmos.volumes import Entry, Tier, Volumes, read_document
+from llmos.resources import system_volume
+from llmos.volumes import Entry, Volumes
 
 from ._skill import Skill, SkillError, skill_of
 
@@ -114,13 +114,13 @@ def read_shelf(volumes: Volumes | None = None, project: str = "", kind: str = ""
 
 
 def skill_at(entry: Entry) -> Skill:
-    """Return the skill of a volume's file; one that a person or a model wrote is audited.
+    """Return the skill of a volume's file, audited where it did not ship.
 
     Raises:
         LlmosError: it is no skill, gives orders to who reads it, or wants what it may not have.
     """
-    skill = _read(entry.tier, entry.file, entry.version)
-    if entry.tier is not Tier.SYSTEM:
+    skill = _read(entry)
+    if not entry.file.is_relative_to(system_volume()):
         from llmos.evolution.audit import audit  # which needs the tools, which need the skills
 
         for finding in audit(skill.document, entry.tier).blocking:
@@ -131,8 +131,8 @@ def skill_at(entry: Entry) -> Skill:
 
 
 @lru_cache(_KEPT)
-def _read(tier: Tier, file: Path, version: str) -> Skill:
-    return skill_of(read_document(file), str(tier), version=version)
+def _read(entry: Entry) -> Skill:
+    return skill_of(entry.document(), str(entry.tier), version=entry.version)
 
 
 def _named(name: str, skills: Mapping[str, Skill]) -> Skill:

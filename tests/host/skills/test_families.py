@@ -11,14 +11,14 @@ SEEDS = (0, 1001)
 DONE = {  # a program for each family, and how near its end has to be to the goal, in mm
     "wall": ("GUARD g0, front < 32cm\nMOVE 150cm, 45mm/s\nEND", 80),
     "corridor": (
-        "LOOP 10\nSENSE r1, left\nSENSE r2, right\nSUB r1, r1, r2\nLDI r3, 150\nMIN r1, r1, r3\nLDI r3, -150\n"
-        "MAX r1, r1, r3\nSENSE r2, heading\nSUB r1, r1, r2\nTURNR r1, max 600mrad, 30deg/s\n"
+        "LOOP 10\nSENSE r1, left\nSENSE r2, right\nSUB r1, r1, r2\nLDI r3, 150\nMIN r1, r1, r3\n"
+        "LDI r3, -150\nMAX r1, r1, r3\nSENSE r2, heading\nSUB r1, r1, r2\nTURNR r1, max 600mrad, 30deg/s\n"
         "GUARD g0, front < 18cm\nMOVE 24cm, 45mm/s\nENDLOOP\nEND",
         250,
     ),
     "corner": (
-        "GUARD g0, front < 36cm\nMOVE 150cm, 45mm/s\nUNGUARD g0\nTURN 90deg, 50deg/s\nGUARD g0, front < 18cm\n"
-        "MOVE 115cm, 45mm/s\nEND",
+        "GUARD g0, front < 36cm\nMOVE 150cm, 45mm/s\nUNGUARD g0\nTURN 90deg, 50deg/s\n"
+        "GUARD g0, front < 18cm\nMOVE 115cm, 45mm/s\nEND",
         250,
     ),
     "block": (
