@@ -20,18 +20,17 @@ from llmos.text import plain
 from llmos.tools import Session
 from llmos.volumes import Volumes
 
-EXAMPLE = """\b
-Example:
-  llmos agent list
-  llmos agent run reactive_robot_agent "wander a little" --kernel rule
-  llmos agent new guard --wish "watch the door and blink red when something is near"
-  llmos agent test hardware_control_agent
-"""
+
+def example(words: str) -> str:
+    """Return the end of a help page."""
+    return f"\b\nExample:\n  llmos agent {words}\n"
+
+
 KERNEL = "Whose word counts in what its steps leave open: smollm2, gguf:PATH, openai:URL, rule."
 project = click.option("--project", default="", help="Whose own agents come first.")
 
 
-@click.group(epilog=EXAMPLE)
+@click.group(epilog=example("list"))
 def agent() -> None:
     """Run agents: markdown files that say what an agent is for, which tools it has, and its steps.
 
@@ -39,7 +38,7 @@ def agent() -> None:
     """
 
 
-@agent.command("list")
+@agent.command("list", epilog=example("list --json | jq .[].name"))
 @project
 @options.as_json
 def listed(project: str, as_json: bool) -> None:
@@ -58,7 +57,7 @@ def listed(project: str, as_json: bool) -> None:
         click.echo(f"{name:<{width}}  {entry.tier:<6}  {plain(about)}")
 
 
-@agent.command()
+@agent.command(epilog=example("show planning_agent"))
 @click.argument("name")
 @project
 @options.as_json
@@ -74,7 +73,7 @@ def show(name: str, project: str, as_json: bool) -> None:
     click.echo(f"{'steps':<14}{len(found.steps)}, tests: {len(found.tests)}\n\n{found.text}")
 
 
-@agent.command()
+@agent.command(epilog=example('run reactive_robot_agent "wander a little" --kernel rule'))
 @click.argument("name")
 @click.argument("task")
 @click.option("--kernel", default="smollm2", show_default=True, help=KERNEL)
@@ -94,7 +93,7 @@ def run(context: click.Context, /, name: str, task: str, project: str, as_json: 
     context.exit(0 if done.status == Status.DONE else 1)
 
 
-@agent.command()
+@agent.command(epilog=example('new guard --wish "blink red when something is near"'))
 @click.argument("name")
 @click.option("--wish", default="", help="What it is for, in a sentence.")
 @click.option("--dev-model", help="Who picks its tools and writes its text: openai:URL, gguf:PATH.")
@@ -109,7 +108,7 @@ def new(name: str, wish: str, dev_model: str | None) -> None:
     click.echo(f"{made.document.path if made.document else name}: tools {', '.join(made.tools)}")
 
 
-@agent.command()
+@agent.command(epilog=example("test hardware_control_agent"))
 @click.argument("names", nargs=-1)
 @project
 @click.pass_context
@@ -126,7 +125,7 @@ def test(context: click.Context, /, names: tuple[str, ...], project: str) -> Non
     context.exit(1 if failed else 0)
 
 
-@agent.command()
+@agent.command(epilog=example("messages --project demo"))
 @click.option(
     "--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="The newest ones."
 )
