@@ -217,16 +217,6 @@ def tell(one: Checked) -> None:
 
 @skill.command()
 @click.argument("name")
-@click.option("--reason", required=True, help="Why it may be used again.")
-def release(name: str, reason: str) -> None:
-    """Let a skill be used again that was taken back for getting worse."""
-    from llmos.evolution.watch import release as released
-
-    click.echo(f"{name}: released, version {released('skill', name, getpass.getuser(), reason).version}")
-
-
-@skill.command()
-@click.argument("name")
 @click.option("--wish", default="", help="What it shall do, in a sentence; else the file is a template.")
 @click.option("--dev-model", default="smollm2", show_default=True, help=MODEL)
 @options.way("With --wish, how the program is made")
