@@ -46,6 +46,7 @@ HAND = Change("by hand", "edited by hand")
 MADE = Change("llmos", "made")
 MAIN = "refs/heads/main"
 _LOCK_S = 30.0  # at most, for the lock of another writer
+_GIT_S = 5.0  # at most, for git's own lock files
 _POLL_S = 0.002
 Files = Mapping[str, bytes | Leaf | None]
 Judge = Callable[
@@ -124,14 +125,19 @@ class Store:
         """Tell what fails in the repository or on the disk as this program tells it."""
         try:
             yield
-        except (pygit2.GitError, KeyError) as error:  # KeyError: an object that is missing
-            problem = plain(str(error))
-            raise VolumeError(
-                f"{self.root} is no git repository in order ({problem}): see `git fsck`"
-            ) from None
         except OSError as error:
-            where = error.filename or self.root
-            raise VolumeError(f"{where} cannot be written: {error.strerror}; look at the disk") from None
+            if error.strerror:
+                where = error.filename or self.root
+                raise VolumeError(f"{where} cannot be written: {error.strerror}; look at the disk") from None
+            raise self._damaged(error) from None
+        except (pygit2.GitError, KeyError) as error:  # KeyError: an object that is missing
+            raise self._damaged(error) from None
+
+    def _damaged(self, error: Exception) -> VolumeError:
+        problem, advice = plain(str(error)), "look at it with `git fsck`"
+        if "lock" in problem:
+            advice = "another git program is at work there; if none is, remove the lock file"
+        return VolumeError(f"{self.root} is no git repository in order ({problem}): {advice}")
 
     def head(self, repo: pygit2.Repository) -> pygit2.Oid | None:
         """Return the newest commit of the branch that is checked out; None where it has none."""
@@ -246,10 +252,15 @@ class Store:
         """
         ids = [str(oid) if oid else None for oid in (old, new)]
         self._put(self._note, json.dumps([branch, *ids, sorted(paths)]).encode())
-        moved = _move(repo, branch, old, new)
+        moved = False
+        try:
+            moved = _move(repo, branch, old, new)
+        finally:
+            if not moved:
+                self._note.unlink()
         if moved:
             self._finish(repo, old, new, paths)
-        self._note.unlink()
+            self._note.unlink()
         return moved
 
     def _make(self) -> None:
@@ -280,12 +291,15 @@ class Store:
             left.unlink()
         try:
             branch, *ids, paths = json.loads(self._note.read_bytes())
+            old, new = (pygit2.Oid(hex=oid) if oid else None for oid in ids)
         except FileNotFoundError:
+            return
+        except ValueError:  # none of ours
+            self._note.unlink()
             return
         for pattern in ("*.lock", "refs/**/*.lock", "logs/**/*.lock"):
             for left in self._git.glob(pattern):  # nobody holds them: the one who did held our lock
                 left.unlink(missing_ok=True)
-        old, new = (pygit2.Oid(hex=oid) if oid else None for oid in ids)
         reference = repo.references.get(branch)
         if new and _target(reference) == new:
             self._finish(repo, old, new, paths)
@@ -301,7 +315,7 @@ class Store:
         index = _index(repo, after)
         for path in sorted(paths):
             was, now = leaf(before, path), leaf(after, path)
-            with contextlib.suppress(VolumeError):  # a link since: what a person made stays
+            with contextlib.suppress(PathEscape, IsADirectoryError):  # what a person made there stays
                 self._place(repo, path, was, now)
             if now is None:
                 with contextlib.suppress(OSError):
@@ -311,7 +325,7 @@ class Store:
                 index.add(path)
             if path not in index or index[path].id != now.oid:
                 index.add(pygit2.IndexEntry(path, now.oid, now.mode))
-        index.write()
+        _patiently(index.write)
 
     def _place(self, repo: pygit2.Repository, path: str, was: Leaf | None, now: Leaf | None) -> None:
         """Write or remove a working file, where it is what the old commit says."""
@@ -320,7 +334,7 @@ class Store:
         if there == (now.oid if now else None) or there != (was.oid if was else None):
             return
         if now:
-            self._put(self.root / path, blob(repo, now.oid), now.mode & 0o777 or 0o644)
+            self._put(self.root / path, blob(repo, now.oid), now.mode & 0o777)
             return
         with folder_of(self.root, path) as (folder, name):
             os.unlink(name, dir_fd=folder)
@@ -408,16 +422,29 @@ def _move(repo: pygit2.Repository, branch: str, old: pygit2.Oid | None, new: pyg
         return False
     try:
         if reference is not None and new is not None:
-            reference.set_target(new)
+            _patiently(lambda: reference.set_target(new))
         elif reference is not None:
-            reference.delete()
+            _patiently(reference.delete)
         elif new is not None:
-            repo.references.create(branch, new)
-    except (pygit2.GitError, ValueError):  # ValueError: it was made in between
+            _patiently(lambda: repo.references.create(branch, new))
+    except (pygit2.GitError, OSError, ValueError):  # ValueError: it was made in between
         if _target(repo.references.get(branch)) != old:
             return False
         raise
     return True
+
+
+def _patiently(step: Callable[[], object]) -> None:
+    """Take a step that git's own program may be in the way of for a moment."""
+    end = time.monotonic() + _GIT_S
+    while True:
+        try:
+            step()
+            return
+        except (pygit2.GitError, OSError) as error:
+            if "lock" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(_POLL_S)
 
 
 def _target(reference: pygit2.Reference | None) -> pygit2.Oid | None:

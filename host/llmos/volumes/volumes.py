@@ -283,10 +283,10 @@ class Volumes:
     ) -> None:
         """Refuse a change of files by its author, or of what no volume may hold."""
         for path, data in files.items():
-            text = None if data is None else decoded(data, self.folder(tier) / path)
-            access.check(self, tier, checked(path), text, change, restores)
-            if text is not None and not restores:
-                self._bytes(tier, path, text)
+            text = None if data is None else data.decode("utf-8", "replace")
+            access.check(self, tier, path if restores else checked(path), text, change, restores)
+            if data is not None and not restores:
+                self._bytes(tier, path, decoded(data, self.folder(tier) / path))
 
     def _catalog(self, tier: Tier, root: Path) -> Catalog:
         if (self.folder(tier) / ".git" / "llmos" / "pending").exists():  # a writer is at work, or was killed

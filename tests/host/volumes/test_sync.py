@@ -152,6 +152,10 @@ def test_a_remote_of_another_branch_and_with_other_files(ann: Volumes, tmp_path:
     listed = git(tmp_path / "remote.git", "ls-tree", "-r", "--name-only", "trunk").split()
     assert listed == ["LICENSE", "README.md", "run.sh", "skills/a.md"]
     assert git(ann.folder(TEAM), "status", "--porcelain") == ""
+    ann.rollback(TEAM, "HEAD^1", ANN)
+    assert not (ann.folder(TEAM) / "LICENSE").exists()
+    ann.rollback(TEAM, "HEAD~1", ANN)
+    assert (ann.folder(TEAM) / "LICENSE").read_text() == "free\n"
 
 
 def tree(folder: Path, rows: list[tuple[str, str]]) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -327,6 +328,34 @@ def test_a_damaged_index_and_left_locks_do_no_harm(volumes: Volumes) -> None:
     volumes.write(USER, "skills/b.md", "two\n", ANN)
     assert git(volumes, USER, "status", "--porcelain") == ""
     assert git(volumes, USER, "fsck", "--strict", "--no-dangling") == ""
+
+
+def test_git_at_work_is_waited_for(volumes: Volumes) -> None:
+    """While a person's git holds its lock, a change waits, and does not take the lock away."""
+    volumes.write(USER, "skills/a.md", "one\n", ANN)
+    folder = volumes.folder(USER) / ".git"
+    writer = threading.Thread(target=lambda: Volumes().write(USER, "skills/a.md", "two\n", ANN))
+    for lock in (folder / "index.lock", folder / "refs/heads/main.lock"):
+        lock.write_bytes(b"")
+    writer.start()
+    while not (folder / "llmos" / "pending").exists():
+        assert writer.is_alive()
+    for lock in (folder / "refs/heads/main.lock", folder / "index.lock"):
+        assert lock.exists()
+        lock.unlink()
+    writer.join()
+    assert volumes.read(USER, "skills/a.md").text == "two"
+    assert git(volumes, USER, "status", "--porcelain") == ""
+
+
+def test_a_repository_that_lost_an_object_is_told(volumes: Volumes) -> None:
+    """Reading its history is an error of one line; its files still work."""
+    commit = volumes.write(USER, "skills/a.md", "one\n", ANN)
+    (volumes.folder(USER) / ".git" / "objects" / commit[:2] / commit[2:]).unlink()
+    for refused in (lambda: volumes.log(USER), lambda: volumes.write(USER, "skills/b.md", "two\n", ANN)):
+        with pytest.raises(VolumeError, match="is no git repository in order"):
+            refused()
+    assert volumes.find("skills", "a").document().text == "one"
 
 
 def test_folders_that_are_no_repositories_are_told(volumes: Volumes) -> None:
