@@ -81,7 +81,7 @@ class Toolbox:
         began, stamp, found, error = time.monotonic(), time.time(), None, ""
         try:
             one, checked = self._checked(name, arguments)
-        except ToolError as refusal:
+        except LlmosError as refusal:
             self.session.box.calling(
                 name[:MOST_NAME], {"refused": bounded(str(arguments))}, self.session.caller
             )

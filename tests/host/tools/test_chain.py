@@ -91,3 +91,12 @@ def test_what_comes_back_is_bounded_and_printable() -> None:
     assert text.count("\n") > 50
     assert len(text) < 8100
     assert all(sign.isprintable() or sign == "\n" for sign in text)
+
+
+@pytest.mark.parametrize(
+    ("order", "why"), [({"robot": "nobody"}, "nobody"), ({"arena": "nowhere"}, "nowhere")]
+)
+def test_a_robot_that_cannot_be_had_is_told_not_raised(order: dict[str, str], why: str) -> None:
+    result = Toolbox(Session(Order(goal="", **order))).call("hal_rotate", {"angle_deg": 90})
+    assert not result.success
+    assert why in result.error

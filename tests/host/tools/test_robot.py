@@ -66,7 +66,7 @@ def test_a_program_of_one_s_own_is_run_on_the_same_robot(smollm2: object) -> Non
         made = Toolbox(session).call("write_program", {"wish": "Turn left by 90 degrees.", "run": True})
         assert made.success, made.error
         assert "TURN" in made.data["text"]
-        assert made.data["certificate"]["rotation_mrad"] == 1571
+        assert made.data["certificate"]["rotation_mrad"] == pytest.approx(1571, abs=1)
         assert made.data["pose"]["heading_deg"] == pytest.approx(180, abs=3)
 
 
