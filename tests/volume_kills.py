@@ -104,8 +104,9 @@ class Writer:
         self.number = 0
 
     def write_on(self) -> None:
-        """Go on until killed."""
-        while True:
+        """Go on until killed, or until nobody is there to do it."""
+        parent = os.getppid()
+        while os.getppid() == parent:
             kinds = [self.write, self.write, self.write_all, self.edit, self.propose, self.restore, self.sync]
             self.rng.choice(kinds)()
 
