@@ -59,7 +59,7 @@ LlmosError                  anything that LLMos refuses or cannot do
 ├── ResourceMissing         a folder that ships with LLMos is not there      (llmos.resources)
 ├── SkillError              a skill that is not there, or a value it refuses (llmos.skills)
 ├── StateError              the state folder cannot be used                  (llmos.state)
-├── ToolError               a tool that is not there or not allowed           (llmos.tools)
+├── ToolError               a tool that is not there or not allowed          (llmos.tools)
 ├── TruthError              a truth log that cannot be written or read       (llmos.sim.truth)
 ├── VolumeError             a volume that cannot be read or written         (llmos.volumes)
 │   ├── AccessDenied        somebody writes where he may not
