@@ -322,6 +322,6 @@ def pose(robot: RobotSession) -> dict[str, Any]:
     x, y, heading = robot.belief.pose
     turned = round(math.degrees(blocks.wrap(heading)), 1)
     return {
-        "pose": {"x_m": round(x, 3), "y_m": round(y, 3), "heading_deg": turned},
+        "pose": {"x_m": round(x, 3) + 0.0, "y_m": round(y, 3) + 0.0, "heading_deg": turned},  # no -0.0
         "emergency_stopped": robot.latched,
     }

@@ -168,7 +168,7 @@ def bounded(value: Any) -> Any:
         text = "\n".join(plain(line) for line in value[: MOST_TEXT + 1].split("\n"))
         return text if len(value) <= MOST_TEXT else f"{text[:MOST_TEXT]}… ({len(value) - MOST_TEXT} more)"
     if isinstance(value, dict):
-        return {str(key)[:200]: bounded(item) for key, item in list(value.items())[:MOST_ITEMS]}
+        return {plain(str(key))[:200]: bounded(item) for key, item in list(value.items())[:MOST_ITEMS]}
     if isinstance(value, list):
         more = [f"… ({len(value) - MOST_ITEMS} more)"] if len(value) > MOST_ITEMS else []
         return [bounded(item) for item in value[:MOST_ITEMS]] + more
