@@ -20,6 +20,7 @@ BENCHMARKS = {
     "inference": ("bench_inference", "One decision by SmolLM2"),
     "volumes": ("bench_volumes", "Volumes: commits against git's program, listings against reading"),
     "rollouts": ("bench_rollouts", "Rollouts of skills"),
+    "memory": ("bench_memory", "Memory: one question to 100,000 memories, median"),
     "drive": ("bench_drive", "The whole system"),
 }
 

@@ -109,9 +109,6 @@ class Matrix:
     def _known(self, letter: str, names: Iterable[str]) -> list[int]:
         return [self._codes.get(letter + name, -1) for name in names]
 
-    def _code(self, name: str) -> int:
-        return self._codes.setdefault(name, len(self._codes))
-
     def refresh(self) -> None:
         """Read what was written since the last time, by whomever."""
         with self._store.reading() as db:
@@ -133,19 +130,23 @@ class Matrix:
 
     def _take(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Put rows of the file into the arrays, new ones behind the others."""
-        numbers = np.array([row[0] for row in rows], np.int64)
+        if not rows:
+            return
+        ns, at, *marks, hidden, blobs = zip(*rows, strict=True)
+        numbers = np.array(ns, np.int64)
         last = int(self._n[self._size - 1]) if self._size else 0
-        self._room(self._size + int((numbers > last).sum()))
         fresh = numbers[numbers > last]
+        self._room(self._size + len(fresh))
         self._n[self._size : self._size + len(fresh)] = fresh
         self._size += len(fresh)
         places = np.searchsorted(self._n[: self._size], numbers)
-        self._at[places] = [row[1] for row in rows]
-        for mark, letter in enumerate("kpl"):
-            self._marks[mark, places] = [self._code(letter + row[2 + mark]) for row in rows]
-        self._marks[3, places] = [row[5] for row in rows]
+        self._at[places] = at
+        for mark, (letter, names) in enumerate(zip("kpl", marks, strict=True)):
+            codes = {name: self._codes.setdefault(letter + name, len(self._codes)) for name in set(names)}
+            self._marks[mark, places] = [codes[name] for name in names]
+        self._marks[3, places] = hidden
         blank = bytes(2 * COARSE)
-        self._coarse[places] = _floats(b"".join(row[6] or blank for row in rows), COARSE)
+        self._coarse[places] = _floats(b"".join([blob or blank for blob in blobs]), COARSE)
 
     def _room(self, size: int) -> None:
         more = max(size, 2 * len(self._n)) - len(self._n)

@@ -43,7 +43,7 @@ def facts(memory: Memory, project: str = "") -> list[Fact]:
 
 
 def test_ten_traces_become_facts_that_can_be_read() -> None:
-    """Not nine; the figures are counted, the traces named, and the markdown's commit says where it is from."""
+    """Not nine; the figures are counted, the traces named, and a commit of the markdown says why."""
     with Memory() as memory:
         live(memory, [True] * 6 + [False] * 3, "home")
         assert [one.facts for one in memory.consolidate()] == [()]
@@ -159,7 +159,7 @@ def test_what_is_forgotten_is_not_counted() -> None:
 def test_memory_schema_says_when(
     state_folder: Path, rule: str, value: object, told: tuple[int, int, int]
 ) -> None:
-    """How many were consolidated, how many facts there are, and how many are in the archive a second later."""
+    """How many were consolidated, how many facts there are, and how many are archived a second later."""
     own_rules(state_folder, "memory_schema", **{rule: value})
     clock = Clock()
     with Memory(clock=clock) as memory:
