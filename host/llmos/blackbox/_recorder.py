@@ -63,7 +63,12 @@ class Recorder(Box):
         self._path, self._ended = order.record, ""  # the outcome, once there is one
         self._writer = Writer(order.record)
         if is_run(order.record):
-            tidy()
+            try:
+                tidy()
+            except BaseException:
+                self._writer.close()
+                order.record.unlink(missing_ok=True)  # nothing is in it
+                raise
         self._began = time.monotonic()
         self._mind: Mind | None = None
         self._written: Step | None = None  # the newest

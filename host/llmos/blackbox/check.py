@@ -78,10 +78,10 @@ def check(path: Path, index: Index | None = None) -> Checked:
         if path.is_file() and path.name == PACKED:
             return Checked(path, State.CHANGED, f"it cannot be unpacked: {error}", stored=path.stat().st_size)
         raise
-    first = raw.partition(b"\n")[0]
-    if kind_of(first) != "run" and not is_chained(raw):
+    first, ours = raw.partition(b"\n")[0], is_run(path)
+    if kind_of(first) != "run" and not is_chained(raw) and not ours:
         raise RecordError(f"record {path}: line 1 is no beginning of a run's record; name one")
-    sealed = (index or read_index()).sealed.get(path.parent.name) if is_run(path) else None
+    sealed = (index or read_index()).sealed.get(path.parent.name) if ours else None
     chained = is_chained(raw) or _version(first) >= CHAINED
     broken = tuple(breaks(raw)) if chained else ()
     state, said = _found(path, raw, chained, broken, sealed)
@@ -97,6 +97,14 @@ def check(path: Path, index: Index | None = None) -> Checked:
         float(end.get("sim_s") or 0.0),
         str(end.get("outcome") or ""),
     )
+
+
+def outcome_of(path: Path) -> str:
+    """Return how a record says that its run ended; empty where it does not."""
+    try:
+        return str(_ends(content(path)).get("outcome") or "")
+    except RecordError:
+        return ""
 
 
 def warning(path: Path) -> str:
@@ -125,7 +133,9 @@ def _found(
                 f"line {lines + 1}: the end is missing, {lines} of {sealed['lines']} lines are there",
             )
         return State.FORGED, "its lines fit each other, but it is not the record that was closed"
-    if not chained:
+    if raw and kind_of(raw) != "run":
+        return State.CHANGED, "line 1 is no beginning of a run's record"
+    if raw and not chained:
         return State.UNCHAINED, "it was written by an older LLMos, and cannot be checked"
     if not raw.endswith(b"\n") or kind_of(raw[:-1].rpartition(b"\n")[2]) != "end":
         return State.KILLED, "the run was killed, or the end was cut off"

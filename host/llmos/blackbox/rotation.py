@@ -15,10 +15,9 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from llmos.blackbox._file import NAME, PACKED, record_in
-from llmos.blackbox.check import check, in_progress
+from llmos.blackbox._file import NAME, PACKED
+from llmos.blackbox.check import in_progress, outcome_of
 from llmos.blackbox.index import CLOSED, note, read_index
-from llmos.errors import LlmosError
 from llmos.kernel.prompt import Rules, read_rules
 from llmos.state import runs_folder
 
@@ -113,32 +112,29 @@ def kept_runs(now_s: float | None = None) -> list[Kept]:
 
     now, index = time.time() if now_s is None else now_s, read_index()
     found = []
-    for folder in sorted(runs_folder().iterdir()):
-        path = record_in(folder)
-        if folder.name.startswith(_GONE) or folder.is_symlink() or not path.is_file():
-            continue
-        sealed = index.sealed.get(folder.name)
-        outcome = sealed["outcome"] if sealed else _outcome(path)
-        found.append(
-            Kept(
-                folder.name,
-                (now - path.stat().st_mtime) / DAY_S,
-                sum(file.lstat().st_size for file in folder.iterdir()),
-                outcome not in (*GOOD, CLOSED),
-                (folder / KEEP).exists(),
-                in_progress(path),
-                path.name == PACKED,
+    with os.scandir(runs_folder()) as folders:
+        for folder in folders:
+            if not folder.is_dir(follow_symlinks=False) or folder.name.startswith(_GONE):
+                continue
+            with os.scandir(folder) as files:
+                files_of = {file.name: file.stat(follow_symlinks=False) for file in files}
+            name = NAME if NAME in files_of else PACKED
+            if name not in files_of:
+                continue
+            sealed, path = index.sealed.get(folder.name), Path(folder) / name
+            outcome = sealed["outcome"] if sealed else outcome_of(path)
+            found.append(
+                Kept(
+                    folder.name,
+                    (now - files_of[name].st_mtime) / DAY_S,
+                    sum(file.st_size for file in files_of.values()),
+                    outcome not in (*GOOD, CLOSED),
+                    KEEP in files_of,
+                    sealed is None and in_progress(path),
+                    name == PACKED,
+                )
             )
-        )
-    return found
-
-
-def _outcome(path: Path) -> str:
-    """Return how a run ended that the index does not have: an older one, or one that was killed."""
-    try:
-        return check(path).outcome
-    except LlmosError:
-        return ""
+    return sorted(found)
 
 
 def rotate(rules: Rotation | None = None) -> list[Act]:

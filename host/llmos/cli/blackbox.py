@@ -36,8 +36,8 @@ def blackbox() -> None:
 @options.as_json
 def list_runs(as_json: bool) -> None:
     """List the runs that have a record, with their bytes for each minute of the robot's time."""
-    runs = kept_runs()
-    rows = [row_data(run, check(record_in(runs_folder() / run.name))) for run in runs]
+    runs, index = kept_runs(), read_index()
+    rows = [row_data(run, check(record_in(runs_folder() / run.name), index)) for run in runs]
     if as_json:
         click.echo(json.dumps(rows))
         return

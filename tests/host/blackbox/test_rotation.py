@@ -156,6 +156,7 @@ def test_a_wrong_rule_is_refused_by_its_name(state_folder: Path) -> None:
     own_rules(state_folder, keep_days=-1)
     with pytest.raises(LlmosError, match=r"records.md:6: key keep_days: .* not -1"):
         make_run("new")
+    assert not list(runs_folder().glob("*/record*"))
 
 
 def test_a_run_in_progress_is_never_touched() -> None:
@@ -222,3 +223,14 @@ def test_the_rules_that_ship_are_told_to_people() -> None:
     text = (system_volume() / "kernel" / "records.md").read_text()
     for rule in ("total_bytes", "keep_days", "failure_days", "pack_days"):
         assert any(line.startswith(rule) and "#" in line for line in text.splitlines())
+
+
+def test_an_empty_record_and_a_foreign_one_are_told(state_folder: Path) -> None:
+    """A run that was killed before its first line, and a file of another kind; neither ends a check."""
+    for name, raw in (("20260101-000000-a", b""), ("20260102-000000-a", b"Dear robot,\n")):
+        (runs_folder() / name).mkdir()
+        (runs_folder() / name / NAME).write_bytes(raw)
+    assert [check(runs_folder() / run.name / NAME).state for run in kept_runs()] == [
+        State.KILLED,
+        State.CHANGED,
+    ]
