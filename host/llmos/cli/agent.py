@@ -13,9 +13,11 @@ from llmos.agents.loading import agent_entries
 from llmos.agents.making import new_agent
 from llmos.agents.templates import as_text
 from llmos.agents.trying import try_agent
+from llmos.blackbox import NAME
 from llmos.cli import options
 from llmos.inference import open_kernel
 from llmos.report import Order
+from llmos.state import new_run_folder
 from llmos.text import plain
 from llmos.tools import Session
 from llmos.volumes import Volumes
@@ -80,16 +82,19 @@ def show(name: str, project: str, as_json: bool) -> None:
 @click.option("--arena", default="simple", show_default=True, help="Where the virtual robot stands.")
 @click.option("--robot", default="cube", show_default=True, help="A robot that ships, or its manifest.")
 @click.option("--port", help="The robot at this serial port or pyserial URL instead of the virtual one.")
+@click.option("--camera", is_flag=True, help="The robot has its camera on.")
 @click.option("--seed", default=0, type=options.SEED, help="Fixes every chance.")
 @project
 @options.as_json
 @click.pass_context
 def run(context: click.Context, /, name: str, task: str, project: str, as_json: bool, **order: Any) -> None:
     """Have agent NAME do TASK, and show each call of a tool: its arguments, its result, who filled it."""
-    with Session(Order(goal="", **order), project=project) as session:
-        found = find_agent(session.volumes, name, project)
+    found = find_agent(Volumes(), name, project)
+    folder = new_run_folder(name)
+    given = Order(goal="", record=folder / NAME, **order)
+    with Session(given, project=project, run=folder.name) as session:
         done = run_agent(found, task, session, None if as_json else watch())
-    click.echo(json.dumps(summary(done), default=str) if as_json else closing(done))
+    click.echo(json.dumps({**asdict(done), "run": folder.name}) if as_json else closing(done, folder.name))
     context.exit(0 if done.status == Status.DONE else 1)
 
 
@@ -178,12 +183,9 @@ def bare(text: str) -> str:
     return text.translate(dict.fromkeys(map(ord, '{}"'), None))
 
 
-def closing(run: AgentRun) -> str:
+def closing(run: AgentRun, record: str) -> str:
     """Return the last lines about a run."""
     cost = f"{run.iterations} iterations, {run.tokens} tokens, {run.seconds:.1f} s"
-    return f"{run.agent} ({run.strategy}): {run.status}, {cost}\n  {plain(run.answer)}"
-
-
-def summary(run: AgentRun) -> dict[str, Any]:
-    """Return a run as JSON has it."""
-    return asdict(run)
+    ended = f"{run.agent} ({run.strategy}): {run.status}, {cost}"
+    answer = "\n".join(f"  {plain(line)}" for line in run.answer.split("\n"))
+    return f"{ended}\n{answer}\n  record: llmos replay {record}"

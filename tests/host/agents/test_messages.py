@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -45,6 +45,7 @@ posts = st.lists(
 )
 
 
+@settings(max_examples=40)
 @given(posts)
 def test_each_reader_gets_each_message_once_the_urgent_first(rows: list[tuple[str, str, Priority]]) -> None:
     """What is addressed to a reader or to everybody, but not one's own word to everybody."""

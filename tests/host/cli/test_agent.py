@@ -73,12 +73,13 @@ def test_run_shows_each_call(adder: Path, replies: str) -> None:
     """Tool, arguments, result, who filled it; then how it ended."""
     done = do("run", "adder", "seven and five", "--kernel", replies)
     assert done.exit_code == 0
-    first, closing, answer = done.output.splitlines()
+    first, closing, answer, record = done.output.splitlines()
     assert first.split()[:3] == ["1", "calculate", "expression=7"]
     assert "value: 12" in first
     assert "[model, " in first
     assert closing.startswith("adder (markdown): done, 2 iterations, ")
     assert answer.strip() == "it is 12"
+    assert record.startswith("  record: llmos replay ")
 
 
 def test_run_as_json(adder: Path, replies: str) -> None:
@@ -86,6 +87,7 @@ def test_run_as_json(adder: Path, replies: str) -> None:
     done = json.loads(do("run", "adder", "seven and five", "--kernel", replies, "--json").output)
     assert (done["status"], done["answer"]) == ("done", "it is 12")
     assert done["calls"][0]["result"]["data"] == {"value": 12}
+    assert done["run"].endswith("-adder")
 
 
 def test_a_run_that_ends_otherwise_exits_1(adder: Path) -> None:
