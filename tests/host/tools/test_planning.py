@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmos.errors import LlmosError
@@ -68,6 +68,7 @@ def test_places_stay_whole(places: list[tuple[float, float]]) -> None:
     assert split(STRONG, " then ".join(f"go to {one}" for one in named)) == [f"go to {one}" for one in named]
 
 
+@settings(max_examples=30)
 @given(st.text(max_size=80))
 def test_any_text_is_steps_or_a_refusal(text: str) -> None:
     try:
