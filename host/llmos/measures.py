@@ -1,5 +1,6 @@
 """What is measured of a trial, and whether it is what was asked for."""
 
+import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -205,7 +206,8 @@ for _name in RANGES:
 def _known(check: dict[str, Bounds]) -> dict[str, Bounds]:
     for name, (low, high) in check.items():
         if name not in MEASUREMENTS:
-            raise ValueError(f"nothing measures {name!r}: name one of {', '.join(sorted(MEASUREMENTS))}")
+            near = difflib.get_close_matches(name, MEASUREMENTS, 5, 0.4) or list(MEASUREMENTS)[:5]
+            raise ValueError(f"nothing measures {name!r}: name one of {', '.join(near)} or the like")
         if not low <= high:
             raise ValueError(f"{name} from {low:g} to {high:g} holds nothing: put the smaller number first")
     return check

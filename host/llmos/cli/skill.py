@@ -2,12 +2,15 @@
 
 import getpass
 import json
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from llmbytecode import Outcome
 from llmos import shown
+from llmos.agents import Status, agent_of, run_agent
+from llmos.blackbox import NAME
 from llmos.cli import options
 from llmos.cli.bytecode._io import Input
 from llmos.cli.bytecode.run import run_given
@@ -21,25 +24,27 @@ from llmos.skills import Skill, read_shelf
 from llmos.skills.checking import Checked, checks, run_check
 from llmos.skills.making import new_skill, template, wished
 from llmos.skills.using import Use, said, using
+from llmos.state import new_run_folder
 from llmos.text import plain
+from llmos.tools import Session
 from llmos.volumes import Change, Volumes
 from llmos.workers import workers
 from llmos.writing import usual_way
 
-EXAMPLE = """\b
-Example:
-  llmos skill run square side_cm=40
-  llmos skill new hop --wish "drive 20 cm ahead and blink green twice"
-  llmos skill test creep_to_wall --seeds 20 --jobs 2
-"""
 MODEL = "Who makes the program for --wish: smollm2, gguf:PATH, openai:URL."
 SHOWN = 60  # characters of a description in a list
+
+
+def example(*words: str) -> str:
+    """Return the end of a help page."""
+    return "".join(["\b\nExample:\n", *(f"  llmos skill {line}\n" for line in words)])
+
 
 project_option = click.option("--project", default="", help="Whose own skills come first.")
 robot_option = click.option("--robot", default="cube", show_default=True, help="Manifest: a name or a file.")
 
 
-@click.group(epilog=EXAMPLE)
+@click.group(epilog=example("run square side_cm=40"))
 def skill() -> None:
     """Run, test and make skills: markdown files with a program or guidance for an agent, and with tests.
 
@@ -47,7 +52,7 @@ def skill() -> None:
     """
 
 
-@skill.command("list")
+@skill.command("list", epilog=example("list"))
 @project_option
 @options.as_json
 def listed(project: str, as_json: bool) -> None:
@@ -71,7 +76,7 @@ def listed(project: str, as_json: bool) -> None:
     click.echo(json.dumps({"skills": rows, "aside": aside}) if as_json else table(rows, aside))
 
 
-@skill.command()
+@skill.command(epilog=example("show square"))
 @click.argument("name")
 @project_option
 @options.as_json
@@ -86,7 +91,7 @@ def show(name: str, project: str, as_json: bool) -> None:
         click.echo(about(found, facts))
 
 
-@skill.command()
+@skill.command(epilog=example("run square side_cm=40", "run plant_care look --arena playroom --camera"))
 @click.argument("name")
 @click.argument("values", metavar="[KEY=VALUE... | TASK]", nargs=-1)
 @click.option("--arena", default="empty", show_default=True, help="Where the virtual robot stands.")
@@ -113,11 +118,20 @@ def run(
         found.fill(given)  # a value that does not fit is no use
     elif not given:
         raise click.UsageError(f"{name} is a guide: say the task behind its name")
-    with Memory() as memory, using(memory, volumes, found, given, project=project) as use:
+    with Memory() as memory:
         if isinstance(given, dict):
-            facts, text = run_program(found, given, use, **order)
+            with using(memory, volumes, found, given, project=project) as use:
+                facts, text = run_program(found, given, use, **order)
         else:
-            facts, text = run_guide(found, given, use, memory, project, as_json, **order)
+            folder = new_run_folder(name)
+            wanted = Order(goal="", record=folder / NAME, **order)
+            with (
+                using(memory, volumes, found, given, project=project, run=folder.name) as use,
+                Session(
+                    wanted, memory=memory, project=project, trace=use.trace.id, run=folder.name
+                ) as session,
+            ):
+                facts, text = run_guide(found, given, use, held, as_json)
     facts |= {"skill": name, "version": found.version, "trace": use.trace.id, "verdict": use.verdict}
     click.echo(json.dumps(facts, default=str) if as_json else text)
     if use.verdict:
@@ -160,22 +174,19 @@ def run_program(found: Skill, values: dict[str, int], use: Use, **order: Any) ->
 
 
 def run_guide(
-    found: Skill, task: str, use: Use, memory: Memory, project: str, as_json: bool, **order: Any
+    found: Skill, task: str, use: Use, session: Session, as_json: bool
 ) -> tuple[dict[str, Any], str]:
     """Have an agent follow a guide, show its calls, and note what came of it."""
-    from llmos.agents import Status, agent_of, run_agent
-    from llmos.cli.agent import closing, summary, watch
-    from llmos.tools import Session
+    from llmos.cli.agent import closing, watch
 
-    order.pop("clear")
-    with Session(Order(goal="", **order), memory=memory, project=project, trace=use.trace.id) as session:
-        done = run_agent(agent_of(found.document), task, session, None if as_json else watch())
+    done = run_agent(agent_of(found.document), task, session, None if as_json else watch())
     use.success, use.outcome = done.status == Status.DONE, done.answer
-    use.data = {"arena": order["arena"], "seed": order["seed"], "task": task, "status": str(done.status)}
-    return summary(done), closing(done)
+    order = session.order
+    use.data = {"arena": order.arena, "seed": order.seed, "task": task, "status": str(done.status)}
+    return {**asdict(done), "run": session.run}, closing(done, session.run)
 
 
-@skill.command()
+@skill.command(epilog=example("test creep_to_wall --seeds 20 --jobs 2"))
 @click.argument("names", nargs=-1)
 @click.option("--seeds", type=click.IntRange(1, 1000), help="Runs of each test.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
@@ -215,7 +226,7 @@ def tell(one: Checked) -> None:
     click.echo(f"{one.check.name}: {said_faults or f'ok, {one.told}'}")
 
 
-@skill.command()
+@skill.command(epilog=example("new hop", 'new hop --wish "drive 20 cm ahead and blink green twice"'))
 @click.argument("name")
 @click.option("--wish", default="", help="What it shall do, in a sentence; else the file is a template.")
 @click.option("--dev-model", default="smollm2", show_default=True, help=MODEL)

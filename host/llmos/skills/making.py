@@ -72,7 +72,7 @@ examples:
   - wish: {quoted}
 tests:   # what was measured when it was made; whether it is what was wished, only a person can say
   - arena: {arena}
-{code}    check: {check}
+{ending}    check: {check}
 ---
 # Objective
 
@@ -118,7 +118,9 @@ def wished(name: str, wish: str, kernel: Inference, manifest: Manifest, *, autho
     trial = try_block(draft.program, arena=ARENA, robot=manifest.name)
     if trial.truth.collisions or trial.done.outcome not in (Outcome.COMPLETED, Outcome.FAILED):
         raise SkillError(f"skill {name!r}: {author} made a program that does not end well; wish it otherwise")
-    drive, code = Drive(trial, manifest.radius_m), trial.done.code
+    drive = Drive(trial, manifest.radius_m)
+    ending = f"    code: {trial.done.code}\n" if trial.done.outcome == Outcome.FAILED else ""
+    ending += f"    lights: [{', '.join(drive.lights)}]\n" if drive.lights else ""
     bounds = {key: (MEASUREMENTS[key](drive), spread) for key, spread in _SPREAD.items()}
     check = {key: [round(value - spread), round(value + spread)] for key, (value, spread) in bounds.items()}
     sentence = draft.wish if len(draft.wish) >= _SHORTEST else f"Do what was wished: {draft.wish}"
@@ -128,7 +130,7 @@ def wished(name: str, wish: str, kernel: Inference, manifest: Manifest, *, autho
         quoted=json.dumps(draft.wish, ensure_ascii=False),
         wish=draft.wish,
         arena=ARENA,
-        code=f"    code: {code}\n" if trial.done.outcome == Outcome.FAILED else "",
+        ending=ending,
         check=json.dumps(check).replace('"', ""),
         made=f"Made by {author}{f' from {draft.chosen}' if draft.chosen else ''}, accepted by the verifier.",
         program=draft.text.strip("\n"),

@@ -92,6 +92,7 @@ def test_a_wish_becomes_a_skill(tmp_path: Path) -> None:
     made = find_skill("green_hop", project="yard")
     assert "projects/yard/skills" in str(made.document.path)
     assert made.block == GOOD
+    assert made.document.values["tests"][0]["lights"] == ["green"]
     assert made.examples[0][0] == "show green and go 10 cm"
     assert "1 of 1 tests of 1 skills passed" in ask("test", "green_hop", "--project", "yard").output
 
