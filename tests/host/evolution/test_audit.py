@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmos.evolution.audit import audit
@@ -51,15 +51,14 @@ def names(found: list[Finding]) -> set[str]:
 
 @pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.stem)
 def test_hostile_files_are_refused_by_name(path: Path) -> None:
-    """Each is refused by the check that it is named after, for every tier above the user's."""
+    """Each is refused for the team's volume by the check that it is named after."""
     first = path.stem.split("_")[0]
-    for tier in ("team", "system"):
-        found = audit(read_document(path), tier)
-        assert not found.passed
-        if first in FREE:
-            assert found.injected
-        else:
-            assert (PROSE.get(first) or first) in names(list(found.findings)), found.lines()
+    found = audit(read_document(path), "team")
+    assert not found.passed
+    if first in FREE:
+        assert found.injected
+    else:
+        assert (PROSE.get(first) or first) in names(list(found.findings)), found.lines()
 
 
 @pytest.mark.parametrize("path", [*HONEST, *SHIPPED], ids=lambda path: path.stem)
@@ -78,6 +77,7 @@ def test_the_corpus_tells_what_the_patterns_miss() -> None:
     assert recall >= 0.8
 
 
+@settings(max_examples=40)
 @given(st.sampled_from(HONEST), st.sampled_from([one for one in HOSTILE if not one.stem.startswith(OTHER)]))
 def test_an_order_hidden_in_honest_prose_is_found(honest: Path, hostile: Path) -> None:
     """Behind honest text an order is as hostile as alone, on the line where it stands."""
@@ -88,6 +88,7 @@ def test_an_order_hidden_in_honest_prose_is_found(honest: Path, hostile: Path) -
     assert all(one.line > before.count("\n") + 1 for one in found)
 
 
+@settings(max_examples=60)
 @given(st.text())
 def test_any_text_can_be_audited(text: str) -> None:
     """No text raises, folding keeps the lines, and the same file gets the same audit."""

@@ -4,7 +4,7 @@ from itertools import product
 from math import comb
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmos.evolution.bounds import Watch, lower_bound, promoted, tail, wanted, watch_of
@@ -13,6 +13,7 @@ from llmos.evolution.rules import load_evolution
 SHARES = st.floats(0.01, 0.99)
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 40), st.integers(0, 40), SHARES)
 def test_the_tail_is_the_sum_of_its_terms(good: int, bad: int, share: float) -> None:
     """The probability of at least so many successes, by whole numbers."""
@@ -21,6 +22,7 @@ def test_the_tail_is_the_sum_of_its_terms(good: int, bad: int, share: float) -> 
     assert tail(good, count, share) == pytest.approx(sums, abs=1e-9)
 
 
+@settings(max_examples=40)
 @given(st.integers(1, 60), st.integers(0, 60), st.sampled_from([0.8, 0.9, 0.95, 0.99]))
 def test_the_bound_is_where_the_tail_is_what_is_left(good: int, bad: int, confidence: float) -> None:
     """Clopper and Pearson's definition; of successes alone it is the n-th root."""
@@ -42,6 +44,7 @@ def test_it_keeps_its_promise(count: int, share: float) -> None:
     assert above <= 0.05 + 1e-9
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 30), st.integers(0, 10), st.sampled_from([0.5, 0.8, 0.9]))
 def test_so_many_more_are_enough_and_one_less_is_not(good: int, bad: int, share: float) -> None:
     """What a refusal says is wanted is exactly what is wanted."""
@@ -59,6 +62,7 @@ def test_few_successes_prove_little() -> None:
     assert wanted(0, 0, 0.9, 0.95) == 29
 
 
+@settings(max_examples=40)
 @given(st.floats(0.6, 0.98), st.floats(0.1, 0.5), st.floats(2, 200), SHARES, st.integers(1, 9))
 def test_what_is_caught_is_the_sum_over_all_sequences(
     proved: float, less: float, odds: float, share: float, uses: int
@@ -73,6 +77,7 @@ def test_what_is_caught_is_the_sum_over_all_sequences(
     assert list(test.caught(share, uses))[-1] == pytest.approx(total, abs=1e-9)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.booleans(), max_size=60), st.integers(0, 30))
 def test_good_uses_before_do_not_hide_bad_ones_after(uses: list[bool], before: int) -> None:
     """A skill that gets worse late is caught after as many uses as one that was bad at once."""
