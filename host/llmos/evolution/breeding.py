@@ -142,12 +142,11 @@ class Breeder:
         """Change one thing: the lens is drawn, and what went wrong weighs, too."""
         lens = self.lenses.drawn(self.random)
         weights = self.lenses.weights(lens, counted(tried))
-        pick, by = by_weight(weights), "chance"
+        pick = by_weight(weights)
         if self.reflection and self.random.random() < self.lenses.reflection:
             faults = Counter(fault for one in tried for fault in (*one.faults, one.refused) if fault)
             pick = self.reflection.picker(weights, self.lenses.lenses[lens].perspective, faults)
-            by = self.reflection.kernel.name
-        return mutated(parent, self.random, pick, refusals, lens, by)
+        return mutated(parent, self.random, pick, refusals, lens)
 
     def _rated(
         self, children: Sequence[Variant], generation: int, some: Sequence[Case], parents: dict[str, Rated]

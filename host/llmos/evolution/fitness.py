@@ -51,7 +51,8 @@ def fitness(tried: Sequence[Tried]) -> Fitness:
 def missed(tried: Tried) -> float:
     """Return by how much a run failed: per measurement how often its distance to what is right was doubled.
 
-    A distance of one width of what is right counts 1, of three widths 2, of seven 3: far off there is a slope, too.
+    A distance of one width of what is right counts 1, of three widths 2, of seven 3: there is a slope far
+    off, too.
     """
     if tried.refused:
         return 2 * _WORST_MISS

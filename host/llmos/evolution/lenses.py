@@ -117,7 +117,7 @@ class Reflection:
         name = self._asked(f"{told}\nChanges:\n{changes}\n\nThe change:", likely)
         lines = [f"{place + 1:02d}" for place in places[name]]
         line = self._asked(f"{told}\nThe change is {name}: {OPERATORS[name].does}.\n\nThe line:", lines)
-        return name, int(line) - 1
+        return name, int(line) - 1, self.kernel.name
 
     def _asked(self, user: str, choices: list[str]) -> str:
         if len(choices) == 1:

@@ -19,7 +19,7 @@ from llmos.skills import Physical, Skill
 TRIES = 30  # of one mutation, before the program is taken for one that cannot be changed so
 _TIER = "user"  # where what is accepted is written
 
-Pick = tuple[str, int]  # an operator's name, and the place where it acts
+Pick = tuple[str, int, str]  # an operator's name, the place where it acts, and who chose it
 Picker = Callable[[Rows, Mapping[str, list[int]], Random], Pick]
 
 
@@ -109,19 +109,19 @@ def by_weight(weights: Mapping[str, float]) -> Picker:
     def pick(rows: Rows, places: Mapping[str, list[int]], random: Random) -> Pick:
         names = [name for name in places if weights.get(name, 0) > 0] or list(places)
         name = random.choices(names, [weights.get(name, 0) or 1.0 for name in names])[0]
-        return name, random.choice(places[name])
+        return name, random.choice(places[name]), "chance"
 
     return pick
 
 
 def mutated(
-    parent: Variant, random: Random, pick: Picker, refusals: Refusals, lens: str = "", by: str = "chance"
+    parent: Variant, random: Random, pick: Picker, refusals: Refusals, lens: str = ""
 ) -> Variant | None:
     """Return a variant by one operator; None where none that does something else is found in `TRIES`."""
     rows = read_rows(parent.skill.block)
     places = {name: found for name, op in OPERATORS.items() if (found := op.places(rows))}
     for _ in range(TRIES if places else 0):
-        name, place = pick(rows, places, random)
+        name, place, by = pick(rows, places, random)
         changed = OPERATORS[name].act(rows, place, random)
         if changed is None or changed == rows:
             continue
