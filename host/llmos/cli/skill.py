@@ -131,7 +131,7 @@ def run(
                     wanted, memory=memory, project=project, trace=use.trace.id, run=folder.name
                 ) as session,
             ):
-                facts, text = run_guide(found, given, use, held, as_json)
+                facts, text = run_guide(found, given, use, session, as_json)
     facts |= {"skill": name, "version": found.version, "trace": use.trace.id, "verdict": use.verdict}
     click.echo(json.dumps(facts, default=str) if as_json else text)
     if use.verdict:
