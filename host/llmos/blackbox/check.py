@@ -121,10 +121,7 @@ def _found(
         return State.RUNNING, ""
     if broken:
         more = f", and {len(broken) - 1} more" if len(broken) > 1 else ""
-        return (
-            State.CHANGED,
-            f"{broken[0]}{more}: changed, or what stood before it was added, removed or moved",
-        )
+        return State.CHANGED, f"{broken[0]}{more}: not what was written there"
     if sealed and sealed["sha256"] != hashlib.sha256(raw).hexdigest():
         lines = raw.count(b"\n")
         if lines < sealed["lines"]:

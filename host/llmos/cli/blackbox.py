@@ -98,7 +98,7 @@ def check_runs(context: click.Context, runs: tuple[str, ...], as_json: bool) -> 
         for one in found:
             click.echo(checked_text(one))
         for line in index.broken:
-            click.echo(f"{INDEX}: {line} was changed, or what stood before it")
+            click.echo(f"{INDEX}: {line}: not what was written there")
         for name in lost:
             click.echo(plain(f"{name}: gone, and no rule removed it"))
     context.exit(1 if lost or index.broken or any(one.state in BAD for one in found) else 0)

@@ -187,9 +187,11 @@ def test_a_changed_record_is_explained_with_a_warning(drive: Record, tmp_path: P
     line = raw[:at].count(b"\n") + 1
     for command in ("why", "replay"):
         _, out, err = llmos(command, tmp_path)
-        told = f"llmos: {command}: record {tmp_path / NAME}: changed: line {line} (done): changed, or"
+        told = (
+            f"llmos: {command}: record {tmp_path / NAME}: changed: line {line} (done): not what was written"
+        )
         assert err.startswith(told)
-        assert "changed, or" not in out
+        assert "not what was written" not in out
         assert llmos(command, drive.path)[2] == ""
 
 
