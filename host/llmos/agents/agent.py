@@ -23,6 +23,9 @@ from llmos.volumes import Document, FrontMatter
 FINISH = "finish"  # the one tool that every agent has: it ends its run with an answer
 STRATEGIES = ("markdown", "hybrid", "simple", "compiled")
 Strategy = Literal["markdown", "hybrid", "simple", "compiled"]
+PATH = r"[a-z]\w*(?:\.(?:\w+|\*))*"  # of something known: `last.rows.*.step`; `*` is each item of a list
+CONDITION = rf"^(?P<no>not )?(?P<path>{PATH})(?:\s*(?P<sign>[<>]=?|[=!]=)\s*(?P<value>\S.*))?$"
+RESERVED = ("task", "agent", "project", "last", "last_error", "item")  # known without a step's `as`
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
@@ -50,16 +53,23 @@ class Step(BaseModel):
     tool: tuple[Name, ...] = ()
     arguments: dict[str, Any] = Field(default_factory=dict)
     saved: Annotated[str, Field(alias="as", pattern=r"^(?:[a-z]\w*)?$")] = ""
-    when: Annotated[str, Field(max_length=100)] = ""
+    when: Annotated[str, Field(max_length=100, pattern=f"^$|{CONDITION}")] = ""
     may_fail: bool = False
     times: Annotated[int, Field(ge=1, le=50)] = 1
-    each: Annotated[str, Field(max_length=100)] = ""
+    each: Annotated[str, Field(max_length=100, pattern=f"^(?:{PATH})?$")] = ""
     steps: tuple["Step", ...] = ()
 
     @field_validator("tool", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
+
+    @field_validator("saved")
+    @classmethod
+    def _own(cls, name: str) -> str:
+        if name in RESERVED:
+            raise ValueError(f"{name} is known already: choose another name")
+        return name
 
     @model_validator(mode="after")
     def _either(self) -> "Step":

@@ -6,11 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .agent import AgentError
+from .agent import CONDITION, PATH, AgentError
 
-_NAME = r"[a-z]\w*(?:\.(?:\w+|\*))*"  # `*` stands for each item of a list
-_HOLE = re.compile(rf"\{{({_NAME})\}}")
-_CONDITION = re.compile(rf"^(?P<no>not )?(?P<path>{_NAME})(?:\s*(?P<sign>[<>]=?|[=!]=)\s*(?P<value>.+))?$")
+_HOLE = re.compile(rf"\{{({PATH})\}}")
+_CONDITION = re.compile(CONDITION)
 _SIGNS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,

@@ -35,6 +35,8 @@ WRONG = [
     ("mode: brilliant", "worker.md:4: key mode", "markdown"),
     ("steps:\n  - arguments: {}", "worker.md:5: key steps.0", "either a tool or steps"),
     ("steps:\n  - tool: finish\n    tims: 3", "worker.md:6: key steps.0.tims", "unknown"),
+    ("steps:\n  - tool: finish\n    when: import os", "worker.md:6: key steps.0.when", "pattern"),
+    ("steps:\n  - tool: finish\n    as: last", "worker.md:6: key steps.0.as", "known already"),
     ("tests:\n  - task: x\n    answer: '['", "worker.md:6: key tests.0.answer", "pattern is wrong"),
 ]  # fmt: skip
 

@@ -86,6 +86,32 @@ def test_conditions_and_groups(tmp_path: Path) -> None:
     assert (run.status, run.answer, len(run.calls)) == (Status.DONE, "4 and 0", 5)
 
 
+def test_a_step_for_each_item(tmp_path: Path) -> None:
+    """Of a list that an earlier step found; of none it is left out."""
+    steps = [
+        {"tool": "list_directory", "arguments": {"tier": "system", "path": "lists"}, "as": "none"},
+        {"each": "none.files", "tool": "calculate", "arguments": {"expression": "1 / 0"}},
+        {"tool": "plan_task", "arguments": {"goal": "explore, then drive to 1, 1"}, "as": "plan"},
+        {"each": "plan.steps", "tool": "plan_task", "arguments": {"goal": "{item.step}"}},
+    ]
+    with session(tmp_path) as one:
+        run = run_agent(made(tools=["calculate", "list_directory", "plan_task"], steps=steps), "plan", one)
+    assert run.status == Status.DONE
+    goals = [call.arguments["goal"] for call in run.calls if call.tool == "plan_task"]
+    assert goals == ["explore, then drive to 1, 1", "explore", "drive to 1, 1"]
+
+
+def test_the_kernels_text_stands_before_the_agents(tmp_path: Path, state_folder: Path) -> None:
+    """A person may change it; an agent's own text follows."""
+    path = state_folder / "volumes" / "user" / "kernel" / "agent.md"
+    path.parent.mkdir(parents=True)
+    path.write_text("---\nname: agent\n---\nBe brief.\n", encoding="utf-8")
+    kernel = Scripted("finish()", call(answer="ok"))
+    with session(tmp_path, kernel) as one:
+        run_agent(made(tools=FREE, text="Count."), "count", one)
+    assert kernel.asked[0].system == "Be brief.\n\nCount."
+
+
 def test_a_failing_step_ends_the_run_unless_it_may_fail(tmp_path: Path) -> None:
     """The failure is told, and known to the steps behind."""
     wrong = {"tool": "calculate", "arguments": {"expression": "1 / 0"}}
