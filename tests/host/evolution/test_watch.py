@@ -1,6 +1,7 @@
 """The watch: what gets worse after its promotion comes down by itself, and what does not stays."""
 
 import random
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,6 +102,23 @@ def test_a_good_version_by_hand_settles(volumes: Volumes, memory: Memory) -> Non
     found = [use(volumes, memory, True).status for _ in range(load_evolution().probation_uses)]
     assert found == ["probation"] * (len(found) - 1) + ["watched"]
     assert [use(volumes, memory, False).status for _ in range(5)] == ["watched"] * 5
+
+
+def test_a_poisoned_version_that_a_sync_brought(volumes: Volumes, memory: Memory, tmp_path: Path) -> None:
+    """A colleague's bad change is taken back here, and the next sync tells the others."""
+    remote = tmp_path / "remote.git"
+    subprocess.run(["git", "init", "--quiet", "--bare", str(remote)], check=True)
+    volumes.sync(Tier.TEAM, str(remote))
+    others = Volumes(tmp_path / "other" / "volumes")
+    others.sync(Tier.TEAM, str(remote))
+    others.write(Tier.TEAM, PATH, POISONED, EVE)
+    others.sync(Tier.TEAM)
+    volumes.sync(Tier.TEAM)
+    assert volumes.read(Tier.TEAM, PATH).source == POISONED
+    assert [use(volumes, memory, False).status for _ in range(3)][-1] == "quarantined"
+    volumes.sync(Tier.TEAM)
+    others.sync(Tier.TEAM)
+    assert others.read(Tier.TEAM, PATH).source == GOOD
 
 
 def test_the_system_volume_is_watched_too(volumes: Volumes, memory: Memory) -> None:
