@@ -32,7 +32,10 @@ class Scripted(Estimating):
         self.asked.append(request)
         if not self.answers:
             raise InferenceError("the script has ended")
-        return Answer(self.answers.pop(0), 10, 2, 0, 0.0)
+        said = self.answers.pop(0)
+        if not said:
+            raise InferenceError("nothing was said")
+        return Answer(said, 10, 2, 0, 0.0)
 
     def close(self) -> None:
         """Nothing is held."""

@@ -15,7 +15,7 @@ from llmos.agents.asking import Asker, Offered, as_data
 from llmos.agents.context import Context, ContextError
 from llmos.agents.strategy import ModelSize, load_model_size
 from llmos.agents.templates import as_text, filled, holds, look_up
-from llmos.inference import InferenceError
+from llmos.inference import DeadlineExpired, InferenceError
 from llmos.kernel.prompt import system_prompt
 from llmos.tools import Result, Session, Toolbox, fitting
 from llmos.tools.session import Calls
@@ -260,13 +260,12 @@ class _Loop:
         self._check_limits()
         self.iterations += 1
         began = time.monotonic()
-        given = filled(step.arguments, self.facts)
-        name = self.asker.tool(self.task, [self._offered(tool) for tool in step.tool])
-        if len(step.tool) > 1:  # each takes what it knows
-            known = self._offered(name).schema.get("properties", {})
-            given = {key: value for key, value in given.items() if key in known}
-        arguments = self.asker.arguments(self.task, self._offered(name), given)
-        by = "steps" if len(step.tool) == 1 and arguments == given else self.asker.by
+        try:
+            name, arguments, by = self._chosen(step)
+        except DeadlineExpired:
+            raise
+        except InferenceError as error:
+            return self._unusable(error)
         if name == FINISH:
             raise _End(Status.DONE, as_text(arguments["answer"]))
         if name == RECALL:
@@ -276,6 +275,25 @@ class _Loop:
         if step.saved:
             self.facts[step.saved] = call.result.data
         return not call.result.success and self._failed(step, call)
+
+    def _chosen(self, step: Step) -> tuple[str, dict[str, Any], str]:
+        """Return the tool to call, its arguments, and who filled them."""
+        given = filled(step.arguments, self.facts)
+        name = self.asker.tool(self.task, [self._offered(tool) for tool in step.tool])
+        if len(step.tool) > 1:  # each takes what it knows
+            known = self._offered(name).schema.get("properties", {})
+            given = {key: value for key, value in given.items() if key in known}
+        arguments = self.asker.arguments(self.task, self._offered(name), given)
+        return name, arguments, "steps" if len(step.tool) == 1 and arguments == given else self.asker.by
+
+    def _unusable(self, error: InferenceError) -> bool:
+        """Have the model try once more after an answer that cannot be used, as often as retries allow."""
+        self.failures += 1
+        self.asker.tries = self.failures
+        if self.failures > self.session.config.retries:
+            raise error
+        self.context.add("fault", f"no answer that can be used: {as_data(str(error))}")
+        return True
 
     def _called(self, name: str, arguments: dict[str, Any], by: str, began: float) -> Call:
         result = self.toolbox.call(name, arguments)

@@ -194,6 +194,14 @@ def test_a_model_that_fails_ends_the_run(tmp_path: Path) -> None:
     assert (run.status, run.answer) == (Status.MODEL, "the script has ended")
 
 
+def test_an_answer_that_cannot_be_used_is_asked_for_again(tmp_path: Path) -> None:
+    """As servers give that know no constraints."""
+    kernel = Scripted("", "finish()", call(answer="done"))
+    with session(tmp_path, kernel) as one:
+        run = run_agent(made(tools=FREE), "calculate", one)
+    assert (run.status, run.answer) == (Status.DONE, "done")
+
+
 def test_what_left_the_context_can_be_recalled(tmp_path: Path) -> None:
     """The tool for it is offered once something had to leave."""
     first = ("calculate()", call(expression="12345 + 1"))
