@@ -122,7 +122,7 @@ PATTERNS = (
         "leave it out",
         r"\b(?:reveal|print|show|repeat|output|leak|send|display|recite|disclose|tell\s+me|write\s+out|upload|post|return)\b[^.;]{0,40}"
         r"\b(?:system\s+prompt|your\s+(?:instructions|prompt|rules)|hidden\s+(?:prompt|instructions)|initial\s+(?:prompt|instructions)|api[\s_-]?keys?|passwords?|credentials?|private\s+keys?|access\s+tokens?|environment\s+variables?)\b",
-        r"\b(?:upload|exfiltrate|post|send|transmit|forward)\b[^.;]{0,40}\bto\s+(?:https?://|\S+@\S+\.\w|an?\s+(?:external|remote|outside)|my\s+server)",
+        r"\b(?:upload|exfiltrate|post|send|transmit|forward)\b[^.;]{0,40}\bto\s+(?:https?://|\S{1,60}@\S{1,60}\.\w|an?\s+(?:external|remote|outside)|my\s+server)",
     ),
     _row(
         "execution", "error", "it names a program of the computer to run",
@@ -137,7 +137,7 @@ PATTERNS = (
         r"(?<!\w)</?s>(?!\w)",
         r"</?(?:system|assistant|user|human|instructions?|tool_call|tool_response|function_calls?|think|im_start|im_end)>",
         r"<function[ =]", r"<(?:bos|eos|pad|unk)>", r"\[(?:system|assistant)\](?!\()",
-        r"^\s*#{1,6}\s*(?:system|assistant|instruction|human|response|system\s+prompt)\s*:?\s*$\n\s*\n?(?=[^\n]*\b(?:you|must|now|ignore)\b)",
+        r"^#{1,6}[ \t]*(?:system[ \t]+prompt|system|assistant|instruction|human|response)[ \t]*:",
     ),
     _row(
         "outside", "error", "it names a path outside of its folder",
@@ -151,7 +151,7 @@ PATTERNS = (
     _row(
         "beacon", "error", "it loads a picture or sends data to the net when it is shown",
         "leave it out",
-        r"!\[[^\]\n]*\]\(\s*https?:", r"<img\b", r"<iframe\b", r"https?://[^\s)]*(?:\{|%7b|\$\()",
+        r"!\[[^\]\n]{0,300}\]\(\s*https?:", r"<img\b", r"<iframe\b", r"https?://[^\s)]{0,300}?(?:\{|%7b|\$\()",
     ),
     _row(
         "net", "warning", "it links to the net, which nothing here reads",
@@ -185,12 +185,12 @@ INVISIBLE = re.compile(
     "\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff\x00-\x08\x0b-\x1f\x7f-\x9f]"
     "|(?<=[ -~])[\u200c\u200d]|[\u200c\u200d](?=[ -~])"
 )
-BLOB = re.compile(r"(?<![\w+/])[A-Za-z0-9+/_-]{24,}={0,2}(?![\w+/])")
+BLOB = re.compile(r"(?<![\w+/-])[A-Za-z0-9+/_-]{24,}={0,2}(?![\w+/])")
 LONG = 120  # characters of one word, from which on it is data
 WORD = re.compile(r"[^\W\d_]{3,}")
 SPACED = re.compile(r"\b(?:[^\W\d_][ .·_-]){4,}[^\W\d_]\b")
 LEET = re.compile(
-    r"(?<![\w.])(?!\d+[a-z]+\b)(?![a-z_]+\d+\b)(?=[\w@$]*[a-z])(?=[\w@$]*[\d@$])[\w@$]{4,}", re.IGNORECASE
+    r"(?<![\w.@$])(?!\d+[a-z]+\b)(?![a-z_]+\d+\b)(?=[\w@$]*[a-z])(?=[\w@$]*[\d@$])[\w@$]{4,}", re.IGNORECASE
 )
 DIGITS = str.maketrans("013457@$", "oieastas")
 ALIKE = str.maketrans(

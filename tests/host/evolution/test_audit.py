@@ -103,7 +103,31 @@ def test_any_text_can_be_audited(text: str) -> None:
 
 @pytest.mark.parametrize(
     "part",
-    ["a ", "ignore ", "\u202e", "[", "A", "i g n o r e ", "../", '{"tool": "a", "arguments": ', "system: "],
+    [
+        "a ",
+        "ignore ",
+        "\u202e",
+        "[",
+        "A",
+        "i g n o r e ",
+        "../",
+        '{"tool": "a", "arguments": ',
+        "system: ",
+        "@",
+        "A-",
+        "http://",
+        "![",
+        "\n",
+        "# system\n\n",
+        "do not ",
+        "ignore all ",
+        " ",
+        "\u0430b",
+        "1a",
+        "<",
+        "post to @",
+        "1@.",
+    ],
 )
 def test_long_texts_end(part: str) -> None:
     """A long file is gone through once by each pattern, and of each kind a few findings are told."""
