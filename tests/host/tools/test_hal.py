@@ -90,15 +90,15 @@ def test_a_place_is_reached(session: Session) -> None:
 
 
 def test_ways_end_before_the_wall_and_say_so() -> None:
-    """What is measured is the arena's: its walls are 3 m from the middle."""
-    with Session(Order(goal="", arena="empty")) as session:
-        assert call(session, "hal_move_forward", distance_cm=150).success
-        ahead = call(session, "hal_get_distance", direction="front").data["distance_cm"]["front"]
-        assert ahead == pytest.approx(150, abs=6)
+    """What is measured is the arena's: the robot begins 1 m from a wall."""
+    with Session(Order(goal="", arena="simple")) as session:
+        assert call(session, "hal_rotate", angle_deg=45).success
+        behind = call(session, "hal_get_distance", direction="rear").data["distance_cm"]["rear"]
+        assert behind == pytest.approx(100, abs=5)
         assert set(call(session, "hal_get_distance").data["distance_cm"]) == set(CUBE.range.angles_deg)
-        for turn, name, side in ((1, "hal_move_forward", "front"), (180, "hal_move_backward", "rear")):
+        for turn, name, side in ((1, "hal_move_backward", "rear"), (180, "hal_move_forward", "front")):
             assert call(session, "hal_rotate", angle_deg=turn).success
-            stopped = call(session, name, distance_cm=200)
+            stopped = call(session, name, distance_cm=150)
             assert not stopped.success
             assert "guard g0" in stopped.error
             assert stopped.data["outcome"] == "failed"
