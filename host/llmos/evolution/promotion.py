@@ -56,7 +56,7 @@ class Promotion:
         confidence: of that bound.
         audit: for the new tier.
         tests: its own, run now.
-        seeds: on which.
+        seeds: on which a physical skill's were run.
         commit: in the new tier's history.
         waited: another promotion was going on.
     """
@@ -100,14 +100,14 @@ class Promotion:
     def lines(self) -> list[str]:
         """Return the promotion for people, line by line."""
         scores = ", ".join(f"{name} {score:.0f}" for name, score in self.audit.scores.items())
+        seeds = f", seeds {', '.join(map(str, self.seeds))}" if self.seeds else ""
         return [
             f"{self.kind} {self.name} {self.version} moved from {self.source} to {self.target} "
             f"(commit {self.commit[:10]})",
             f"  uses     {self.evidence.good} of {self.evidence.count} went well; "
             f"at {self.confidence:.0%} confidence at least {self.bound:.0%} do",
             f"  audit    {self.audit.total:.0f} of 100, asked {self.audit.least:g}: {scores}",
-            f"  tests    {_passed(self.tests)} of {len(self.tests)} passed, "
-            f"seeds {', '.join(map(str, self.seeds))}",
+            f"  tests    {_passed(self.tests)} of {len(self.tests)} passed{seeds}",
             *(["  waited   until another promotion was done"] if self.waited else []),
         ]
 
@@ -170,7 +170,8 @@ class _Case:
         short = [*self._shortages(approved)]
         if short:
             raise PromotionRefused(f"{self.who}: {'; '.join(short)}")
-        drawn = random.SystemRandom().sample(range(SEEDS), self.rules.fresh_seeds)
+        seeded = self.document.values.get("type") == "physical"  # a guide's and an agent's tests name theirs
+        drawn = random.SystemRandom().sample(range(SEEDS), self.rules.fresh_seeds) if seeded else []
         tests = tuple(run(self.kind, self.document, drawn))
         self._check(tests)
         bound = self.evidence.bound(self.rules.bound_confidence)
