@@ -14,7 +14,7 @@ from llmos.memory._scope import Scope
 from llmos.memory._store import Store
 
 _BATCH = 1000  # texts embedded in one transaction, about 20 ms
-_LOOKED = 4  # times as many are looked at closely as are wanted
+_LOOKED = 2  # times as many are looked at closely as are wanted
 
 
 class Matrix:

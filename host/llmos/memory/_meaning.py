@@ -1,6 +1,6 @@
 """A text's meaning as a vector: the mean of its words' static embeddings.
 
-The embeddings are those that the `wordllama` package carries: 256-d, trained so that the first 64 dimensions
+The embeddings are those that the `wordllama` package carries: 256-d, trained so that the first dimensions
 do for a first look (Kusupati et al. 2022, arXiv 2205.13147). Its files are read where they lie.
 """
 
@@ -18,19 +18,19 @@ from llmos.memory._words import telling
 
 Vectors = npt.NDArray[np.float32]
 WEIGHTS, TOKENIZER = "l2_supercat_256.safetensors", "l2_supercat_tokenizer_config.json"
-SIZE, COARSE = 256, 64  # dimensions, and those of the first look
+SIZE, COARSE = 256, 96  # dimensions, and those of the first look
 _READ = 256  # words of a text
 _KEPT = 50_000  # words whose vectors are kept at hand
 
 
 class Embedder:
-    """Turns texts into unit vectors of `SIZE` dimensions; zero where a text has no word.
+    """Turns texts into unit vectors of `SIZE` dimensions; zero where a text has no word that is no number.
 
     Args:
         folder: the package's.
     """
 
-    maker = WEIGHTS  # vectors of another maker are not comparable
+    maker = f"{WEIGHTS}, {COARSE}"  # vectors of another maker are not comparable
 
     def __init__(self, folder: Path) -> None:
         from tokenizers import Tokenizer
@@ -43,7 +43,8 @@ class Embedder:
         """Return one vector per text, shape (texts, SIZE)."""
         found = np.zeros((len(texts), SIZE), np.float32)
         for row, text in enumerate(texts):
-            words = [self._word(word) for word in telling(text)[:_READ]]
+            read = [word for word in telling(text)[:_READ] if len(word) > 1 and not word.isdecimal()]
+            words = [self._word(word) for word in read]
             if words:  # the length divides out
                 found[row] = np.sum(words, axis=0)
         norms = np.linalg.norm(found, axis=1, keepdims=True)

@@ -70,7 +70,7 @@ def test_ten_traces_become_facts_that_can_be_read() -> None:
         assert done.facts[0].traces[0][:6] in commit.subject or "from traces" in commit.subject
 
 
-@settings(max_examples=4)
+@settings(max_examples=3)
 @given(st.lists(st.lists(st.booleans(), min_size=1, max_size=14), min_size=1, max_size=3))
 def test_consolidation_is_idempotent(
     tmp_path_factory: pytest.TempPathFactory, days: list[list[bool]]

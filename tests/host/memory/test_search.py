@@ -37,7 +37,7 @@ def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
         yield opened
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(
     st.lists(
         st.tuples(
@@ -112,7 +112,7 @@ def test_no_sign_of_a_question_has_a_meaning(either: Memory, question: str) -> N
     assert len(either.newest()) == 2
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_any_text_can_be_put_and_found(
     tmp_path_factory: pytest.TempPathFactory, text: str, other: str
@@ -195,6 +195,7 @@ def test_wrong_wishes_are_refused_by_name(memory: Memory) -> None:
             memory.search("x", **wish)  # type: ignore[arg-type]
 
 
+@settings(max_examples=50)
 @given(st.lists(st.lists(st.integers(0, 20), unique=True, max_size=8), min_size=1, max_size=3))
 def test_fusion_keeps_what_rankings_agree_on(rankings: list[list[int]]) -> None:
     """Scores lie in 0 to 1; what is nowhere behind another is not behind it in the end."""
@@ -209,6 +210,7 @@ def test_fusion_keeps_what_rankings_agree_on(rankings: list[list[int]]) -> None:
                 assert scores[one] >= scores[other]
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.from_regex("[a-z]{1,6}", fullmatch=True), st.integers(0, 90_000), max_size=12))
 def test_an_expression_leads_to_few_memories(have: dict[str, int]) -> None:
     """What is ranked is little; every word that is rare by itself is in it."""
@@ -276,7 +278,7 @@ def test_vectors_of_another_maker_are_made_anew(memory: Memory) -> None:
     (before,) = memory.search("scarlet sphere", least=0.05)
     memory.close()
     with sqlite3.connect(memory.path) as db:
-        db.execute("UPDATE coarse SET maker = 'old', coarse = zeroblob(128)")
+        db.execute("UPDATE coarse SET maker = 'old', coarse = zeroblob(192)")
         db.execute("UPDATE fine SET fine = zeroblob(512)")
     with Memory() as again:
         assert again.search("scarlet sphere", least=0.05) == [before]

@@ -121,7 +121,7 @@ def test_an_illegal_link_is_refused_by_name(
     assert [one.goal for one in memory.traces()] == ["above"]
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     st.lists(
         st.tuples(st.integers(0, 9), st.integers(0, 9), st.sampled_from(LINKS), st.booleans()), max_size=24
@@ -163,7 +163,7 @@ def test_a_trace_never_hangs_below_itself(memory: Memory) -> None:
         memory.link(three, one, "parallel")
 
 
-@settings(max_examples=15)
+@settings(max_examples=6)
 @given(st.text(min_size=1, max_size=40).filter(str.strip), st.sampled_from(["trace", "fact", "experience"]))
 def test_forget_and_restore_is_nothing(
     tmp_path_factory: pytest.TempPathFactory, reason: str, kind: str
