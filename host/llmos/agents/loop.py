@@ -90,6 +90,7 @@ class AgentRun:
         tokens: that its model read anew and wrote.
         seconds: wall time.
         trace: id of its trace in memory; empty where none was written.
+        verdict: what the watch says of an agent that others share; empty where it says nothing.
     """
 
     agent: str
@@ -102,6 +103,7 @@ class AgentRun:
     tokens: int = 0
     seconds: float = 0.0
     trace: str = ""
+    verdict: str = ""
 
     @property
     def data(self) -> Any:
@@ -144,8 +146,18 @@ def run_agent(agent: Agent, task: str, session: Session, watch: Watch | None = N
         tools = list(dict.fromkeys(call.tool for call in run.calls))
         status = "success" if run.status == Status.DONE else "failure"
         outcome = f"{run.status}: {run.answer}"[: memory.schema.text_chars // 2]
-        memory.end(trace, status, outcome, tools=tools, data={"strategy": strategy})
-    return run
+        order = below.order
+        data = {
+            "arena": "" if order.port else order.arena,
+            "seed": order.seed,
+            "robot": order.robot,
+            "values": {"task": task, "kernel": below.kernel.name},
+            "strategy": strategy,
+        }
+        memory.end(trace, status, outcome, tools=tools, data=data)
+    from llmos.evolution.watch import watched  # which needs the tools
+
+    return replace(run, verdict=watched(session.volumes, memory, "agent", agent.name).line)
 
 
 def _about(agent: Agent, session: Session) -> dict[str, Any]:

@@ -188,4 +188,5 @@ def closing(run: AgentRun, record: str) -> str:
     cost = f"{run.iterations} iterations, {run.tokens} tokens, {run.seconds:.1f} s"
     ended = f"{run.agent} ({run.strategy}): {run.status}, {cost}"
     answer = "\n".join(f"  {plain(line)}" for line in run.answer.split("\n"))
-    return f"{ended}\n{answer}\n  record: llmos replay {record}"
+    verdict = f"\n  {run.verdict}" if run.verdict else ""
+    return f"{ended}\n{answer}{verdict}\n  record: llmos replay {record}"

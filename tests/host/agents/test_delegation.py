@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.acting import made, session
 
-from llmos.agents import AgentError, Messages, Status, delegate, run_agent
+from llmos.agents import AgentError, AgentRun, Messages, Status, delegate, find_agent, load_agents, run_agent
 from llmos.kernel.config import load_config
 from llmos.tools import Toolbox
 from llmos.volumes import Change, NoEntry, Tier, Volumes
@@ -117,3 +117,17 @@ def test_a_sub_agent_has_no_more_time_than_its_caller(tmp_path: Path) -> None:
         one.deadline = 0.0
         run = run_agent(made("late", tools=["calculate"]), "1 + 1", one)
     assert run.status == Status.AGENT_S
+
+
+def test_a_shared_agent_that_gets_worse_is_taken_back(tmp_path: Path) -> None:
+    """By itself, within a few uses; the run that shows it says so, and the agent is offered no more."""
+    Volumes(tmp_path / "volumes").write(Tier.TEAM, "agents/adder.md", SUM, Change("ada", "share it"))
+    with session(tmp_path) as one:
+
+        def use(task: str) -> AgentRun:
+            return run_agent(find_agent(one.volumes, "adder"), task, one)
+
+        assert {(run.status, run.verdict) for run in [use(f"{n} + {n}") for n in range(12)]} == {("done", "")}
+        verdicts = (use(f"{n} / 0").verdict for n in range(20))
+        assert "adder" in next(filter(None, verdicts))
+        assert "adder" not in load_agents(one.volumes)
