@@ -251,7 +251,7 @@ class Store:
             paths: the files that differ; none for a branch that is not checked out.
         """
         ids = [str(oid) if oid else None for oid in (old, new)]
-        self._put(self._note, json.dumps([branch, *ids, sorted(paths)]).encode())
+        os.replace(self._beside(json.dumps([branch, *ids, sorted(paths)]).encode()), self._note)
         moved = False
         try:
             moved = _move(repo, branch, old, new)
@@ -334,7 +334,7 @@ class Store:
         if there == (now.oid if now else None) or there != (was.oid if was else None):
             return
         if now:
-            self._put(self.root / path, blob(repo, now.oid), now.mode & 0o777)
+            self._put(path, blob(repo, now.oid), now.mode & 0o777)
             return
         with folder_of(self.root, path) as (folder, name):
             os.unlink(name, dir_fd=folder)
@@ -344,16 +344,20 @@ class Store:
             with contextlib.suppress(OSError):  # it holds more
                 parent.rmdir()
 
-    def _put(self, file: Path, data: bytes, mode: int = 0o644) -> None:
-        """Write a file in one step: the old or the new is there at any moment."""
-        handle, temporary = tempfile.mkstemp(prefix="new-", dir=self._git / "llmos")
+    def _put(self, path: str, data: bytes, mode: int) -> None:
+        """Write a working file in one step: the old or the new is there at any moment."""
+        with folder_of(self.root, path, make=True) as (folder, name):
+            os.rename(self._beside(data, mode), name, dst_dir_fd=folder)
+
+    def _beside(self, data: bytes, mode: int = 0o644) -> str:
+        """Write a file that is not yet in its place; the file system keeps the order of what follows."""
+        handle, path = tempfile.mkstemp(prefix="new-", dir=self._git / "llmos")
         with os.fdopen(handle, "wb") as opened:
             opened.write(data)
             os.fchmod(handle, mode)
             opened.flush()
             os.fsync(handle)
-        with folder_of(self.root, file.relative_to(self.root).as_posix(), make=True) as (folder, name):
-            os.rename(temporary, name, dst_dir_fd=folder)  # the file system keeps the order of such steps
+        return path
 
     def _working(self, path: str, most: int = -1) -> bytes | None:
         try:
