@@ -28,6 +28,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("hal_rotate", {"angle_deg": 45}),
     ("no_such_tool", {}),
     ("run_skill", {"skill": "blink"}),
+    ("invoke_subagent", {"agent": "reactive_robot_agent", "task": "drive on"}),
     ("hal_move_to", {"x_m": -1.5, "y_m": -1.5}),
 ]
 
@@ -53,7 +54,10 @@ def test_a_session_replays_call_by_call(session: Record, state_folder: Path) -> 
     found = replay(session)
     assert found.difference is None, found
     assert found.cut == ""
-    assert found.counts["calls"] == len(robot_calls(session)) == 9
+    again = [call for call, _ in robot_calls(session)]
+    assert found.counts["calls"] == len(again)
+    assert {"remember", "no_such_tool", "invoke_subagent"}.isdisjoint(call["name"] for call in again)
+    assert {call["by"] for call in again} == {"person", "reactive_robot_agent"}
     assert found.counts["steps"] == len(list(session.all("step"))) > 3
     assert found.counts["blocks"] == len(list(session.all("done")))
     assert not (state_folder / "memory.sqlite").exists()  # nothing was remembered
