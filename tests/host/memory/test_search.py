@@ -1,6 +1,8 @@
 """Search finds what was put, within its scope only, whatever signs a question has."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -282,3 +284,18 @@ def test_vectors_of_another_maker_are_made_anew(memory: Memory) -> None:
         db.execute("UPDATE fine SET fine = zeroblob(512)")
     with Memory() as again:
         assert again.search("scarlet sphere", least=0.05) == [before]
+
+
+def test_nothing_is_fetched() -> None:
+    """The package's files are read; neither it nor anything that speaks to a network is imported."""
+    script = """
+import sys
+from llmos.memory import Memory
+with Memory() as memory:
+    memory.learn("the red ball", "a person")
+    assert memory.by_meaning and memory.search("scarlet sphere", least=0.05)
+names = ("wordllama", "requests", "urllib3", "huggingface_hub", "http.client")
+print([name for name in names if name in sys.modules])
+"""
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert told.stdout == "[]\n"
