@@ -106,6 +106,7 @@ class Catalog:
         rows = [
             (path, signature, entry.version, entry.type, entry.description, entry.problem)
             for path, (signature, entry) in list(self._known.items())
+            if os.path.lexists(entry.file)  # what was removed is forgotten
         ]
         data = json.dumps(rows, separators=(",", ":")).encode()
         head = f"{_FORMAT} {hashlib.sha256(data).hexdigest()}\n".encode()

@@ -254,6 +254,10 @@ def test_rolling_back_is_a_new_commit(volumes: Volumes) -> None:
     volumes.rollback(USER, "HEAD~1", ANN)
     assert volumes.read(USER, "skills/c.md").text == "two"
     assert [len(volumes.log(USER, path)) for path in ("skills/a.md", "agents", None)] == [4, 2, 5]
+    by_hand(volumes, USER, "skills/c.md", "by hand\n")
+    volumes.rollback(USER, "HEAD", ANN)  # the newest commit, not the edit by hand
+    assert volumes.read(USER, "skills/c.md").text == "two"
+    assert volumes.log(USER)[1].author == "by hand"
     for to, path in (("zzzz", None), ("main@{yesterday}", None), (":/x", None), (first, "skills/none.md")):
         with pytest.raises(NoEntry):
             volumes.rollback(USER, to, ANN, path)
