@@ -11,7 +11,7 @@ from typing import Any
 from llmos.errors import LlmosError
 from llmos.resources import state_dir
 
-_NAME = re.compile(r"(?P<stamp>\d{8}-\d{6}(?:-\d+)?)-(?P<skill>\w+)")
+_NAME = re.compile(r"(?P<stamp>(?P<second>\d{8}-\d{6})(?:-(?P<again>\d+))?)-(?P<skill>\w+)")
 
 Event = dict[str, Any]
 
@@ -102,5 +102,8 @@ def _read(path: Path) -> list[Event]:
 
 def dreams(skill: str = "") -> list[Dreamed]:
     """Return the dreams of a skill, or of all, the oldest first."""
-    paths = sorted(dreams_folder().glob("*.jsonl"))
-    return [Dreamed(p) for p in paths if (m := _NAME.fullmatch(p.stem)) and skill in ("", m["skill"])]
+    found = [
+        (match, path) for path in dreams_folder().glob("*.jsonl") if (match := _NAME.fullmatch(path.stem))
+    ]
+    found.sort(key=lambda pair: (pair[0]["second"], int(pair[0]["again"] or 0), pair[0]["skill"]))
+    return [Dreamed(path) for match, path in found if skill in ("", match["skill"])]

@@ -28,7 +28,7 @@ class Story:
 
     Args:
         dreams: the oldest first.
-        commits: of the volumes, with their tier, that evolution made; the oldest first.
+        commits: of the volumes, with their tier: all of a skill, else those that evolution made.
     """
 
     dreams: Sequence[Dreamed]
@@ -42,7 +42,7 @@ def story(volumes: Volumes, skill: str = "") -> Story:
         (str(tier), commit)
         for tier in Tier
         for commit in volumes.log(tier, path)
-        if commit.author in _WHO or "evolution" in commit.subject
+        if skill or commit.author in _WHO
     ]
     return Story(dreams(skill), sorted(found, key=lambda pair: pair[1].time_s))
 
