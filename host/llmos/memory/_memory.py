@@ -411,7 +411,7 @@ class Memory:
         Args:
             question: any text; no sign in it has a meaning of its own.
             kinds: experience, fact, trace (of any kind) or a trace's kind; none: all of them.
-            scope: project, global, or similar: the project and those like it.
+            scope: project, global, or similar: the project and, where there are vectors, those like it.
             project: which one, for the scopes project and similar.
             since, until: seconds since 1970.
             limit: how many at most; None: as the rules say.
