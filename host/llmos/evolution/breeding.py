@@ -14,7 +14,7 @@ from llmos.evolution.variants import Refusals, Variant, blocks_of, by_weight, cr
 from llmos.skills import Case, Skill, Tried
 
 _MORE = 2  # steps of one child behind the first, at most
-_SIEVE = 3  # one case in so many is run first; who is worse there than its parent runs no more
+_SIEVE = 3  # one case in so many is run first; who shows no promise there runs no more
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class Breeder:
         few = list(range(0, len(some), _SIEVE))
         sieved = self.measurer.measure(children, [some[place] for place in few])
         going = [
-            not _hopeless(fitness(tried), self._bar(child, few, parents))
+            _promises(tried, [[one.tried[place] for place in few] for one in _known(child, parents)])
             for child, tried in zip(children, sieved, strict=True)
         ]
         whole = iter(
@@ -168,16 +168,16 @@ class Breeder:
                 self.watch(rated[-1])
         return rated
 
-    def _bar(self, child: Variant, few: Sequence[int], parents: dict[str, Rated]) -> Fitness:
-        """Return what a child must reach on the first cases: what its worst known parent did there."""
-        bars = [
-            fitness([parents[name].tried[place] for place in few])
-            for name in child.parents
-            if name in parents and parents[name].whole
-        ]
-        return min(bars, default=Fitness(0.0, near=float("-inf")))
+
+def _known(child: Variant, rated: dict[str, Rated]) -> list[Rated]:
+    """Return the parents of a child that ran all cases."""
+    return [rated[name] for name in child.parents if name in rated and rated[name].whole]
 
 
-def _hopeless(found: Fitness, bar: Fitness) -> bool:
-    """Whether a child does so much worse than its parent that running it on is waste."""
-    return found.success < bar.success or (found.success == bar.success and found.near < 1.25 * bar.near)
+def _promises(tried: Sequence[Tried], parents: Sequence[Sequence[Tried]]) -> bool:
+    """Whether a child is worth more runs: it did something else than its parents, and not much worse."""
+    found, bars = fitness(tried), [fitness(one) for one in parents]
+    if found in bars or not bars:
+        return not bars
+    bar = min(bars)
+    return found.success > bar.success or (found.success == bar.success and found.near >= 1.25 * bar.near)

@@ -24,6 +24,7 @@ Rows = tuple[Row, ...]
 FACTORS = (0.5, 0.7, 0.85, 0.95, 1.05, 1.2, 1.4, 2.0)
 SLOWER = (0.4, 0.55, 0.7, 0.85)
 GAPS_CM = (15, 18, 20, 25, 30, 40)  # from the robot's middle to what is ahead
+ANGLES_DEG = (30, 45, 60, 90, 120, 180)
 APPROACH = (5, 10, 15, 20)  # cm before a stop that are driven slowly
 KEPT = ("END", "LOOP", "LOOPR", "ENDLOOP", "PROC", "RET", "EXIT")  # removing one of these ends in a refusal
 
@@ -73,6 +74,23 @@ def _scaled(kind: str, factors: Sequence[float]) -> Callable[[Rows, int, Random]
         which = random.choice(numbers)
         scaled = row.quantities()[which].times(random.choice(factors))
         return _with(rows, place, row.with_quantity(which, scaled))
+
+    return act
+
+
+def _round(kind: str, unit: str, numbers: Sequence[int]) -> Callable[[Rows, int, Random], Rows | None]:
+    """Scale, or take a number that people would take, in the same direction."""
+    scale = _scaled(kind, FACTORS)
+
+    def act(rows: Rows, place: int, random: Random) -> Rows | None:
+        if random.random() < 0.5:
+            return scale(rows, place, random)
+        row = rows[place]
+        which = next(n for n, found in enumerate(row.quantities()) if found.kind == kind and found.number)
+        sign = 1 if row.quantities()[which].number > 0 else -1
+        return _with(
+            rows, place, row.with_quantity(which, Quantity(Fraction(sign * random.choice(numbers)), unit))
+        )
 
     return act
 
@@ -242,9 +260,11 @@ OPERATORS: dict[str, Operator] = {
         "drive farther or less far", _holding("distance"), _scaled("distance", FACTORS)
     ),
     "scale_threshold": Operator(
-        "let a guard trip earlier or later", _holding("distance", guards=True), _scaled("distance", FACTORS)
+        "let a guard trip earlier or later",
+        _holding("distance", guards=True),
+        _round("distance", "cm", GAPS_CM),
     ),
-    "scale_angle": Operator("turn more or less", _holding("angle"), _scaled("angle", FACTORS)),
+    "scale_angle": Operator("turn more or less", _holding("angle"), _round("angle", "deg", ANGLES_DEG)),
     "scale_time": Operator("wait longer or shorter", _holding("time"), _scaled("time", FACTORS)),
     "scale_count": Operator(
         "count, compare or add another number", _holding("count"), _scaled("count", FACTORS)
