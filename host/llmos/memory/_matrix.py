@@ -63,7 +63,8 @@ class Matrix:
             marks = ",".join(map(str, rows))
             got = db.execute(f"SELECT n, fine FROM fine WHERE n IN ({marks})").fetchall()  # noqa: S608
         vectors = _floats(b"".join(blob for _, blob in got), SIZE)
-        return dict(zip((n for n, _ in got), map(float, vectors @ asked), strict=True))
+        cosines = np.einsum("ij,j->i", vectors, asked)
+        return dict(zip((n for n, _ in got), map(float, cosines), strict=True))
 
     def similar(self, project: str, question: str, count: int, least: float) -> list[str]:
         """Return the projects whose memories are most like a project's, or a question where it has none."""
