@@ -57,7 +57,7 @@ class Asker:
         kernel: who is asked; None where a rule answers.
         context: what it reads.
         chars: longest text that the model writes for an argument.
-        named: whether a number that the task names is preferred to others.
+        named: whether the task's own numbers are taken before others.
         deadline: moment of the monotonic clock by which answers must be there.
         seed: fixes every chance.
         tries: calls that have failed in a row; behind one the words are drawn, no more the likeliest.
@@ -98,28 +98,33 @@ class Asker:
         said = self._ask(f"Tools:\n{listed}\nThe next tool is:", choices=names)
         return said.removesuffix("()")
 
-    def arguments(self, task: str, tool: Offered, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a call's arguments: those given, and the open ones filled.
+    def arguments(self, task: str, tool: Offered, given: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+        """Return a call's arguments, those given and the open ones filled, and who filled them.
 
         Raises:
             InferenceError: the model gives no answer.
         """
-        wanted = open_part(tool.schema, given)
-        if not wanted["properties"]:
-            return dict(given)
-        if not self.kernel:
-            filled = by_rule(wanted, task)
-        else:
-            narrowed = bounded(wanted, self.chars, task if self.named else "")
-            shown = "" if self.named else _shown(tool, narrowed)  # a small model would copy them
-            texts = sum(part.get("maxLength", 0) for part in narrowed["properties"].values())
-            said = self._ask(
-                f"Tool {tool.name}: {tool.description}{shown}\nIts arguments are:",
-                schema=narrowed,
-                max_tokens=min(CALL_TOKENS + texts // _CHARS, MOST_TOKENS),
-            )
-            filled = json.loads(said)
-        return {key: {**given, **filled}[key] for key in _ordered(tool.schema, {**given, **filled})}
+        wanted, by, found = open_part(tool.schema, given), "steps", dict(given)
+        if self.named and wanted["properties"]:
+            found |= settled(wanted, task)
+            wanted, by = open_part(tool.schema, found), "rule"
+        if wanted["properties"]:
+            found |= self._filled(task, tool, wanted) if self.kernel else by_rule(wanted, task)
+            by = self.by
+        return {key: found[key] for key in _ordered(tool.schema, found)}, by
+
+    def _filled(self, task: str, tool: Offered, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Have the model fill what is open."""
+        narrowed = bounded(wanted, self.chars, task if self.named else "")
+        shown = "" if self.named else _shown(tool, narrowed)  # a small model would copy them
+        texts = sum(part.get("maxLength", 0) for part in narrowed["properties"].values())
+        said = self._ask(
+            f"Tool {tool.name}: {tool.description}{shown}\nIts arguments are:",
+            schema=narrowed,
+            max_tokens=min(CALL_TOKENS + texts // _CHARS, MOST_TOKENS),
+        )
+        filled: dict[str, Any] = json.loads(said)
+        return filled
 
     def _ask(self, question: str, **how: Any) -> str:
         left = self.deadline - time.monotonic()
@@ -166,17 +171,29 @@ def bounded(schema: dict[str, Any], chars: int, task: str) -> dict[str, Any]:
     return {**schema, "properties": {key: narrow(key, part) for key, part in schema["properties"].items()}}
 
 
+def settled(schema: Mapping[str, Any], task: str) -> dict[str, int | float]:
+    """Return the numbers about which a task leaves no choice: as many in a unit as are open, in their order.
+
+    So the places that a small model is sent to are the task's.
+    """
+    groups: dict[str, list[str]] = {}
+    for key, part in schema["properties"].items():
+        if part.get("type") in ("integer", "number"):
+            groups.setdefault(_unit(key), []).append(key)
+    found: dict[str, int | float] = {}
+    for keys in groups.values():
+        named = numbers(task, keys[0])
+        parts = [dict(schema["properties"][key]) for key in keys]
+        if len(named) == len(keys) and all(map(conforms, named, parts)):
+            found |= dict(zip(keys, named, strict=True))
+    return found
+
+
 def by_rule(schema: Mapping[str, Any], task: str) -> dict[str, Any]:
-    """Return arguments without a model: what the task names, each number once, the default or the least."""
-    used: list[int | float] = []
+    """Return arguments without a model: the first number of the task that fits, the default or the least."""
     found: dict[str, Any] = {}
     for key, part in schema["properties"].items():
-        left = numbers(task, key)
-        for one in used:
-            if one in left:
-                left.remove(one)
-        named = [one for one in left if conforms(one, dict(part))]
-        used += named[:1]
+        named = [number for number in numbers(task, key) if conforms(number, dict(part))]
         found[key] = named[0] if named else _usual(part, task)
     return found
 
@@ -198,12 +215,15 @@ def _usual(part: Mapping[str, Any], task: str) -> Any:
 
 def numbers(task: str, key: str) -> list[int | float]:
     """Return the numbers that a task names in an argument's unit, else those that have none."""
-    unit = next((unit for unit in _UNITS if key.endswith(f"_{unit}")), "")
-    dimension, factor = _UNITS.get(unit, ("", 1))
+    dimension, factor = _UNITS.get(_unit(key), ("", 1))
     found = list(quantities(task))
     amounts = [amount / factor for amount, measured in found if measured == dimension]
     amounts = amounts or [amount for amount, measured in found if not measured]
     return [int(amount) if amount.denominator == 1 else float(amount) for amount in amounts]
+
+
+def _unit(key: str) -> str:
+    return next((unit for unit in _UNITS if key.endswith(f"_{unit}")), "")
 
 
 def _ordered(schema: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:

@@ -295,8 +295,8 @@ class _Loop:
         if len(step.tool) > 1:  # each takes what it knows
             known = self._offered(name).schema.get("properties", {})
             given = {key: value for key, value in given.items() if key in known}
-        arguments = self.asker.arguments(self.task, self._offered(name), given)
-        return name, arguments, "steps" if len(step.tool) == 1 and arguments == given else self.asker.by
+        arguments, by = self.asker.arguments(self.task, self._offered(name), given)
+        return name, arguments, self.asker.by if len(step.tool) > 1 else by
 
     def _unusable(self, error: InferenceError) -> bool:
         """Have the model try once more after an answer that cannot be used, as often as retries allow."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.acting import made
 
 from llmos.agents import AgentError, agent_of
-from llmos.agents.asking import as_data, by_rule
+from llmos.agents.asking import as_data, by_rule, settled
 from llmos.agents.templates import filled, holds
 from llmos.inference import conforms
 from llmos.volumes import DocumentError, parse
@@ -151,9 +151,20 @@ def test_the_rule_fills_by_the_task(key: str, part: dict[str, Any], task: str, v
     assert conforms(found[key], part)
 
 
-def test_the_rule_takes_each_number_once() -> None:
-    """So a place has both of its coordinates."""
-    part = {"type": "number", "minimum": -50, "maximum": 50}
-    place = {"properties": {"x_m": part, "y_m": part}}
-    assert by_rule(place, "go to 1.5, -2") == {"x_m": 1.5, "y_m": -2}
-    assert by_rule(place, "go to 9, 9") == {"x_m": 9, "y_m": 9}
+NUMBER = {"type": "number", "minimum": -50, "maximum": 50}
+SETTLED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("go to 1.5, -2", {"x_m": NUMBER, "y_m": NUMBER}, {"x_m": 1.5, "y_m": -2}),
+    ("go to 9, 9", {"x_m": NUMBER, "y_m": NUMBER}, {"x_m": 9, "y_m": 9}),
+    ("go to 9", {"x_m": NUMBER, "y_m": NUMBER}, {}),
+    ("go to 9, 99", {"x_m": NUMBER, "y_m": NUMBER}, {}),
+    ("turn 30 degrees and go 20 cm", {"a_deg": NUMBER, "b_cm": NUMBER}, {"a_deg": 30, "b_cm": 20}),
+    ("go somewhere", {"x_m": NUMBER, "name": {"type": "string"}}, {}),
+]
+
+
+@pytest.mark.parametrize(("task", "parts", "values"), SETTLED, ids=range(len(SETTLED)))
+def test_numbers_about_which_there_is_no_choice(
+    task: str, parts: dict[str, Any], values: dict[str, Any]
+) -> None:
+    """As many as are open in a unit, each legal: they are taken in their order, and no model is asked."""
+    assert settled({"properties": parts}, task) == values
