@@ -57,6 +57,7 @@ campaigns: setup
 	$(PY) tools/campaign_drive.py --count 2500 --top 1024
 	$(PY) tools/campaign_eyes.py
 	$(PY) tools/campaign_volumes.py
+	$(PY) tools/campaign_dream.py
 	$(PY) tools/campaign_blackbox.py
 	$(PY) tools/firmware_size.py
 
