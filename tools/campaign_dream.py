@@ -4,10 +4,10 @@
     tools/campaign_dream.py bad --seed 3 --generations 20 --population 12
     tools/campaign_dream.py useless poisoned
 
-Everything happens in a state folder of its own. `bad` dreams of tests/vectors/skills/hasty_corner.md and runs
-what is proposed on more seeds that nothing has seen. `useless` offers twenty variants of a skill that is right
-now and then: the same program under other comments, pauses and lights, and the same program with another one's
-luck. `poisoned` changes a skill behind its promotion's back.
+Everything happens in a state folder of its own. `bad` dreams of tests/vectors/skills/hasty_corner.md, and
+runs what is proposed on more seeds that nothing has seen. `useless` offers twenty variants of a skill that is
+right now and then: the same program under other comments, pauses and lights, and the same program with
+another one's luck. `poisoned` changes a skill behind its promotion's back.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from llmos.evolution.bounds import watch_of
 from llmos.evolution.dream import Plan, Sleeper
 from llmos.evolution.fitness import held_out_seeds, roll, spread
 from llmos.evolution.journal import Dreamed
@@ -102,16 +103,15 @@ def useless(options: argparse.Namespace, pool: Pool) -> bool:
         offers[f"other luck {number}"] = (runs, run(pool, skill, number + 1, rules.held_out))
     verdicts = judged(offers, rules)
     for label, verdict in verdicts.items():
-        print(
-            f"  {label}: {verdict.before:.0%} -> {verdict.after:.0%}, p {verdict.corrected:.2g}: {verdict.refused}"
-        )
+        split = f"{verdict.before:.0%} -> {verdict.after:.0%}, p {verdict.corrected:.2g}"
+        print(f"  {label:<13} {split}: {verdict.refused or 'ACCEPTED'}")
     promoted = sum(verdict.accepted for verdict in verdicts.values())
     print(f"  {promoted} of {len(offers)} useless variants accepted")
     known = [one for _, after in offers.values() for one in after]
     nights = (random.Random(f"{options.seed} {night}") for night in range(NIGHTS))
     lucky = sum(_a_lucky_night(known, rules, chance) for chance in nights)
     print(
-        f"  {lucky} of {NIGHTS} nights accepted one of {USELESS} whose runs were drawn at random from all of these"
+        f"  luck alone: {lucky} of {NIGHTS} nights accepted one of {USELESS} that were drawn from all these runs"
     )
     return promoted == 0 and lucky <= 2 * rules.alpha * NIGHTS
 
@@ -143,13 +143,15 @@ def poisoned(options: argparse.Namespace, pool: Pool) -> bool:
         worse = volumes.read(Tier.TEAM, path).source.replace("front < gap", "front < 12cm")
         parse(worse, Path(path))
         volumes.write(Tier.TEAM, path, worse, Change("eve", "a small change"))
-        stated = load_evolution().probation_uses
-        for number in range(1, stated + 1):
+        rules = load_evolution()
+        test = watch_of(promotion.bound, rules.watch_worse, rules.probation_odds)
+        stated = test.within(0.0, 0.99)
+        for number in range(1, rules.probation_uses + 1):
             good = _use(volumes, memory, name, next(seeds))
             verdict = watched(volumes, memory, "skill", name)
             if verdict.status == "quarantined" or volumes.read(Tier.TEAM, path).source != worse:
                 print(f"  poisoned, and taken back after {number} uses (stated: within {stated})")
-                return find_skill(name, volumes).document.source != worse
+                return number <= stated and find_skill(name, volumes).document.source != worse
             print(f"  use {number} of the poisoned one went {'well' if good else 'wrong'}: {verdict.status}")
     return False
 

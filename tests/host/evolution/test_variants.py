@@ -64,7 +64,7 @@ def test_a_scaled_quantity_goes_the_way_that_was_meant(number, unit, factor) -> 
     assert (new.kind, new.number.denominator) == (old.kind, 1)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(name=st.sampled_from(sorted(SKILLS)), seed=st.integers(0, 2**32))
 def test_a_mutant_is_a_skill_that_the_robot_takes(name: str, seed: int) -> None:
     """It verifies, keeps parameters and ranges, and does something else; its seed makes it again."""
@@ -125,7 +125,7 @@ def test_an_unguarded_move_is_never_made_of_a_guarded_one() -> None:
     """The audit refuses it, whatever bred it."""
     refusals, chance = Refusals(), Random(3)
     pick = by_weight({"remove_line": 1.0})
-    for _ in range(30):
+    for _ in range(12):
         child = mutated(Variant(SKILLS["forward"]), chance, pick, refusals)
         assert child is None or not blocks_of(child.skill)
     assert refusals["audit: guarded"] > 0
