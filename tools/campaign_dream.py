@@ -110,9 +110,7 @@ def useless(options: argparse.Namespace, pool: Pool) -> bool:
     known = [one for _, after in offers.values() for one in after]
     nights = (random.Random(f"{options.seed} {night}") for night in range(NIGHTS))
     lucky = sum(_a_lucky_night(known, rules, chance) for chance in nights)
-    print(
-        f"  luck alone: {lucky} of {NIGHTS} nights accepted one of {USELESS} that were drawn from all these runs"
-    )
+    print(f"  luck alone: {lucky} of {NIGHTS} nights accepted one of {USELESS} drawn from all these runs")
     return promoted == 0 and lucky <= 2 * rules.alpha * NIGHTS
 
 
