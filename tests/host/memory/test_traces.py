@@ -258,6 +258,12 @@ def test_short_term_memory_ends_with_its_run(memory: Memory) -> None:
         ("trace_linking", {"depth": 2}, False),
         ("trace_linking", {"children": 1}, False),
         ("trace_linking", {"links": {"sequential": {"parent": ["success"], "below": "any"}}}, False),
+        ("trace_linking", {"links": {"hierarchical": {"parent": ["success"], "below": "any"}}}, False),
+        (
+            "trace_linking",
+            {"links": {"hierarchical": {"parent": ["running"], "below": {"task": ["task"]}}}},
+            False,
+        ),
         ("trace_linking", {}, True),
     ],
 )
