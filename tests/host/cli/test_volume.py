@@ -77,26 +77,24 @@ def test_auditing(capsys: pytest.CaptureFixture[str]) -> None:
     assert (status, json.loads(said)["passed"], len(json.loads(said)["scores"])) == (0, True, 6)
 
 
-@pytest.mark.parametrize(
-    ("words", "status", "message"),
-    [
-        (["show", "user", "../x.md"], 1, "leaves its volume"),
-        (["show", "user", "skills/none.md"], 1, "has no file 'skills/none.md'"),
-        (["log", "nobody"], 2, "is not one of"),
-        (["diff", "user", "zzzz"], 1, "no commit is called 'zzzz'"),
-        (["diff", "team"], 1, "has no history yet"),
-        (["rollback", "user", "zzzz"], 1, "no commit is called"),
-        (["merge", "user", "none"], 1, "no proposal is called 'none': there are dream/a"),
-        (["sync", "team"], 1, "no remote yet"),
-        (["sync", "system"], 2, "is not one of"),
-        (["audit", "none"], 1, "skills: none is called 'none'"),
-        (["promote", "none", "--to", "user"], 2, "is not one of"),
-    ],
-)
-def test_wrong_usage_is_told_in_a_line(
-    volumes: Volumes, capsys: pytest.CaptureFixture[str], words: list[str], status: int, message: str
-) -> None:
+WRONG = [
+    (["show", "user", "../x.md"], 1, "leaves its volume"),
+    (["show", "user", "skills/none.md"], 1, "has no file 'skills/none.md'"),
+    (["log", "nobody"], 2, "is not one of"),
+    (["diff", "user", "zzzz"], 1, "no commit is called 'zzzz'"),
+    (["diff", "team"], 1, "has no history yet"),
+    (["rollback", "user", "zzzz"], 1, "no commit is called"),
+    (["merge", "user", "none"], 1, "no proposal is called 'none': there are dream/a"),
+    (["sync", "team"], 1, "no remote yet"),
+    (["sync", "system"], 2, "is not one of"),
+    (["audit", "none"], 1, "skills: none is called 'none'"),
+    (["promote", "none", "--to", "user"], 2, "is not one of"),
+]
+
+
+def test_wrong_usage_is_told_in_a_line(volumes: Volumes, capsys: pytest.CaptureFixture[str]) -> None:
     """1 for what fails, 2 for what is wrongly written; no traceback."""
-    found, said = volume(capsys, *words)
-    assert (found, message in said) == (status, True), said
-    assert status == 2 or said.count("\n") == 1
+    for words, status, message in WRONG:
+        found, said = volume(capsys, *words)
+        assert (found, message in said) == (status, True), said
+        assert status == 2 or said.count("\n") == 1

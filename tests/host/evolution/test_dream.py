@@ -97,6 +97,10 @@ def test_a_skill_that_fails_is_mended_on_a_branch(volumes: Volumes, memory: Memo
     assert mended.document.values["evolved_from"] == f"step@{skill.version}"
     assert "- 1.1 (2" in mended.document.source.partition("# Evolution history\n\n")[2]
     assert 3 <= mended.parameters[0].default <= 8
+    changed = (
+        [line for line in night.winner.variant.diff(skill) if line.startswith("+")] if night.winner else []
+    )
+    assert len(changed) == 1, "what mends nothing is taken back"
     told = story(volumes, "step")
     assert f"proposed as {night.branch}" in text(told)
     assert f"dream: {PATH}: 0% -> 100%" in text(told)

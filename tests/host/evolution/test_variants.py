@@ -22,6 +22,7 @@ from llmos.evolution.variants import (
     first_line,
     identity,
     mutated,
+    reverted,
 )
 from llmos.inference import Answer, Around, InferenceError, Kernel, Request, open_kernel
 from llmos.manifest import load_manifest
@@ -218,3 +219,17 @@ def test_smollm2_reflects(smollm2: Kernel) -> None:
     assert child is not None
     assert [set(request.choices) <= set(OPERATORS) for request in asked][:1] == [True]
     assert all("What went wrong:\n- it hit something (3 times)" in request.user for request in asked)
+
+
+def test_a_change_that_is_taken_back_leaves_the_others() -> None:
+    """One variant for each change, line by line; taken back one after the other, the original is left."""
+    skill = SKILLS["square"]
+    changed = skill.block.replace("45mm/s", "40mm/s").replace("front < 18cm", "front < 20cm")
+    changed = changed.replace("WAIT    200ms", "WAIT    300ms")
+    variant = Variant(skill.with_block(changed))
+    simpler = reverted(variant, skill, Refusals())
+    assert len(simpler) == 3
+    diffs = [len([line for line in one.diff(skill) if line.startswith("+")]) for one in (variant, *simpler)]
+    assert diffs == [3, 2, 2, 2]
+    assert len({one.id for one in simpler}) == 3
+    assert reverted(Variant(skill), skill, Refusals()) == []

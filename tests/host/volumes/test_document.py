@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmos.volumes import Document, DocumentError, FrontMatter, parse, read_document, written
@@ -185,6 +185,7 @@ BODIES = st.lists(
 ).map("\n".join)
 
 
+@settings(max_examples=60)
 @given(FRONTS, BODIES)
 def test_what_is_written_is_read(values: dict[str, Any], body: str) -> None:
     """Front matter and text come back as they were given."""
@@ -193,6 +194,7 @@ def test_what_is_written_is_read(values: dict[str, Any], body: str) -> None:
     assert document.text == body.strip()
 
 
+@settings(max_examples=60)
 @given(FRONTS, BODIES, st.dictionaries(KEYS, VALUES, max_size=3), st.data())
 def test_changing_keeps_everything_else(
     values: dict[str, Any], body: str, new: dict[str, Any], data: st.DataObject
