@@ -10,7 +10,7 @@ from llmos.evolution.failures import counted
 from llmos.evolution.fitness import Fitness, Measurer, fitness
 from llmos.evolution.lenses import Lenses, Reflection
 from llmos.evolution.rules import Evolution
-from llmos.evolution.variants import Refusals, Variant, blocks_of, by_weight, crossed, mutated
+from llmos.evolution.variants import Refusals, Variant, blocks_of, by_weight, crossed, mutated, reverted
 from llmos.skills import Case, Skill, Tried
 
 _MORE = 2  # steps of one child behind the first, at most
@@ -46,12 +46,14 @@ class Bred:
         rated: every variant that ran, in their order, the original first.
         refusals: variants that were refused before they ran, counted by reason.
         generations: how many there were.
+        pruned: who has a simpler child that is as good, by identifier; it is offered in their place.
     """
 
     first: Rated
     rated: list[Rated] = field(default_factory=list)
     refusals: Refusals = field(default_factory=Refusals)
     generations: int = 0
+    pruned: list[str] = field(default_factory=list)
 
     @property
     def best(self) -> Rated:
@@ -63,6 +65,7 @@ class Bred:
         found = sorted(self.rated, key=lambda one: one.rank, reverse=True)
         least = self.first.fitness.success + gain - 1e-9
         beat = (one for one in found if one.whole and one.fitness.success >= least)
+        beat = (one for one in beat if one.variant.id not in self.pruned)
         return list(islice((one for one in beat if not blocks_of(one.variant.skill)), most))
 
 
@@ -103,7 +106,27 @@ class Breeder:
             bred.rated += rated
             elite = sorted(alive, key=lambda one: one.rank, reverse=True)[: max(1, self.rules.elite)]
             alive = [*elite, *rated]
+        self._prune(bred, some)
         return bred
+
+    def _prune(self, bred: Bred, some: Sequence[Case]) -> None:
+        """Take back what the best owes nothing to: what stays is what mends, and the diff can be read."""
+        best = bred.best
+        while best.fitness.success > bred.first.fitness.success:
+            simpler = reverted(best.variant, bred.first.variant.skill, bred.refusals)
+            tried = self.measurer.measure(simpler, some)
+            rated = [
+                Rated(variant, bred.generations + 1, tuple(one))
+                for variant, one in zip(simpler, tried, strict=True)
+            ]
+            as_good = [one for one in rated if one.fitness.success >= best.fitness.success]
+            if not as_good:
+                return
+            best = max(as_good, key=lambda one: one.rank)
+            bred.rated.append(best)
+            bred.pruned.append(best.variant.parents[0])
+            if self.watch:
+                self.watch(best)
 
     def _children(self, alive: Sequence[Rated], wanted: int, bred: Bred) -> list[Variant]:
         """Return new variants; a program that has run already does not run again."""

@@ -175,3 +175,20 @@ def _cuts(rows: Rows, others: Rows) -> list[tuple[int, int]]:
         for step in range(block.size + 1)
         if 0 < block.a + step < len(rows) and 0 < block.b + step < len(others)
     ]
+
+
+def reverted(variant: Variant, first: Skill, refusals: Refusals) -> list[Variant]:
+    """Return the variants in which one of the changes since the original is taken back, each checked."""
+    rows, others = read_rows(variant.skill.block), read_rows(first.block)
+    ours, theirs = ([str(row) for row in some] for some in (rows, others))
+    changes = difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
+    found = []
+    for tag, i, j, k, m in changes:
+        spans = [(i, j, k, m)]
+        if tag == "replace" and j - i == m - k:  # line by line, where lines answer to each other
+            spans = [(i + n, i + n + 1, k + n, k + n + 1) for n in range(j - i)]
+        for start, end, from_, to in spans if tag != "equal" else []:
+            skill = checked(variant.skill, (*rows[:start], *others[from_:to], *rows[end:]), refusals)
+            if skill is not None and identity(skill) != identity(first):
+                found.append(Variant(skill, (variant.id,), "revert", line=first_line(first) + start))
+    return found
