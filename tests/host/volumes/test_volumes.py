@@ -140,6 +140,35 @@ def test_an_edit_by_hand_works_at_once_and_is_kept(volumes: Volumes) -> None:
     assert git(volumes, USER, "status", "--porcelain") == ""
 
 
+def test_what_a_person_puts_there_may_be_anything(volumes: Volumes) -> None:
+    """Binary and huge files are listed with what is wrong, and keep no one from writing beside them."""
+    volumes.write(USER, "skills/a.md", SKILL, ANN)
+    folder = volumes.folder(USER) / "skills"
+    (folder / "binary.md").write_bytes(b"\xff\xfe\0")
+    (folder / "huge.md").write_bytes(b"x" * (2 << 20))
+    (folder / "picture.png").write_bytes(b"\x89PNG")
+    (folder / "odd\x07name.md").write_text(SKILL)
+    problems = {entry.name: entry.problem for entry in volumes.entries("skills") if entry.tier is USER}
+    assert list(problems) == ["a", "binary", "huge"]
+    assert ("no UTF-8 text" in problems["binary"], "longer than" in problems["huge"]) == (True, True)
+    volumes.write(USER, "skills/b.md", SKILL, ANN)
+    assert volumes.log(USER)[1].paths == ("skills/binary.md",)
+    assert (folder / "binary.md").read_bytes() == b"\xff\xfe\0"
+    with pytest.raises(VolumeError, match=r"huge\.md is longer than"):
+        volumes.write(USER, "skills/huge.md", SKILL, ANN)
+    volumes.write(USER, "skills/binary.md", SKILL, ANN)
+    assert volumes.find("skills", "binary").problem == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "project"), [("..", ""), ("skills", ".."), ("skills", "a/../.."), ("", ""), ("/", "")]
+)
+def test_kinds_and_projects_stay_in_the_volume(volumes: Volumes, kind: str, project: str) -> None:
+    """Neither leads out of it."""
+    with pytest.raises(PathEscape):
+        volumes.entries(kind, project)
+
+
 def test_a_save_of_the_same_size_in_the_same_moment_is_seen(volumes: Volumes) -> None:
     """A file that changes right after it was read, with the same size and time, is read again."""
     file = by_hand(volumes, USER, "skills/a.md", SKILL)
