@@ -1,9 +1,9 @@
 """`llmos agent`: the agents that there are, what they do, and what they tell each other."""
 
-import getpass
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import click
@@ -14,7 +14,7 @@ from llmos.agents.making import new_agent
 from llmos.agents.templates import as_text
 from llmos.agents.trying import try_agent
 from llmos.blackbox import NAME
-from llmos.cli import options
+from llmos.cli import flags
 from llmos.inference import open_kernel
 from llmos.report import Order
 from llmos.state import new_run_folder
@@ -22,12 +22,7 @@ from llmos.text import plain
 from llmos.tools import Session
 from llmos.volumes import Volumes
 
-
-def example(words: str) -> str:
-    """Return the end of a help page."""
-    return f"\b\nExample:\n  llmos agent {words}\n"
-
-
+example = partial(flags.examples, "agent")
 KERNEL = "Whose word counts in what its steps leave open: smollm2, gguf:PATH, openai:URL, rule."
 project = click.option("--project", default="", help="Whose own agents come first.")
 
@@ -42,7 +37,7 @@ def agent() -> None:
 
 @agent.command("list", epilog=example("list --json | jq .[].name"))
 @project
-@options.as_json
+@flags.as_json
 def listed(project: str, as_json: bool) -> None:
     """List the agents that can be used, and what is wrong with the others."""
     volumes = Volumes()
@@ -62,7 +57,7 @@ def listed(project: str, as_json: bool) -> None:
 @agent.command(epilog=example("show planning_agent"))
 @click.argument("name")
 @project
-@options.as_json
+@flags.as_json
 def show(name: str, project: str, as_json: bool) -> None:
     """Show an agent: its tools, its steps, its text, and where its file lies."""
     found = find_agent(Volumes(), name, project)
@@ -83,9 +78,9 @@ def show(name: str, project: str, as_json: bool) -> None:
 @click.option("--robot", default="cube", show_default=True, help="A robot that ships, or its manifest.")
 @click.option("--port", help="The robot at this serial port or pyserial URL instead of the virtual one.")
 @click.option("--camera", is_flag=True, help="The robot has its camera on.")
-@click.option("--seed", default=0, type=options.SEED, help="Fixes every chance.")
+@click.option("--seed", default=0, type=flags.SEED, help="Fixes every chance.")
 @project
-@options.as_json
+@flags.as_json
 @click.pass_context
 def run(context: click.Context, /, name: str, task: str, project: str, as_json: bool, **order: Any) -> None:
     """Have agent NAME do TASK, and show each call of a tool: its arguments, its result, who filled it."""
@@ -106,7 +101,7 @@ def new(name: str, wish: str, dev_model: str | None) -> None:
     """Write a new agent into the user volume."""
     kernel = open_kernel(dev_model) if dev_model else None
     try:
-        made = new_agent(Volumes(), name, wish or name.replace("_", " "), kernel, getpass.getuser())
+        made = new_agent(Volumes(), name, wish or name.replace("_", " "), kernel, flags.person())
     finally:
         if kernel:
             kernel.close()
@@ -135,7 +130,7 @@ def test(context: click.Context, /, names: tuple[str, ...], project: str) -> Non
     "--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="The newest ones."
 )
 @click.option("--project", help="Only those of one project.")
-@options.as_json
+@flags.as_json
 def messages(limit: int, project: str | None, as_json: bool) -> None:
     """Show what agents told each other, and what became of it."""
     with Messages() as kept:

@@ -11,7 +11,7 @@ from llmos.blackbox.check import BAD, Checked, State, check
 from llmos.blackbox.export import FORMATS, export
 from llmos.blackbox.index import INDEX, Index, read_index
 from llmos.blackbox.rotation import Kept, kept_runs, load_rotation, mark, planned, rotate
-from llmos.cli import options
+from llmos.cli import flags
 from llmos.state import runs_folder
 from llmos.text import plain
 
@@ -33,7 +33,7 @@ def blackbox() -> None:
 
 
 @blackbox.command("ls", epilog="Example: llmos blackbox ls")
-@options.as_json
+@flags.as_json
 def list_runs(as_json: bool) -> None:
     """List the runs that have a record, with their bytes for each minute of the robot's time."""
     runs, index = kept_runs(), read_index()
@@ -80,7 +80,7 @@ def row_text(row: dict[str, Any], width: int) -> str:
 
 @blackbox.command("check", epilog="Example: llmos blackbox check last")
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
-@options.as_json
+@flags.as_json
 @click.pass_context
 def check_runs(context: click.Context, runs: tuple[str, ...], as_json: bool) -> None:
     """Check records against their chains and the runs' index; of all runs, where none is named.

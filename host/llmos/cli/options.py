@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from llmos.brains.budget import USUAL_BUDGET
+from llmos.cli.flags import SEED as SEED
 from llmos.cli.flags import as_json as as_json
 from llmos.sim.faults import FaultError, parse_faults
 from llmos.writing import WAYS
@@ -34,7 +35,6 @@ class Pace(Finite):
         return number
 
 
-SEED = click.IntRange(0, 2**63 - 1)
 SECONDS = Finite(0, 86_400, min_open=True)
 SPEED = Pace(0, 1e6)
 

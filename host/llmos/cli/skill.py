@@ -1,8 +1,8 @@
 """`llmos skill`: the skills that there are, and new ones."""
 
-import getpass
 import json
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import click
@@ -11,7 +11,7 @@ from llmbytecode import Outcome
 from llmos import shown
 from llmos.agents import Status, agent_of, run_agent
 from llmos.blackbox import NAME
-from llmos.cli import options
+from llmos.cli import flags, options
 from llmos.cli.bytecode._io import Input
 from llmos.cli.bytecode.run import run_given
 from llmos.inference import open_kernel
@@ -35,11 +35,7 @@ MODEL = "Who makes the program for --wish: smollm2, gguf:PATH, openai:URL."
 SHOWN = 60  # characters of a description in a list
 
 
-def example(*words: str) -> str:
-    """Return the end of a help page."""
-    return "".join(["\b\nExample:\n", *(f"  llmos skill {line}\n" for line in words)])
-
-
+example = partial(flags.examples, "skill")
 project_option = click.option("--project", default="", help="Whose own skills come first.")
 robot_option = click.option("--robot", default="cube", show_default=True, help="Manifest: a name or a file.")
 
@@ -54,7 +50,7 @@ def skill() -> None:
 
 @skill.command("list", epilog=example("list"))
 @project_option
-@options.as_json
+@flags.as_json
 def listed(project: str, as_json: bool) -> None:
     """List the skills, how often each was used as it stands, and what is wrong with other files."""
     from llmos.evolution.watch import quarantined
@@ -79,7 +75,7 @@ def listed(project: str, as_json: bool) -> None:
 @skill.command(epilog=example("show square"))
 @click.argument("name")
 @project_option
-@options.as_json
+@flags.as_json
 def show(name: str, project: str, as_json: bool) -> None:
     """Show a skill: where it lies, what it takes, its wishes, its tests, its text."""
     found = read_shelf(project=project).find(name)
@@ -98,11 +94,11 @@ def show(name: str, project: str, as_json: bool) -> None:
 @robot_option
 @click.option("--port", help="The robot at this serial port or pyserial URL instead of the virtual one.")
 @click.option("--clear", is_flag=True, help="Release a latched e-stop first; see that the way is free.")
-@click.option("--seed", default=0, show_default=True, type=options.SEED, help="Of the sensors' noise.")
+@click.option("--seed", default=0, show_default=True, type=flags.SEED, help="Of the sensors' noise.")
 @click.option("--kernel", default="smollm2", show_default=True, help="Who follows a guide.")
 @click.option("--camera", is_flag=True, help="Look where it goes, for a guide.")
 @project_option
-@options.as_json
+@flags.as_json
 @click.pass_context
 def run(
     context: click.Context, /, name: str, values: tuple[str, ...], project: str, as_json: bool, **order: Any
@@ -192,7 +188,7 @@ def run_guide(
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
 @robot_option
 @project_option
-@options.as_json
+@flags.as_json
 @click.pass_context
 def test(
     context: click.Context,
@@ -239,7 +235,7 @@ def new(name: str, wish: str, dev_model: str, way: str | None, robot: str, proje
     Whoever wrote it, the file is audited first; a program is verified.
     """
     source = template(name) if not wish else made(name, wish, dev_model, way, robot)
-    change = Change(getpass.getuser(), f"make a skill: {wish[:60] or 'from the template'}", project=project)
+    change = Change(flags.person(), f"make a skill: {wish[:60] or 'from the template'}", project=project)
     found = new_skill(Volumes(), source, name, change, project)
     click.echo(f"{found.document.path}\n  llmos skill test {name}, llmos skill run {name}")
 
