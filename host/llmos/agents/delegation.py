@@ -2,12 +2,10 @@
 
 from llmos.agents.loading import find_agent
 from llmos.agents.loop import AgentRun, Status, Watch, run_agent
-from llmos.agents.messages import Content, Message, Messages
+from llmos.agents.messages import CONTROLLER, Content, Message, Messages
 from llmos.tools import Session
 
 from .agent import AgentError
-
-CONTROLLER = "controller"  # a person or the program, in messages
 
 
 def delegate(session: Session, name: str, task: str, watch: Watch | None = None) -> AgentRun:

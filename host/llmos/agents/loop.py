@@ -18,12 +18,10 @@ from llmos.agents.templates import as_text, filled, holds, look_up
 from llmos.inference import DeadlineExpired, InferenceError
 from llmos.kernel.prompt import system_prompt
 from llmos.tools import Result, Session, Toolbox, fitting
-from llmos.tools.session import Calls
+from llmos.tools.session import Calls, ChainError
 
 ANSWER_CHARS = 4000  # longest answer that anybody is given
 TASK_CHARS = 1000  # of a task at most
-
-
 RECALL = "recall"  # offered once the context had to leave something out
 
 
@@ -132,12 +130,13 @@ def run_agent(agent: Agent, task: str, session: Session, watch: Watch | None = N
     """
     if not task.strip() or len(task) > TASK_CHARS:
         raise AgentError(f"a task of {len(task)} characters: say it in 1 to {TASK_CHARS}")
-    refusal = _refusal(agent, session)
-    if refusal:
-        return AgentRun(agent.name, task, "compiled", refusal.status, refusal.answer)
+    try:
+        below = session.below(agent)
+    except ChainError as refusal:
+        return AgentRun(agent.name, task, "compiled", Status(refusal.limit), str(refusal))
     memory, rules = session.memory, load_model_size()
     with memory.trace(task[: memory.schema.text_chars // 2], **_about(agent, session)) as trace:
-        below = session.below(agent, trace.id)
+        below.trace = trace.id
         if not session.chain:  # the limits are of one agent and all that it calls
             below.calls = Calls(below.config.tool_calls)
         below.deadline = min(session.deadline, time.monotonic() + below.config.agent_s)
@@ -168,20 +167,6 @@ def _about(agent: Agent, session: Session) -> dict[str, Any]:
         "version": agent.digest, "project": session.project, "run": session.run,
         "parent": session.trace or None,
     }  # fmt: skip
-
-
-def _refusal(agent: Agent, session: Session) -> _End | None:
-    path = " > ".join([*session.chain, agent.name])
-    if agent.name in session.chain:
-        return _End(
-            Status.CYCLE, f"{path}: agents call each other in a circle; let {session.chain[-1]} do it itself"
-        )
-    if len(session.chain) >= session.config.agent_depth:
-        most = session.config.agent_depth
-        return _End(
-            Status.AGENT_DEPTH, f"{path}: that is deeper than {most} agents (kernel/config.md, agent_depth)"
-        )
-    return None
 
 
 @dataclass

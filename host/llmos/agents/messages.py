@@ -23,6 +23,7 @@ from llmos.resources import state_dir
 from llmos.text import plain
 
 EVERYBODY = "broadcast"  # the address of all agents
+CONTROLLER = "controller"  # the address of a person or the program
 KEPT, KEPT_SHARE = 3, 0.3  # of a thread's newest messages that its summary leaves alone: at least, and of all
 VERSION = 1  # of the tables
 _SUMMED = 80  # characters of a message in a summary
@@ -213,7 +214,7 @@ class Messages:
         kind: Type | None = "error" if content.error else ANSWERS.get(to.type)
         if kind is None:
             raise MessageError(f"message {to.id}: a {to.type} is not answered; send a query or task_request")
-        sender = to.receiver if to.receiver != EVERYBODY else "controller"
+        sender = to.receiver if to.receiver != EVERYBODY else CONTROLLER
         return self.send(
             Message(
                 sender=sender, receiver=to.sender, type=kind, content=content, priority=to.priority,

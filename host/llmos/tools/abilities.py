@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from llmbytecode import Outcome
+from llmos.agents import Status, agent_of, run_agent
 from llmos.blackbox import data
 from llmos.brains.opening import model_of
+from llmos.evolution.patterns import patterns
 from llmos.mission import WRITING_S
 from llmos.runs import ended
 from llmos.skills import Skill, find_skill, load_skills
@@ -103,8 +105,6 @@ def driven(session: Session, skill: Skill, arguments: Using, use: Use) -> dict[s
 
 def followed(session: Session, skill: Skill, arguments: Using, use: Use) -> dict[str, Any]:
     """Have an agent follow a guide, and note what came of it."""
-    from llmos.agents import Status, agent_of, run_agent  # which need the tools
-
     done = run_agent(agent_of(skill.document), arguments.task, session)
     use.success, use.outcome = done.status == Status.DONE, done.answer
     use.data = {"arena": session.order.arena, "seed": session.order.seed, "task": arguments.task}
@@ -144,6 +144,4 @@ def write_program(session: Session, arguments: Wish) -> dict[str, Any]:
 @tool("memory", "read")
 def find_patterns(session: Session, arguments: Nothing) -> dict[str, Any]:
     """List what was done often, and with success, and so could become a skill."""
-    from llmos.evolution.patterns import patterns
-
     return {"patterns": [data(one) for one in patterns(session.memory)]}

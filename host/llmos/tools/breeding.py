@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from llmos.evolution.lenses import load_lenses
+from llmos.evolution.variants import Refusals, Variant, by_weight, mutated
 from llmos.skills import find_skill
 from llmos.tools.session import Session
 from llmos.tools.tool import Arguments, ToolError, tool
@@ -30,8 +32,6 @@ class Mutation(Arguments):
 @tool("skills", "read", {"lens": "thermodynamics"})
 def choose_lens(session: Session, arguments: View) -> dict[str, Any]:
     """Take a view, and say what it makes one think of and what it tries first."""
-    from llmos.evolution.lenses import load_lenses
-
     rules = load_lenses()
     if arguments.lens not in rules.lenses:
         raise ToolError(f"choose_lens: kernel/lenses.md has no lens {arguments.lens}")
@@ -43,9 +43,6 @@ def choose_lens(session: Session, arguments: View) -> dict[str, Any]:
 @tool("skills", "read", {"skill": "square", "lens": "thermodynamics"})
 def mutate_skill(session: Session, arguments: Mutation) -> dict[str, Any]:
     """Make one verified variant of a skill's program, and show how it differs."""
-    from llmos.evolution.lenses import load_lenses
-    from llmos.evolution.variants import Refusals, Variant, by_weight, mutated
-
     rules, skill = load_lenses(), find_skill(arguments.skill, session.volumes, session.project)
     if skill.kind != "physical":
         raise ToolError(f"mutate_skill: {skill.name} is a guide; only programs have variants")

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from llmos.agents.messages import CONTROLLER, EVERYBODY, Content, Message, Messages, Priority
 from llmos.tools.session import Session
 from llmos.tools.tool import Arguments, tool
 
@@ -27,13 +28,11 @@ class Inbox(Arguments):
 @tool("agents", "write", {"to": "broadcast", "text": "the corridor is free", "kind": "status_update"})
 def send_message(session: Session, arguments: Letter) -> dict[str, Any]:
     """Send a message in the caller's own name."""
-    from llmos.agents import EVERYBODY, Content, Message, Messages, Priority
-
     kind = "broadcast" if arguments.to == EVERYBODY else arguments.kind
     with Messages(count=session.kernel.count) as messages:
         sent = messages.send(
             Message(
-                sender=session.agent.name if session.agent else "controller",
+                sender=session.agent.name if session.agent else CONTROLLER,
                 receiver=arguments.to,
                 type=kind,
                 content=Content(text=arguments.text),
@@ -48,9 +47,7 @@ def send_message(session: Session, arguments: Letter) -> dict[str, Any]:
 @tool("agents", "write", {})
 def read_messages(session: Session, arguments: Inbox) -> dict[str, Any]:
     """Read the caller's next messages, the most urgent first; each is delivered once."""
-    from llmos.agents import Messages
-
-    reader, rows = session.agent.name if session.agent else "controller", []
+    reader, rows = session.agent.name if session.agent else CONTROLLER, []
     with Messages() as messages:
         for _ in range(arguments.most):
             found = messages.take(reader)

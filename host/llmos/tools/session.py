@@ -28,6 +28,14 @@ PERSON = "person"  # who calls where no agent does
 Priority = Literal["low", "normal", "high", "critical", "robot"]
 
 
+class ChainError(ToolError):
+    """An agent that may not be called: `limit` is `cycle` or the kernel's `agent_depth`."""
+
+    def __init__(self, limit: Literal["cycle", "agent_depth"], message: str) -> None:
+        super().__init__(message)
+        self.limit = limit
+
+
 class Caller(Protocol):
     """What a session needs to know of the agent that calls; see `llmos.agents.Agent`."""
 
@@ -162,14 +170,16 @@ class Session:
         """Return the session of an agent that this one calls: the same means, its own permissions.
 
         Raises:
-            ToolError: the agent is in the chain of those that call already, or the chain is too long.
+            ChainError: the agent is in the chain of those that call already, or the chain is too long.
         """
-        path = " → ".join([*self.chain, agent.name])
+        path, most = " > ".join([*self.chain, agent.name]), self.config.agent_depth
         if agent.name in self.chain:
-            raise ToolError(f"{path}: agents call each other in a circle; let {self.chain[-1]} do it itself")
-        if len(self.chain) >= self.config.agent_depth:
-            raise ToolError(
-                f"{path}: that is deeper than {self.config.agent_depth} agents (kernel/config.md)"
+            raise ChainError(
+                "cycle", f"{path}: agents call each other in a circle; let {self.chain[-1]} do it itself"
+            )
+        if len(self.chain) >= most:
+            raise ChainError(
+                "agent_depth", f"{path}: that is deeper than {most} agents (kernel/config.md, agent_depth)"
             )
         lower = copy(self)
         lower.agent, lower.trace, lower.chain = agent, trace or self.trace, (*self.chain, agent.name)

@@ -4,10 +4,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from llmos.agents import delegate, find_agent, load_agents, load_model_size, problems
+from llmos.errors import LlmosError
+from llmos.project.rules import load_orchestration
 from llmos.tools.session import Session
+from llmos.tools.table import all_tools
 from llmos.tools.tool import Arguments, ToolError, tool
 
-LEAST_AGENTS = 3  # of a project
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", max_length=64)]
 
 
@@ -17,7 +20,7 @@ class Wanted(Arguments):
     task: Annotated[str, Field(max_length=300)] = ""
 
 
-class Order(Arguments):
+class Delegation(Arguments):
     """Which agent is to do what."""
 
     agent: Name
@@ -33,8 +36,6 @@ class Project(Arguments):
 @tool("agents", "read", {"task": "measure the room"}, {})
 def discover_subagents(session: Session, arguments: Wanted) -> dict[str, Any]:
     """List agents, those whose words fit the task first."""
-    from llmos.agents import load_agents
-
     said = set(arguments.task.lower().split())
     rows = []
     for agent in load_agents(session.volumes, session.project).values():
@@ -50,10 +51,8 @@ def discover_subagents(session: Session, arguments: Wanted) -> dict[str, Any]:
 
 
 @tool("agents", "move", {"agent": "planning", "task": "plan: drive to 1, 1 and back"})
-def invoke_subagent(session: Session, arguments: Order) -> dict[str, Any]:
+def invoke_subagent(session: Session, arguments: Delegation) -> dict[str, Any]:
     """Have another agent do a task; its tools work with this session's robot and budget."""
-    from llmos.agents import delegate
-
     run = delegate(session, arguments.agent, arguments.task)
     return {"agent": run.agent, "answer": run.answer, "tools": [call.tool for call in run.calls]}
 
@@ -61,18 +60,16 @@ def invoke_subagent(session: Session, arguments: Order) -> dict[str, Any]:
 @tool("agents", "read", {"project": "kitchen"}, {})
 def validate_project_agents(session: Session, arguments: Project) -> dict[str, Any]:
     """Say whether a project has the agents that it needs, and what is wrong with them."""
-    from llmos.agents import find_agent, problems
-    from llmos.errors import LlmosError
-    from llmos.tools.table import all_tools
-
     project = arguments.project or session.project
     if not project:
         raise ToolError("validate_project_agents: which project? Name one")
+    least = load_orchestration().least_agents
     own = [one for one in session.volumes.entries("agents", project) if one.path.startswith("projects/")]
     wrong = []
-    if len(own) < LEAST_AGENTS:
+    if len(own) < least:
         wrong.append(
-            f"project {project} has {len(own)} agents of its own, at least {LEAST_AGENTS} are wanted"
+            f"project {project} has {len(own)} agents of its own, at least {least} are wanted "
+            "(kernel/orchestration.md, least_agents)"
         )
     for one in own:
         try:
@@ -91,8 +88,6 @@ class Chosen(Arguments):
 @tool("agents", "read", {"agent": "reactive_robot_agent"})
 def execution_strategy(session: Session, arguments: Chosen) -> dict[str, Any]:
     """Say how an agent is run by the model that is there, by `kernel/model_size.md`."""
-    from llmos.agents import find_agent, load_model_size
-
     rules, agent = load_model_size(), find_agent(session.volumes, arguments.agent, session.project)
     size = rules.parameters(session.kernel)
     return {

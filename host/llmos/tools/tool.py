@@ -64,11 +64,6 @@ class Tool(Generic[_Arguments]):
     requires: tuple[str, ...] = ()
     examples: tuple[Mapping[str, Any], ...] = ()
 
-    @property
-    def safety_critical(self) -> bool:
-        """Whether it moves or stops the robot."""
-        return self.effect in ("move", "stop")
-
     @cached_property
     def schema(self) -> dict[str, Any]:
         """JSON schema of its arguments, without the titles that pydantic gives."""

@@ -71,14 +71,14 @@ def test_a_success_forgives_failures(change_kernel: Change) -> None:
 
 def test_agents_in_a_circle_are_refused_by_name() -> None:
     session = Session(agent=Caller("a")).below(Caller("b")).below(Caller("c"))
-    with pytest.raises(ToolError, match=r"a → b → c → b: agents call each other in a circle"):
+    with pytest.raises(ToolError, match=r"a > b > c > b: agents call each other in a circle"):
         session.below(Caller("b"))
 
 
 def test_agents_too_deep_are_refused_by_name(change_kernel: Change) -> None:
     change_kernel("config", agent_depth=2)
     session = Session(agent=Caller("a")).below(Caller("b"))
-    with pytest.raises(ToolError, match="a → b → c: that is deeper than 2 agents"):
+    with pytest.raises(ToolError, match="a > b > c: that is deeper than 2 agents"):
         session.below(Caller("c"))
     assert load_config().agent_depth == 2
 
