@@ -1,7 +1,7 @@
 """How good a variant is: it is run, on cases, and what was measured is compared; nothing else counts."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from llmos.evolution.variants import Variant
@@ -80,12 +80,11 @@ class Measurer:
     Args:
         pool: where the rollouts run.
         robot: a robot's name, or its manifest.
-        watch: called after each rollout.
+        rolled: how many rollouts there were.
     """
 
     pool: Pool
     robot: str = "cube"
-    watch: Callable[[Tried], None] | None = None
     rolled: int = 0
     _known: dict[tuple[str, str], Tried] = field(default_factory=dict)
 
@@ -101,8 +100,6 @@ class Measurer:
         for place, tried in self.pool.in_turn(roll, list(wanted.values())):
             self._known[keys[place]] = tried
             self.rolled += 1
-            if self.watch:
-                self.watch(tried)
         return [[self._known[variant.id, repr(case)] for case in some] for variant in variants]
 
 
@@ -122,7 +119,11 @@ def _seeds(count: int, dream: int, odd: int) -> list[int]:
 
 
 def spread(skill: Skill, seeds: Sequence[int], count: int) -> list[Case]:
-    """Return `count` of a skill's cases on these seeds, its tests in turn, or all where there are fewer."""
+    """Return `count` of a skill's cases on these seeds, its tests in turn, or all where there are fewer.
+
+    A test in a family of arenas has another arena for each seed; one in a named arena differs by the sensors'
+    noise alone, so that its runs say less about other places.
+    """
     tests = len(cases(skill, seeds[:1]))
     if not tests:
         return []

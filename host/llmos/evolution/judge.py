@@ -40,11 +40,6 @@ class Verdict:
         """Whether it is better."""
         return not self.refused
 
-    @property
-    def gain(self) -> float:
-        """How much more of the cases it does right."""
-        return self.after - self.before
-
 
 def holm(values: Sequence[float]) -> list[float]:
     """Return p-values corrected for being several (Holm 1979): each at least what it was."""

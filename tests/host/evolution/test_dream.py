@@ -189,3 +189,16 @@ def test_a_journal_that_was_cut_off_can_be_read(state_folder: Path) -> None:
 def test_versions_go_on(old: str, new: str) -> None:
     """The last number is one more."""
     assert next_version(old) == new
+
+
+def test_a_page_takes_the_place_of_a_page_only(tmp_path: Path) -> None:
+    """Not of another file, and of nothing that is git's."""
+    config, notes, story_file = tmp_path / ".git" / "config", tmp_path / "notes.txt", tmp_path / "story.html"
+    config.parent.mkdir()
+    notes.write_text("mine")
+    for path, said in ((config, "is git's own"), (notes, "is there and is no page")):
+        refused = CliRunner().invoke(cli, ["evolution", "log", "--html", str(path)])
+        assert (refused.exit_code, said in refused.output.replace("\n", " ")) == (2, True)
+    assert (config.exists(), notes.read_text()) == (False, "mine")
+    for _ in range(2):
+        assert CliRunner().invoke(cli, ["evolution", "log", "--html", str(story_file)]).exit_code == 0
