@@ -13,6 +13,8 @@ from llmos.cli import COMMANDS, cli
 from llmos.errors import LlmosError
 from llmos.text import plain
 
+LONGEST = 1000  # characters of what is printed of an error; a value that is named may be of any length
+
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `llmos`; exits 0, 1 for a failure, 2 for wrong usage, 130 when interrupted."""
@@ -36,14 +38,21 @@ def _status(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return 130
     except click.UsageError as error:
-        error.show()
+        click.UsageError(shortened(error.format_message()), error.ctx).show()
         return 2
     except Exception as error:
         if os.environ.get("LLMOS_TRACEBACK"):
             raise
-        click.echo(f"{_where(arguments)}: {' '.join(plain(_reason(error)).split())}", err=True)
+        reason = shortened(" ".join(plain(_reason(error)).split()))
+        click.echo(f"{_where(arguments)}: {reason}", err=True)
         return 1
     return result if isinstance(result, int) else 0
+
+
+def shortened(text: str) -> str:
+    """Return a text with its middle left out where it is longer than a person reads."""
+    half = LONGEST // 2
+    return text if len(text) <= LONGEST else f"{text[:half]} … {text[-half:]}"
 
 
 def _reason(error: Exception) -> str:
@@ -56,6 +65,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:  # the machine's: a full disk, no more processes
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}; make room or give the right to it, then start again"
+    if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:  # half a character
+        return f"{error.object[:60]!r} is no UTF-8 text: write it as such"
     return f"{type(error).__name__}: {error}; this is a bug: LLMOS_TRACEBACK=1 shows where"
 
 

@@ -110,3 +110,23 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     """`llmos --version` names the version of the package."""
     cli.main(["--version"], standalone_mode=False)
     assert capsys.readouterr().out == f"llmos, version {__version__}\n"
+
+
+@pytest.mark.parametrize("error", [LlmosError, click.UsageError])
+def test_a_failure_that_names_a_huge_value_stays_short(
+    status: Status, capsys: pytest.CaptureFixture[str], error: type[Exception]
+) -> None:
+    """What failed and what to do are at its ends."""
+    assert status(error(f"no arena {'x' * 10**6!r}: name another")) in (1, 2)
+    said = capsys.readouterr().err
+    assert len(said) < 1200
+    assert "no arena 'xxx" in said
+    assert said.endswith("name another\n")
+
+
+def test_half_a_character_is_no_bug(status: Status, capsys: pytest.CaptureFixture[str]) -> None:
+    """A terminal that is not UTF-8 gives such words."""
+    with pytest.raises(UnicodeEncodeError) as raised:
+        "name\udcff".encode()
+    assert status(raised.value) == 1
+    assert capsys.readouterr().err == "llmos: boom: 'name\\udcff' is no UTF-8 text: write it as such\n"
