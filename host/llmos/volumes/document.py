@@ -20,6 +20,7 @@ from llmos.text import plain
 
 FENCE = "---"  # the line before and behind the front matter
 LARGEST = 1 << 20  # bytes of a file
+_DEEPEST = 64  # values within values; libyaml takes time by the square of it, and PyYAML the C stack
 _SHOWN = 60  # characters of an offending value
 _FIRST = 2  # number of the line behind the fence
 _TAG = "tag:yaml.org,2002:"
@@ -216,6 +217,7 @@ class _Reader:
             line = head.count("\n", 0, odd.start()) + _FIRST
             raise DocumentError(f"{self.path}:{line}: a line separator that is no line feed: remove it")
         try:
+            self._shallow(head)
             self._loader = _Loader(head)
             node = self._loader.get_single_node()
             if node is None:
@@ -229,8 +231,14 @@ class _Reader:
             line = (mark.line if mark else 0) + _FIRST
             problem = plain(str(getattr(error, "problem", None) or error))[:_SHOWN]
             raise DocumentError(f"{self.path}:{line}: this is no YAML: {problem}") from None
-        except RecursionError:
-            raise DocumentError(f"{self.path}:{_FIRST}: the front matter nests too deeply") from None
+
+    def _shallow(self, head: str) -> None:
+        """Refuse what nests too deeply, before anything goes down into it."""
+        depth = 0
+        for event in yaml.parse(head, Loader=_Loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                raise self._error(event, f"the front matter nests too deeply: {_DEEPEST} levels at most")
 
     def _value(self, node: Any, key: str) -> Any:
         if id(node) in self._seen:

@@ -108,8 +108,12 @@ REFUSED = {
     "two documents": ("---\na: 1\n--- \nb: 2\n---\n", None),
     "a key that is a list": ("---\n? [a]\n: 1\n---\n", r":2: a key is no word"),
     "nested deeply": (
-        "---\na: " + "[" * 5000 + "]" * 5000 + "\n---\n",
+        "---\na: " + "[" * 200_000 + "]" * 200_000 + "\n---\n",
         r":2: the front matter nests too deeply",
+    ),
+    "nested deeply in blocks": (
+        "---\n" + "".join(f"{' ' * depth}k:\n" for depth in range(100)) + "---\n",
+        r":66: the front matter nests too deeply",
     ),
     "billion laughs": (
         "---\na: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [*c, *c]\n---\n",
