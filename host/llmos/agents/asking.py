@@ -9,8 +9,8 @@ from typing import Any
 
 from llmos.agents.context import Context
 from llmos.inference import Answer, InferenceError, Kernel, Request, conforms
+from llmos.kernel.registry import fitting
 from llmos.text import plain
-from llmos.tools import fitting
 from llmos.writing import quantities
 
 CALL_TOKENS = 96  # of a call's arguments besides its texts

@@ -5,11 +5,12 @@ from functools import lru_cache
 
 from llmos.agents.agent import Agent, AgentError, agent_of
 from llmos.errors import LlmosError
+from llmos.evolution.audit import unfit
+from llmos.evolution.ledger import offered
 from llmos.text import plain
-from llmos.volumes import Entry, NoEntry, Tier, Volumes
+from llmos.volumes import Entry, NoEntry, Volumes
 
 _KEPT = 512  # agents in memory
-_GUARDED = ("injection", "permissions")  # what an audit may not find in a file that is loaded
 
 
 def load_agents(volumes: Volumes, project: str = "") -> dict[str, Agent]:
@@ -46,13 +47,7 @@ def find_agent(volumes: Volumes, name: str, project: str = "") -> Agent:
 
 def agent_entries(volumes: Volumes, project: str = "") -> dict[str, Entry]:
     """Return the file of each agent by its name; a quarantined version lets the next tier's step in."""
-    from llmos.evolution.ledger import quarantined
-
-    shut, found = quarantined(), dict[str, Entry]()
-    for entry in volumes.entries("agents", project, shadowed=True):
-        if entry.version not in shut:
-            found.setdefault(entry.name, entry)
-    return dict(sorted(found.items()))
+    return dict(sorted(offered(volumes.entries("agents", project, shadowed=True)).items()))
 
 
 def usable(entry: Entry) -> Agent:
@@ -63,13 +58,9 @@ def usable(entry: Entry) -> Agent:
         AgentError: it gives orders to who reads it, or wants what it may not have.
     """
     agent = _read(entry)
-    if entry.tier is not Tier.SYSTEM and agent.document:
-        from llmos.evolution.audit import audit  # which needs the tools
-
-        for finding in audit(agent.document, entry.tier, "agent").blocking:
-            if finding.category in _GUARDED:
-                where = f"{entry.file}:{finding.line}" if finding.line else str(entry.file)
-                raise AgentError(f"{where}: {finding.text}: {finding.remedy}")
+    refused = unfit(agent.document, entry, "agent") if agent.document else ""
+    if refused:
+        raise AgentError(refused)
     return agent
 
 

@@ -17,7 +17,8 @@ from llmos.agents.strategy import ModelSize, load_model_size
 from llmos.agents.templates import as_text, filled, holds, look_up
 from llmos.inference import DeadlineExpired, InferenceError
 from llmos.kernel.prompt import system_prompt
-from llmos.tools import Result, Session, Toolbox, fitting
+from llmos.kernel.registry import fitting
+from llmos.tools import Result, Session, Toolbox
 from llmos.tools.session import Calls, ChainError
 
 ANSWER_CHARS = 4000  # longest answer that anybody is given

@@ -8,8 +8,7 @@ from llmos.agents.asking import as_data
 from llmos.agents.loading import find_agent
 from llmos.evolution.audit import audit
 from llmos.inference import Kernel, Request
-from llmos.tools import fitting
-from llmos.tools.registry import load_registry
+from llmos.kernel.registry import fitting, load_registry
 from llmos.volumes import Change, NoEntry, Tier, Volumes, parse, written
 
 MOST_TOOLS = 6  # that a model may give to a new agent

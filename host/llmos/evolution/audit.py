@@ -13,9 +13,12 @@ from llmos.evolution.checks import Subject, findings
 from llmos.evolution.findings import BLOCKING, Finding
 from llmos.evolution.rules import CATEGORIES, Evolution, load_evolution
 from llmos.kernel.config import load_config
-from llmos.volumes.document import Document
+from llmos.kernel.registry import load_registry
+from llmos.resources import system_volume
+from llmos.volumes import Document, Entry
 
 FULL = 100.0
+ON_LOADING = ("injection", "permissions")  # categories that keep a file from being loaded
 KEPT = 512  # audits in memory: a file is audited again when it or a rule was changed
 _done: dict[tuple[str, ...], tuple[tuple[Any, ...], "Audit"]] = {}
 
@@ -99,8 +102,6 @@ def audit(file: Any, tier: str = "user", kind: str = "", rules: Evolution | None
         DocumentError: a file of the kernel's rules is wrong. What is wrong with `file` is a finding.
     """
     document: Document = file if isinstance(file, Document) else file.document
-    from llmos.tools.registry import load_registry  # whose package needs the skills, which need this
-
     rules = rules or load_evolution()
     key = (str(document.path), document.source, kind, str(tier))
     state = (rules, load_config(), load_registry())
@@ -110,6 +111,22 @@ def audit(file: Any, tier: str = "user", kind: str = "", rules: Evolution | None
             _done.clear()
         done = _done[key] = (state, _audited(document, kind or kind_of(document), str(tier), rules))
     return done[1]
+
+
+def unfit(document: Document, entry: Entry, kind: str) -> str:
+    """Return why a volume's file may not even be loaded, in one line; empty where it may.
+
+    What ships was audited before; anything else must neither give orders to who reads it nor want what it
+    may not have.
+    """
+    if entry.file.is_relative_to(system_volume()):
+        return ""
+    found = (one for one in audit(document, entry.tier, kind).blocking if one.category in ON_LOADING)
+    bad = next(found, None)
+    if bad is None:
+        return ""
+    where = f"{entry.file}:{bad.line}" if bad.line else str(entry.file)
+    return f"{where}: {bad.text}: {bad.remedy}"
 
 
 def _audited(document: Document, kind: str, tier: str, rules: Evolution) -> Audit:

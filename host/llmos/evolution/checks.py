@@ -12,6 +12,7 @@ from llmos.evolution.findings import Category, Finding, Severity
 from llmos.evolution.orders import orders
 from llmos.evolution.programs import Corners, guards, moves, steps
 from llmos.kernel.config import load_config
+from llmos.kernel.registry import load_registry
 from llmos.manifest import Manifest, load_manifest
 from llmos.text import plain
 from llmos.volumes.document import Document
@@ -261,8 +262,6 @@ SEEING = {"hal_get_distance", "hal_vision_scan", "hal_capture_frame", "pursue_go
 
 def tools(subject: Subject) -> Iterator[Found]:
     """Its tools exist, are switched on, and are for agents of its kind."""
-    from llmos.tools.registry import load_registry
-
     known = load_registry().tools
     for index, name in enumerate(subject.tools):
         line, entry = subject.line("tools", index), known.get(name)
@@ -286,8 +285,6 @@ def tools(subject: Subject) -> Iterator[Found]:
 
 def undeclared(subject: Subject) -> Iterator[Found]:
     """Its text names no tool that it does not declare; nobody could call it."""
-    from llmos.tools.registry import load_registry
-
     for name in load_registry().tools if subject.kind != "text" else ():
         at = subject.document.body.find(name) if "_" in name and name not in subject.tools else -1
         if at >= 0:

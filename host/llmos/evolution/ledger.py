@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llmos.resources import state_dir
 from llmos.state import StateError
+from llmos.volumes import Entry
 
 What = Literal["promoted", "quarantined", "released"]
 
@@ -123,6 +124,15 @@ def quarantined() -> dict[str, Event]:
             found[event.version] = event
         else:
             found.pop(event.version, None)
+    return found
+
+
+def offered(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """Return, by name, the file that counts: of those in their volumes' order the first not quarantined."""
+    held, found = quarantined(), dict[str, Entry]()
+    for entry in entries:
+        if entry.version not in held:
+            found.setdefault(entry.name, entry)
     return found
 
 

@@ -58,7 +58,7 @@ def watched(volumes: Volumes, memory: Memory, kind: str, name: str) -> Verdict:
         kind: skill or agent.
         name: its name.
     """
-    entry = _offered(volumes, kind, name)
+    entry = ledger.offered(volumes.entries(f"{kind}s", shadowed=True)).get(name)
     if entry is None:
         return Verdict("unwatched")
     verdict = Verdict("unwatched")
@@ -68,13 +68,6 @@ def watched(volumes: Volumes, memory: Memory, kind: str, name: str) -> Verdict:
             if verdict.status == "quarantined":
                 break
     return verdict
-
-
-def _offered(volumes: Volumes, kind: str, name: str) -> Entry | None:
-    """Return the file that counts: the first of its name that is not quarantined."""
-    bad = quarantined()
-    entries = (one for one in volumes.entries(f"{kind}s", shadowed=True) if one.name == name)
-    return next((one for one in entries if one.version not in bad), None)
 
 
 def release(kind: str, name: str, who: str, reason: str) -> Event:

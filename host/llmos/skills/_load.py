@@ -7,14 +7,14 @@ from functools import lru_cache
 from typing import Any
 
 from llmos.errors import LlmosError
-from llmos.resources import system_volume
+from llmos.evolution.audit import unfit
+from llmos.evolution.ledger import offered, quarantined
 from llmos.volumes import Entry, Volumes
 
 from ._skill import Skill, SkillError, skill_of
 
 _KEPT = 512  # skills in memory
 _NEAR = 3  # names that are offered for one that is unknown
-_GUARDED = ("injection", "permissions")  # what an audit may not find in a file that is loaded
 
 
 @dataclass(frozen=True)
@@ -90,22 +90,17 @@ def read_shelf(volumes: Volumes | None = None, project: str = "", kind: str = ""
         project: whose skills come before all others.
         kind: read only those of this kind.
     """
-    from llmos.evolution.watch import quarantined  # which needs the tools, which need the skills
-
+    entries = (volumes or Volumes()).entries("skills", project, shadowed=True)
     skills: dict[str, Skill] = {}
     refused: dict[str, Aside] = {}
     hidden: list[Aside] = []
-    first: dict[str, Entry] = {}
-    held = quarantined()
-    for entry in (volumes or Volumes()).entries("skills", project, shadowed=True):
+    held, first = quarantined(), offered(entries)
+    for entry in entries:
         if entry.version in held:
             hidden.append(Aside(entry, f"quarantined: {held[entry.version].reason}"))
-            continue
-        if entry.name in first:
+        elif entry is not first[entry.name]:
             hidden.append(Aside(entry, f"{first[entry.name].file} comes before it"))
-            continue
-        first[entry.name] = entry
-        if entry.problem or kind in ("", entry.type):
+        elif entry.problem or kind in ("", entry.type):
             try:
                 skills[entry.name] = skill_at(entry)
             except LlmosError as error:
@@ -120,13 +115,9 @@ def skill_at(entry: Entry) -> Skill:
         LlmosError: it is no skill, gives orders to who reads it, or wants what it may not have.
     """
     skill = _read(entry)
-    if not entry.file.is_relative_to(system_volume()):
-        from llmos.evolution.audit import audit  # which needs the tools, which need the skills
-
-        for finding in audit(skill.document, entry.tier).blocking:
-            if finding.category in _GUARDED:
-                where = f"{entry.file}:{finding.line}" if finding.line else str(entry.file)
-                raise SkillError(f"{where}: {finding.text}: {finding.remedy}")
+    refused = unfit(skill.document, entry, "skill")
+    if refused:
+        raise SkillError(refused)
     return skill
 
 

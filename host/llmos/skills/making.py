@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from llmbytecode import Outcome
+from llmos.evolution.audit import audit
 from llmos.inference import Inference
 from llmos.manifest import Manifest
 from llmos.measures import MEASUREMENTS, Drive
@@ -144,8 +145,6 @@ def new_skill(volumes: Volumes, source: str, name: str, change: Change, project:
         SkillError: there is one of this name, or what was made is no skill or does not pass.
         VolumeError: it cannot be written.
     """
-    from llmos.evolution.audit import audit  # which needs the tools, which need the skills
-
     path = f"projects/{project}/skills/{name}.md" if project else f"skills/{name}.md"
     file = volumes.folder(Tier.USER) / path
     if file.exists():

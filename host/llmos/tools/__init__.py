@@ -6,7 +6,6 @@ agent's category, arguments must fit the schema, and calls are counted for an ag
 Whatever moves the robot is an LLMBytecode program that host and robot verify.
 """
 
-from .registry import fitting, load_concepts, load_registry
 from .robot import RobotSession
 from .session import Caller, Session
 from .table import all_tools
@@ -23,8 +22,5 @@ __all__ = [
     "ToolError",
     "Toolbox",
     "all_tools",
-    "fitting",
-    "load_concepts",
-    "load_registry",
     "tool",
 ]

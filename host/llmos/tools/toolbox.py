@@ -9,8 +9,8 @@ from typing import Any
 from llmbytecode import LLMBytecodeError
 from llmos.blackbox import data
 from llmos.errors import LlmosError
+from llmos.kernel.registry import ToolRule, load_registry
 from llmos.text import plain
-from llmos.tools.registry import Entry, load_registry
 from llmos.tools.session import Session
 from llmos.tools.table import all_tools
 from llmos.tools.tool import Arguments, Result, Tool, ToolError
@@ -131,7 +131,7 @@ class Toolbox:
             return f"agents of category {agent.category} may not call it (kernel/tool_registry.md)"
         return ""
 
-    def _spend(self, one: Tool[Any], entry: Entry) -> None:
+    def _spend(self, one: Tool[Any], entry: ToolRule) -> None:
         failed, retries = self._failures.get(one.name, 0), self.session.config.retries
         if failed > retries:
             raise ToolError(

@@ -11,7 +11,8 @@ from llmos.agents.agent import FINISH
 from llmos.agents.trying import try_agent
 from llmos.evolution.audit import audit
 from llmos.inference import Kernel
-from llmos.tools import all_tools, load_registry
+from llmos.kernel.registry import load_registry
+from llmos.tools import all_tools
 from llmos.volumes import Tier, Volumes
 
 UPSTREAM = (

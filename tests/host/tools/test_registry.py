@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from llmos.tools import Session, Toolbox, all_tools, fitting, load_concepts, load_registry
+from llmos.kernel.registry import fitting, load_concepts, load_registry
+from llmos.tools import Session, Toolbox, all_tools
 from llmos.volumes import DocumentError
 
 from .conftest import Caller, Change

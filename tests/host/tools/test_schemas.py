@@ -9,7 +9,8 @@ import pytest
 from pydantic import Field
 
 from llmos.inference._schema import conforms, draw
-from llmos.tools import Arguments, Session, Tool, ToolError, all_tools, load_registry, tool
+from llmos.kernel.registry import load_registry
+from llmos.tools import Arguments, Session, Tool, ToolError, all_tools, tool
 
 TOOLS = all_tools()
 

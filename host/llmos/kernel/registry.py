@@ -2,21 +2,19 @@
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from llmos.kernel.prompt import Rules, kernel_path, read_rules
+from llmos.kernel.prompt import Rules, read_rules
 
 ANYONE = "any"  # category of agents
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[a-z][a-z0-9_]*$")]
 Word = Annotated[str, Field(min_length=1, max_length=40)]
 
 
-class Entry(BaseModel):
-    """One tool's."""
+class ToolRule(BaseModel):
+    """What holds for one tool."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -33,7 +31,7 @@ class Entry(BaseModel):
 class Registry(Rules):
     """`kernel/tool_registry.md`: a tool that it does not name is not offered to anyone."""
 
-    tools: dict[Name, Entry]
+    tools: dict[Name, ToolRule]
 
 
 class ConceptMap(Rules):
@@ -50,8 +48,7 @@ def load_registry() -> Registry:
     Raises:
         DocumentError: the file is wrong.
     """
-    path = kernel_path("tool_registry")
-    return _registry(path, path.stat().st_mtime_ns)
+    return read_rules("tool_registry", Registry)
 
 
 def load_concepts() -> ConceptMap:
@@ -60,18 +57,7 @@ def load_concepts() -> ConceptMap:
     Raises:
         DocumentError: the file is wrong.
     """
-    path = kernel_path("concept_map")
-    return _concepts(path, path.stat().st_mtime_ns)
-
-
-@lru_cache(4)
-def _registry(path: Path, mtime_ns: int) -> Registry:
-    return read_rules("tool_registry", Registry, path)
-
-
-@lru_cache(4)
-def _concepts(path: Path, mtime_ns: int) -> ConceptMap:
-    return read_rules("concept_map", ConceptMap, path)
+    return read_rules("concept_map", ConceptMap)
 
 
 def fitting(text: str, among: Iterable[str] | None = None) -> list[str]:
