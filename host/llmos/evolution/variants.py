@@ -185,8 +185,10 @@ def reverted(variant: Variant, first: Skill, refusals: Refusals) -> list[Variant
     found = []
     for tag, i, j, k, m in changes:
         spans = [(i, j, k, m)]
-        if tag == "replace" and j - i == m - k:  # line by line, where lines answer to each other
+        if j - i == m - k:  # line by line, where lines answer to each other
             spans = [(i + n, i + n + 1, k + n, k + n + 1) for n in range(j - i)]
+        elif j - i > 1:  # all of them, or one line that is new
+            spans += [(place, place + 1, k, k) for place in range(i, j)]
         for start, end, from_, to in spans if tag != "equal" else []:
             skill = checked(variant.skill, (*rows[:start], *others[from_:to], *rows[end:]), refusals)
             if skill is not None and identity(skill) != identity(first):
