@@ -15,6 +15,7 @@ from llmos.agents.asking import Asker, Offered, as_data
 from llmos.agents.context import Context, ContextError
 from llmos.agents.strategy import ModelSize, load_model_size
 from llmos.agents.templates import as_text, filled, holds, look_up
+from llmos.evolution.watch import watched
 from llmos.inference import DeadlineExpired, InferenceError
 from llmos.kernel.prompt import system_prompt
 from llmos.kernel.registry import fitting
@@ -155,8 +156,6 @@ def run_agent(agent: Agent, task: str, session: Session, watch: Watch | None = N
             "strategy": strategy,
         }
         memory.end(trace, status, outcome, tools=tools, data=data)
-    from llmos.evolution.watch import watched  # which needs the tools
-
     return replace(run, verdict=watched(session.volumes, memory, "agent", agent.name).line)
 
 

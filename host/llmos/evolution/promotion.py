@@ -10,6 +10,8 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from llmos.agents import agent_of
+from llmos.agents.trying import try_agent
 from llmos.errors import LlmosError
 from llmos.evolution import ledger
 from llmos.evolution.audit import Audit, audit
@@ -19,6 +21,8 @@ from llmos.evolution.ledger import Event
 from llmos.evolution.rules import Evolution, load_evolution
 from llmos.evolution.watch import quarantined, version_of
 from llmos.memory import Memory
+from llmos.skills import skill_of
+from llmos.skills.checking import checks, run_check
 from llmos.text import plain
 from llmos.volumes import Change, Document, NoEntry, Tier, Volumes
 from llmos.volumes.access import PROMOTION
@@ -279,14 +283,8 @@ class _Case:
 def own_tests(kind: str, document: Document, seeds: list[int]) -> list[OwnTest]:
     """Run a file's own tests: a physical skill's on these seeds, a guide's and an agent's as they stand."""
     if kind == "skill":
-        from llmos.skills import skill_of
-        from llmos.skills.checking import checks, run_check
-
         done = [run_check(one) for one in checks(skill_of(document), seeds)]
         return [OwnTest(one.check.name, one.faults) for one in done]
-    from llmos.agents.agent import agent_of
-    from llmos.agents.trying import try_agent
-
     agent = agent_of(document)
     return [OwnTest(test.task, try_agent(agent, test).problems) for test in agent.tests]
 

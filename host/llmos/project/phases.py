@@ -8,9 +8,9 @@ from typing import Any
 from llmos.agents import Agent, AgentRun, Status, load_agents, run_agent
 from llmos.errors import LlmosError
 from llmos.kernel.goal import Goal
+from llmos.kernel.orchestration import PHASES, Orchestration
 from llmos.memory import Experience
 from llmos.memory.missions import remember_run
-from llmos.project.rules import PHASES, Orchestration
 from llmos.project.staff import Post, staff
 from llmos.report import GOOD, Report
 from llmos.text import plain

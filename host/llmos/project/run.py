@@ -3,10 +3,10 @@
 import re
 
 from llmos.agents import find_agent
+from llmos.kernel.orchestration import load_orchestration
 from llmos.mission import Tell as Told
 from llmos.mission import Watch
 from llmos.project.phases import Agree, ProjectError, Tell, Work, go
-from llmos.project.rules import load_orchestration
 from llmos.report import Order
 from llmos.text import plain
 from llmos.tools import Session

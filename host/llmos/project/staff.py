@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llmos.agents import Agent
+from llmos.kernel.orchestration import Orchestration
 from llmos.kernel.registry import fitting
-from llmos.project.rules import Orchestration
 from llmos.volumes import written
 
 How = Literal["there", "copied", "evolved", "created"]

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from llmos.evolution.watch import watched
 from llmos.memory import Memory, Trace
 from llmos.volumes import Volumes
 
@@ -51,7 +52,7 @@ def using(
         memory.end(use.trace, "cancelled", f"{type(error).__name__}: {error}", data=use.data)
         raise
     use.trace = memory.end(use.trace, "success" if use.success else "failure", use.outcome, data=use.data)
-    use.verdict = _watched(memory, volumes, skill)
+    use.verdict = watched(volumes, memory, "skill", skill.name).line
 
 
 def said(skill: Skill, values: Mapping[str, int] | str) -> str:
@@ -59,9 +60,3 @@ def said(skill: Skill, values: Mapping[str, int] | str) -> str:
     if isinstance(values, str):
         return f"{skill.name}: {values}"
     return " ".join([skill.name, *(f"{key}={value}" for key, value in values.items())])
-
-
-def _watched(memory: Memory, volumes: Volumes, skill: Skill) -> str:
-    from llmos.evolution.watch import watched  # which needs the tools, which need the skills
-
-    return str(watched(volumes, memory, "skill", skill.name).line)

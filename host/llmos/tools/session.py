@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from copy import copy
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 from llmos.blackbox import Box, Recorder
 from llmos.brains.budget import Metered
@@ -14,15 +14,12 @@ from llmos.brains.opening import model_of
 from llmos.inference import Kernel, Scheduler, open_kernel
 from llmos.kernel.config import Config, load_config
 from llmos.manifest import Manifest, load_manifest
+from llmos.memory import Memory
 from llmos.mission import Tell, Watch
 from llmos.report import Order, Report
 from llmos.tools.robot import RobotSession, parts_of
 from llmos.tools.tool import ToolError
 from llmos.volumes import Change, Volumes
-
-if TYPE_CHECKING:
-    from llmos.memory import Memory
-
 
 PERSON = "person"  # who calls where no agent does
 Priority = Literal["low", "normal", "high", "critical", "robot"]
@@ -129,7 +126,7 @@ class Session:
         order: Order | None = None,
         *,
         volumes: Volumes | None = None,
-        memory: "Memory | None" = None,
+        memory: Memory | None = None,
         kernel: Kernel | None = None,
         robot: RobotSession | None = None,
         box: Box | None = None,
@@ -234,12 +231,10 @@ class Session:
         return found
 
     @property
-    def memory(self) -> "Memory":
+    def memory(self) -> Memory:
         """What is remembered."""
 
-        def opened(stack: ExitStack) -> "Memory":
-            from llmos.memory import Memory
-
+        def opened(stack: ExitStack) -> Memory:
             return stack.enter_context(Memory())
 
         found: Memory = self._commons.part("memory", opened)

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from llmos.agents import delegate, find_agent, load_agents, load_model_size, problems
 from llmos.errors import LlmosError
-from llmos.project.rules import load_orchestration
+from llmos.kernel.orchestration import load_orchestration
 from llmos.tools.session import Session
 from llmos.tools.table import all_tools
 from llmos.tools.tool import Arguments, ToolError, tool
