@@ -6,14 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.own_rules import own_rules
+
 from llmos.agents import Agent, agent_of
 from llmos.agents.strategy import ModelSize, load_model_size
 from llmos.inference import Answer, Estimating, InferenceError, Request
 from llmos.memory import Memory
 from llmos.report import Order
-from llmos.resources import system_volume
 from llmos.tools import Session
-from llmos.volumes import Volumes, parse, read_document
+from llmos.volumes import Volumes, parse
 
 
 class Scripted(Estimating):
@@ -60,10 +61,7 @@ def session(folder: Path, kernel: Any = None, **how: Any) -> Iterator[Session]:
         yield one
 
 
-def changed_size(state_folder: Path, **values: Any) -> ModelSize:
+def changed_size(**values: Any) -> ModelSize:
     """The rules of `model_size.md`, as a person's own file changes them."""
-    path = state_folder / "volumes" / "user" / "kernel" / "model_size.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shipped = read_document(system_volume() / "kernel" / "model_size.md")
-    path.write_text(shipped.changed(**values).source, encoding="utf-8")
+    own_rules("model_size", **values)
     return load_model_size()

@@ -239,9 +239,9 @@ def test_smollm2_chooses_within_a_step(tmp_path: Path, smollm2: Kernel) -> None:
     assert "argument" not in run.calls[0].result.error
 
 
-def test_smollm2_left_free_ends_by_name(tmp_path: Path, state_folder: Path, smollm2: Kernel) -> None:
+def test_smollm2_left_free_ends_by_name(tmp_path: Path, smollm2: Kernel) -> None:
     """It is too small for that; if a person lets it, the limits hold and nothing undeclared is called."""
-    changed_size(state_folder, markdown_from=1)
+    changed_size(markdown_from=1)
     limits = load_config().model_copy(update={"iterations": 2})
     with session(tmp_path, smollm2, config=limits) as one:
         run = run_agent(made(tools=FREE), "what is 3 times 5?", one)

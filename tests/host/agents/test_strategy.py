@@ -31,19 +31,19 @@ def test_an_agent_may_ask_less_of_a_model_not_more(mode: str, parameters: int) -
     assert got == order[max(order.index(able), order.index(mode))]
 
 
-def test_the_bounds_are_read(state_folder: Path) -> None:
+def test_the_bounds_are_read() -> None:
     """Moved, they decide otherwise."""
     agent = made(tools=["calculate"], steps=STEPS)
-    assert changed_size(state_folder, markdown_from=100).strategy(agent, 100) == "markdown"
-    assert changed_size(state_folder, hybrid_from=10).strategy(agent, 10) == "hybrid"
+    assert changed_size(markdown_from=100).strategy(agent, 100) == "markdown"
+    assert changed_size(hybrid_from=10).strategy(agent, 10) == "hybrid"
 
 
-def test_sizes_of_servers_are_read(state_folder: Path) -> None:
+def test_sizes_of_servers_are_read() -> None:
     """Of those whose name fits; others count as the file says; a model that knows its size is believed."""
     unknown, known = Scripted(parameters=None), Scripted(parameters=7)
     assert load_model_size().parameters(unknown) == 7_000_000_000
-    assert changed_size(state_folder, unknown=5).parameters(unknown) == 5
-    assert changed_size(state_folder, sizes={"*ript*": 6, "*": 8}).parameters(unknown) == 6
+    assert changed_size(unknown=5).parameters(unknown) == 5
+    assert changed_size(sizes={"*ript*": 6, "*": 8}).parameters(unknown) == 6
     assert load_model_size().parameters(known) == 7
 
 
@@ -52,9 +52,9 @@ def test_a_model_in_a_file_tells_its_size(smollm2: Kernel) -> None:
     assert load_model_size().parameters(smollm2) == 134_515_008
 
 
-def test_a_small_model_is_offered_few_tools(tmp_path: Path, state_folder: Path) -> None:
+def test_a_small_model_is_offered_few_tools(tmp_path: Path) -> None:
     """As many as the file says, those that the task calls for first."""
-    changed_size(state_folder, small_tools=2)
+    changed_size(small_tools=2)
     kernel = Scripted("calculate()", '{"expression":"1"}', parameters=10**8)
     tools = ["hal_stop", "list_directory", "read_file", "calculate"]
     with session(tmp_path, kernel) as one:
@@ -64,9 +64,9 @@ def test_a_small_model_is_offered_few_tools(tmp_path: Path, state_folder: Path) 
 
 
 @pytest.mark.parametrize(("key", "parameters"), [("small_chars", 10**8), ("large_chars", 10**12)])
-def test_texts_have_their_length(tmp_path: Path, state_folder: Path, key: str, parameters: int) -> None:
+def test_texts_have_their_length(tmp_path: Path, key: str, parameters: int) -> None:
     """As long as a small model, or a large one, may write."""
-    changed_size(state_folder, **{key: 33})
+    changed_size(**{key: 33})
     choice = ["calculate()"] if parameters == 10**12 else []
     kernel = Scripted(*choice, '{"expression":"1"}', parameters=parameters)
     with session(tmp_path, kernel) as one:

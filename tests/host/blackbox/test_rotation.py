@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.own_rules import own_rules
 
 from llmos.blackbox import NAME, Record, Recorder, find_record, read_record
 from llmos.blackbox._file import PACKED
@@ -18,7 +19,6 @@ from llmos.blackbox.rotation import (
     Kept,
     Rotation,
     kept_runs,
-    load_rotation,
     mark,
     pack,
     planned,
@@ -95,14 +95,6 @@ def age(folder: Path, days: float) -> None:
     os.utime(folder / NAME, (then, then))
 
 
-def own_rules(state_folder: Path, **changed: object) -> None:
-    """Write a person's own rules: those that ship, but for what is changed."""
-    own = state_folder / "volumes" / "user" / "kernel" / "records.md"
-    own.parent.mkdir(parents=True, exist_ok=True)
-    rules = load_rotation().model_dump() | changed
-    own.write_text("---\n" + "".join(f"{name}: {value}\n" for name, value in rules.items()) + "---\nMine.\n")
-
-
 def names() -> dict[str, bool]:
     """The runs that are there, and whether each is packed."""
     return {run.name: run.packed for run in kept_runs()}
@@ -127,7 +119,7 @@ def test_each_rule_changes_what_becomes_of_runs(
     for name, days in (("middle", 15), ("failed", 56), ("old", 55), ("kept", 100)):
         age(runs_folder() / name, days)
     mark(runs_folder() / "kept", kept=True)
-    own_rules(state_folder, **{rule: value})
+    own_rules("records", **{rule: value})
     rotate()
     assert names() == left
 
@@ -145,7 +137,7 @@ def test_what_left_stays_in_the_index_with_the_reason(state_folder: Path) -> Non
 
 def test_a_run_that_begins_lets_old_ones_leave(state_folder: Path) -> None:
     """By itself; and it stays itself, however little room there is."""
-    own_rules(state_folder, total_bytes=1)
+    own_rules("records", total_bytes=1)
     make_run("old", 3)
     make_run("newest")
     assert names() == {"newest": False}
@@ -153,7 +145,7 @@ def test_a_run_that_begins_lets_old_ones_leave(state_folder: Path) -> None:
 
 def test_a_wrong_rule_is_refused_by_its_name(state_folder: Path) -> None:
     """Before a run begins."""
-    own_rules(state_folder, keep_days=-1)
+    own_rules("records", keep_days=-1)
     with pytest.raises(LlmosError, match=r"records.md:6: key keep_days: .* not -1"):
         make_run("new")
     assert not list(runs_folder().glob("*/record*"))

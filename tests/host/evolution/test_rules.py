@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from tests.own_rules import own_rules
 
 from llmos.evolution.audit import audit
 from llmos.evolution.ledger import ledger_path
@@ -22,21 +23,6 @@ ANN = Change("ann", "it works well")
 SHIPPED = system_volume() / "kernel" / "evolution.md"
 LIGHT = (system_volume() / "skills" / "light.md").read_text(encoding="utf-8")
 SKILL = LIGHT.replace("type: ", "flavour: none\ntype: ", 1)  # a key that nothing reads, which is a note
-
-
-@pytest.fixture
-def home(state_folder: Path) -> Path:
-    """Where a person's own rules lie."""
-    folder = state_folder / "volumes" / "user" / "kernel"
-    folder.mkdir(parents=True)
-    return folder / "evolution.md"
-
-
-def write(home: Path, rule: str, value: object) -> None:
-    """Save the shipped rules with another value for one of them, as a person does by an editor."""
-    home.write_text(
-        parse(SHIPPED.read_text(encoding="utf-8"), SHIPPED).changed(**{rule: value}).source, encoding="utf-8"
-    )
 
 
 def with_uses(rows: list[bool], come: Callable[[Memory], str]) -> Callable[[], str]:
@@ -132,11 +118,11 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("rule", CASES)
-def test_each_number_decides(rule: str, home: Path) -> None:
+def test_each_number_decides(rule: str) -> None:
     """With another value something comes out differently; the file is read anew without a restart."""
     value, come = CASES[rule]
     before = come()
-    write(home, rule, value)
+    own_rules("evolution", **{rule: value})
     assert getattr(load_evolution(), rule) == value
     assert come() != before
 
@@ -157,8 +143,8 @@ def test_every_number_is_tested_somewhere() -> None:
         ("more", 1),
     ],
 )
-def test_wrong_numbers_are_refused_by_line(home: Path, rule: str, value: object) -> None:
+def test_wrong_numbers_are_refused_by_line(rule: str, value: object) -> None:
     """The message names file, line and key."""
-    write(home, rule, value)
+    own_rules("evolution", **{rule: value})
     with pytest.raises(DocumentError, match=rf"evolution\.md:\d+: .*{rule}"):
         load_evolution()

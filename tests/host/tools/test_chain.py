@@ -1,12 +1,13 @@
 """Who may call what, and how often: an agent, those below it, and a person."""
 
 import pytest
+from tests.own_rules import own_rules
 
 from llmos.kernel.config import load_config
 from llmos.report import Order
 from llmos.tools import Session, Toolbox, ToolError
 
-from .conftest import Caller, Change
+from .conftest import Caller
 
 SUM = {"expression": "1 + 1"}
 
@@ -38,8 +39,8 @@ def test_arguments_that_are_none_are_told_not_raised(arguments: str) -> None:
     assert len(result.error) < 400
 
 
-def test_calls_are_counted_down_the_chain(change_kernel: Change) -> None:
-    change_kernel("config", tool_calls=3)
+def test_calls_are_counted_down_the_chain() -> None:
+    own_rules("config", tool_calls=3)
     above = Session(agent=Caller("above", tools=("calculate",)))
     below = above.below(Caller("below", tools=("calculate",)))
     for session in (above, below, below):
@@ -47,22 +48,22 @@ def test_calls_are_counted_down_the_chain(change_kernel: Change) -> None:
     assert "all 3 calls of tools are used up" in Toolbox(above).call("calculate", SUM).error
 
 
-def test_a_person_is_not_counted(change_kernel: Change) -> None:
-    change_kernel("config", tool_calls=1)
+def test_a_person_is_not_counted() -> None:
+    own_rules("config", tool_calls=1)
     toolbox = Toolbox(Session())
     assert all(toolbox.call("calculate", SUM).success for _ in range(3))
 
 
-def test_a_tool_that_fails_again_and_again_is_refused(change_kernel: Change) -> None:
-    change_kernel("config", retries=2)
+def test_a_tool_that_fails_again_and_again_is_refused() -> None:
+    own_rules("config", retries=2)
     toolbox = Toolbox(Session(agent=Caller(tools=("calculate",))))
     for _ in range(3):
         assert "no arithmetic" in toolbox.call("calculate", {"expression": "[]"}).error
     assert "failed 3 times in a row, at most 2 retries" in toolbox.call("calculate", SUM).error
 
 
-def test_a_success_forgives_failures(change_kernel: Change) -> None:
-    change_kernel("config", retries=1)
+def test_a_success_forgives_failures() -> None:
+    own_rules("config", retries=1)
     toolbox = Toolbox(Session(agent=Caller(tools=("calculate",))))
     for _ in range(3):
         assert not toolbox.call("calculate", {"expression": "[]"}).success
@@ -75,8 +76,8 @@ def test_agents_in_a_circle_are_refused_by_name() -> None:
         session.below(Caller("b"))
 
 
-def test_agents_too_deep_are_refused_by_name(change_kernel: Change) -> None:
-    change_kernel("config", agent_depth=2)
+def test_agents_too_deep_are_refused_by_name() -> None:
+    own_rules("config", agent_depth=2)
     session = Session(agent=Caller("a")).below(Caller("b"))
     with pytest.raises(ToolError, match="a > b > c: that is deeper than 2 agents"):
         session.below(Caller("c"))

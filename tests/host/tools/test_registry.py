@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 import pytest
+from tests.own_rules import own_rules
 
 from llmos.kernel.registry import fitting, load_concepts, load_registry
 from llmos.tools import Session, Toolbox, all_tools
 from llmos.volumes import DocumentError
 
-from .conftest import Caller, Change
+from .conftest import Caller
 
 TOOLS = tuple(all_tools())
 HALVES = (TOOLS[::2], TOOLS[1::2])
@@ -19,12 +20,12 @@ def entries() -> dict[str, dict[str, object]]:
     return {name: entry.model_dump() for name, entry in load_registry().tools.items()}
 
 
-def register(change_kernel: Change, **values: Callable[[str], object]) -> None:
+def register(**values: Callable[[str], object]) -> None:
     """Have a registry in which each entry has values of its own."""
     tools = {
         name: one | {key: value(name) for key, value in values.items()} for name, one in entries().items()
     }
-    change_kernel("tool_registry", tools=tools)
+    own_rules("tool_registry", tools=tools)
 
 
 def caller(category: str = "robot") -> Session:
@@ -39,9 +40,9 @@ def refusal(session: Session, name: str) -> str:
     return result.error
 
 
-def test_each_description_is_what_models_read(change_kernel: Change) -> None:
+def test_each_description_is_what_models_read() -> None:
     wanted = {name: f"Words of its own for {name}." for name in TOOLS}
-    change_kernel(
+    own_rules(
         "tool_registry", tools={name: one | {"description": wanted[name]} for name, one in entries().items()}
     )
     toolbox = Toolbox(Session())
@@ -50,8 +51,8 @@ def test_each_description_is_what_models_read(change_kernel: Change) -> None:
 
 
 @pytest.mark.parametrize("off", HALVES)
-def test_each_tool_can_be_switched_off(off: tuple[str, ...], change_kernel: Change) -> None:
-    change_kernel(
+def test_each_tool_can_be_switched_off(off: tuple[str, ...]) -> None:
+    own_rules(
         "tool_registry", tools={name: one | {"enabled": name not in off} for name, one in entries().items()}
     )
     assert set(Toolbox(Session()).tools) == set(TOOLS) - set(off)  # a person's
@@ -61,14 +62,14 @@ def test_each_tool_can_be_switched_off(off: tuple[str, ...], change_kernel: Chan
 
 
 @pytest.mark.parametrize("out", HALVES)
-def test_a_tool_that_is_not_named_is_not_offered(out: tuple[str, ...], change_kernel: Change) -> None:
-    change_kernel("tool_registry", tools={name: one for name, one in entries().items() if name not in out})
+def test_a_tool_that_is_not_named_is_not_offered(out: tuple[str, ...]) -> None:
+    own_rules("tool_registry", tools={name: one for name, one in entries().items() if name not in out})
     assert set(Toolbox(Session()).tools) == set(TOOLS) - set(out)
 
 
-def test_each_tool_has_its_own_categories(change_kernel: Change) -> None:
+def test_each_tool_has_its_own_categories() -> None:
     categories = {name: [f"for {name}"] for name in TOOLS}
-    change_kernel(
+    own_rules(
         "tool_registry", tools={name: one | {"agents": categories[name]} for name, one in entries().items()}
     )
     for name in TOOLS:
@@ -76,9 +77,9 @@ def test_each_tool_has_its_own_categories(change_kernel: Change) -> None:
         assert "agents of category robot may not call it" in refusal(caller(), name)
 
 
-def test_each_tool_has_its_own_number_of_calls(change_kernel: Change) -> None:
+def test_each_tool_has_its_own_number_of_calls() -> None:
     most = {name: number for number, name in enumerate(TOOLS, 1)}
-    register(change_kernel, calls=most.get, agents=lambda name: ["any"])
+    register(calls=most.get, agents=lambda name: ["any"])
     for name, one in all_tools().items():
         session = caller()
         session.calls.of[name] = most[name]
@@ -86,8 +87,8 @@ def test_each_tool_has_its_own_number_of_calls(change_kernel: Change) -> None:
             assert f"it was called {most[name]} times" in refusal(session, name)
 
 
-def test_what_stops_the_robot_is_never_used_up(change_kernel: Change) -> None:
-    register(change_kernel, calls=lambda name: 1)
+def test_what_stops_the_robot_is_never_used_up() -> None:
+    register(calls=lambda name: 1)
     session = caller()
     session.calls.made = session.calls.most
     for name in ("hal_stop", "hal_emergency_stop"):
@@ -95,30 +96,30 @@ def test_what_stops_the_robot_is_never_used_up(change_kernel: Change) -> None:
         assert Toolbox(session)._checked(name, {})[0].name == name
 
 
-def test_a_registry_that_is_wrong_names_its_line(change_kernel: Change) -> None:
+def test_a_registry_that_is_wrong_names_its_line() -> None:
     wrong = {"calculate": {"description": "Too often.", "calls": 0, "agents": ["any"]}}
-    change_kernel("tool_registry", tools=wrong)
+    own_rules("tool_registry", tools=wrong)
     with pytest.raises(DocumentError, match=r"tool_registry\.md:\d+: key tools\.calculate\.calls"):
         load_registry()
 
 
-def test_each_concept_calls_for_its_tools(change_kernel: Change) -> None:
+def test_each_concept_calls_for_its_tools() -> None:
     concepts = load_concepts().concepts
     for concept, tools in concepts.items():
         assert set(tools) <= set(fitting(f"please {concept} now"))
         assert set(tools) <= set(TOOLS)
     turned = dict(zip(concepts, reversed(concepts.values()), strict=True))
-    change_kernel("concept_map", concepts=turned)
+    own_rules("concept_map", concepts=turned)
     for concept, tools in turned.items():
         assert set(tools) <= set(fitting(f"please {concept} now"))
-    change_kernel("concept_map", concepts={"another": ["query_memory"]})
+    own_rules("concept_map", concepts={"another": ["query_memory"]})
     assert not any(fitting(f"please {concept} now") for concept in concepts)
 
 
-def test_how_many_tools_fit(change_kernel: Change) -> None:
+def test_how_many_tools_fit() -> None:
     task = "look around, plan, calculate the distance, write a report, and remember it"
     assert len(fitting(task)) == load_concepts().most
-    change_kernel("concept_map", most=2, always=["hal_stop"])
+    own_rules("concept_map", most=2, always=["hal_stop"])
     assert len(fitting(task)) == 3
     assert fitting(task)[-1] == "hal_stop"
     assert fitting(task, among=["hal_stop", "calculate"])[-1] == "hal_stop"
