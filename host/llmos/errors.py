@@ -47,7 +47,6 @@ LlmosError                  anything that LLMos refuses or cannot do
 ├── PlanningError           costs or cells that no path can be planned on    (llmos.planning.astar)
 ├── PortTaken               a TCP port that another program has              (llmos.sim.rfc2217)
 ├── ProjectError            a project that cannot go on                      (llmos.project)
-│   └── Halt                the rest of the work is left out
 ├── PromptError             a kernel file that says what it cannot say       (llmos.kernel.prompt)
 ├── RecallError             what cannot be remembered or found               (llmos.memory)
 │   ├── IllegalLink         a trace that may not hang where it should
@@ -60,6 +59,7 @@ LlmosError                  anything that LLMos refuses or cannot do
 ├── SkillError              a skill that is not there, or a value it refuses (llmos.skills)
 ├── StateError              the state folder cannot be used                  (llmos.state)
 ├── ToolError               a tool that is not there or not allowed          (llmos.tools)
+│   └── ChainError          agents that call each other in a circle or too deep
 ├── TruthError              a truth log that cannot be written or read       (llmos.sim.truth)
 ├── VolumeError             a volume that cannot be read or written         (llmos.volumes)
 │   ├── AccessDenied        somebody writes where he may not

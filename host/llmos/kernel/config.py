@@ -19,7 +19,6 @@ class Config(Rules):
     retries: Annotated[int, Field(ge=0, le=100)]
     agent_depth: Count
     agent_s: Seconds
-    plan_s: Seconds
     file_bytes: Count
     context_tokens: Count
     run_above: Share

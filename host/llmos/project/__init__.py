@@ -1,25 +1,9 @@
-"""Projects: a goal that goes through eight phases, with a staff of agents, and is remembered."""
+"""Projects: a goal that goes through eight phases, with a staff of agents, and is remembered.
 
-from llmos.kernel.orchestration import PHASES, Orchestration, load_orchestration
+Errors: `LlmosError` <- `ProjectError`.
+"""
 
-from .phases import AUTHOR, Agree, Halt, Phase, ProjectError, Tell, Work, go, summary
+from .phases import Phase, ProjectError, Work, summary
 from .run import run_project
-from .staff import Post, staff
 
-__all__ = [
-    "AUTHOR",
-    "PHASES",
-    "Agree",
-    "Halt",
-    "Orchestration",
-    "Phase",
-    "Post",
-    "ProjectError",
-    "Tell",
-    "Work",
-    "go",
-    "load_orchestration",
-    "run_project",
-    "staff",
-    "summary",
-]
+__all__ = ["Phase", "ProjectError", "Work", "run_project", "summary"]

@@ -19,16 +19,12 @@ from llmos.tools.planning import steps as read_steps
 from llmos.volumes import Change, Tier
 
 AUTHOR = "llmos run --project"
-Tell = Callable[["Phase"], None]
+Show = Callable[["Phase"], None]
 Agree = Callable[[str], bool]
 
 
 class ProjectError(LlmosError):
     """A project that cannot go on: its name is none, or a person has not agreed."""
-
-
-class Halt(ProjectError):
-    """The rest of the work is left out, and why."""
 
 
 @dataclass
@@ -64,6 +60,7 @@ class Work:
     agree: Agree
     say: Callable[[str], None] = lambda line: None
     trace: str = ""
+    sure: float = 1.0
     steps: list[Goal] = field(default_factory=list)
     recalled: list[Experience] = field(default_factory=list)
     posts: list[Post] = field(default_factory=list)
@@ -123,16 +120,17 @@ def plan(work: Work) -> None:
         work.steps = planned(work, work.ask(agent, work.goal))
     if len(work.steps) > work.rules.steps:
         most = f"at most {work.rules.steps} (kernel/orchestration.md)"
-        raise Halt(f"the plan has {len(work.steps)} steps, {most}: say it in several goals")
+        raise ProjectError(f"the plan has {len(work.steps)} steps, {most}: say it in several goals")
     for number, step in enumerate(work.steps, 1):
         work.say(f"step {number}: {plain(step.text)} ({step.kind})")
     sure, config = confidence(work), work.session.config
+    work.sure = sure
     if sure >= config.run_above:
         work.say(f"confidence {sure:.0%}: it runs at once")
     elif sure >= config.ask_below:
         work.say(f"confidence {sure:.0%}: it runs, and stops at the first check that fails")
     elif not work.agree(f"The plan's confidence is {sure:.0%}. Shall it run?"):
-        raise Halt(
+        raise ProjectError(
             f"the plan's confidence is {sure:.0%}, and nobody has agreed: add --yes, or say the goal plainer"
         )
 
@@ -174,13 +172,17 @@ def staff_up(work: Work) -> None:
 
 
 def do(work: Work) -> None:
-    """Have each step done by whoever has its role, and look after each whether to go on."""
+    """Have each step done by whoever has its role, and look after each whether to go on.
+
+    One that fails ends the work where each step is checked, and where the plan was not sure enough.
+    """
+    careful = work.rules.checked == "each_step" or work.sure < work.session.config.run_above
     for step in work.steps:
         before = len(work.session.verdicts())
         run = work.ask(work.agent(step.kind), step.text)
         driven = work.session.verdicts()[before:]
         work.done.append((step, driven[-1] if driven else None))
-        if run.status != Status.DONE and work.rules.checked == "each_step":
+        if run.status != Status.DONE and careful:
             work.say("the steps behind it are left out")
             return
 
@@ -242,7 +244,7 @@ TABLE: dict[str, Callable[[Work], None]] = dict(
 )
 
 
-def go(work: Work, tell: Tell) -> None:
+def go(work: Work, show: Show) -> None:
     """Go through the phases; what halts one of the first five leaves out those up to the record."""
     memory = work.session.memory
     with memory.trace(work.goal, kind="project", project=work.project, run=work.session.run) as whole:
@@ -250,7 +252,7 @@ def go(work: Work, tell: Tell) -> None:
         for name, function in TABLE.items():
             if work.reason and not work.done and name in ("plan", "staff", "do", "check"):
                 continue
-            with phase(work, name, tell) as trace:
+            with phase(work, name, show) as trace:
                 work.session.trace = trace
                 try:
                     function(work)
@@ -263,16 +265,16 @@ def go(work: Work, tell: Tell) -> None:
 
 
 @contextmanager
-def phase(work: Work, name: str, tell: Tell) -> Iterator[str]:
-    """Hold a phase's trace open, and let it tell what it says as it says it."""
+def phase(work: Work, name: str, show: Show) -> Iterator[str]:
+    """Hold a phase's trace open, and show what it says as it says it."""
     now = Phase(name)
 
     def say(line: str) -> None:
         now.said.append(line)
-        tell(now)
+        show(now)
 
     work.say = say
-    tell(now)
+    show(now)
     trace = work.session.memory.begin(
         f"{name}: {work.goal}", kind="phase", project=work.project, parent=work.trace, run=work.session.run
     )

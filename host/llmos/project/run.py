@@ -4,9 +4,8 @@ import re
 
 from llmos.agents import find_agent
 from llmos.kernel.orchestration import load_orchestration
-from llmos.mission import Tell as Told
-from llmos.mission import Watch
-from llmos.project.phases import Agree, ProjectError, Tell, Work, go
+from llmos.mission import Tell, Watch
+from llmos.project.phases import Agree, ProjectError, Show, Work, go
 from llmos.report import Order
 from llmos.text import plain
 from llmos.tools import Session
@@ -19,8 +18,8 @@ def run_project(
     order: Order,
     project: str,
     agree: Agree,
-    tell: Tell = lambda phase: None,
-    screen: tuple[Watch, Told] | None = None,
+    show: Show = lambda phase: None,
+    screen: tuple[Watch, Tell] | None = None,
 ) -> Work:
     """Take an order's goal through the eight phases.
 
@@ -28,7 +27,7 @@ def run_project(
         order: what is asked for.
         project: the project's name; it comes to be with its first goal.
         agree: asks a person whether a doubtful plan shall run.
-        tell: called with the phase under way when it begins and after each line that it says.
+        show: called with the phase under way when it begins and after each line that it says.
         screen: what is called after every cycle of a mission, and with a report before a program is run.
 
     Raises:
@@ -44,5 +43,5 @@ def run_project(
     with Session(order, project=project, run=run, screen=screen) as session:
         leader = find_agent(session.volumes, LEADER, project)
         work = Work(order.goal, project, session.below(leader), load_orchestration(), agree)
-        go(work, tell)
+        go(work, show)
     return work

@@ -1,13 +1,12 @@
 """A goal goes through eight phases; each rule of orchestration.md has its effect, and what fails is told."""
 
-import re
-
 import pytest
+from tests.own_rules import own_rules
 
 from llmos.blackbox import NAME
-from llmos.kernel.prompt import kernel_path
+from llmos.kernel.orchestration import PHASES, load_orchestration
 from llmos.memory import Memory
-from llmos.project import PHASES, ProjectError, run_project
+from llmos.project import ProjectError, run_project
 from llmos.report import Order
 from llmos.state import new_run_folder
 from llmos.volumes import Tier, Volumes
@@ -31,17 +30,6 @@ def carried_out(goal=ORDER.goal, agree=lambda question: False, project="yard"):
     record = new_run_folder("empty") / NAME
     order = Order(goal=goal, arena=ORDER.arena, kernel=ORDER.kernel, record=record)
     return run_project(order, project, agree, told), told.lines
-
-
-def ruled(state_folder, **rules):
-    """Write a person's own orchestration.md, with other values for some keys."""
-    text = kernel_path("orchestration").read_text(encoding="utf-8")
-    for key, value in rules.items():
-        text, count = re.subn(rf"^( *{key}:) [^#\n]*", rf"\1 {value} ", text, flags=re.M)
-        assert count == 1
-    path = state_folder / "volumes" / "user" / "kernel" / "orchestration.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
 
 
 def test_a_goal_goes_through_all_phases_and_is_known_the_next_time():
@@ -76,10 +64,17 @@ def test_what_does_not_come_to_what_was_wanted_is_told_and_kept():
         assert [one.item.success for one in memory.search(HALF, kinds=("experience",))] == [False]
 
 
-def test_with_checks_at_the_end_the_steps_behind_a_failure_are_done(state_folder):
-    ruled(state_folder, checked="end")
-    work, _ = carried_out(HALF)
-    assert [bool(report) for _, report in work.done] == [False, True]
+@pytest.mark.parametrize(
+    ("checked", "run_above", "driven"),
+    [("each_step", 0.6, [False]), ("end", 0.8, [False]), ("end", 0.6, [False, True])],
+)
+def test_steps_behind_a_failure_are_done_where_checks_come_last_and_the_plan_is_sure(
+    checked, run_above, driven
+):
+    own_rules("orchestration", checked=checked)
+    own_rules("config", run_above=run_above)
+    work, _ = carried_out(HALF)  # its confidence is 70 %
+    assert [bool(report) for _, report in work.done] == driven
     assert work.outcome == "failed"
 
 
@@ -92,8 +87,8 @@ def test_a_goal_that_the_robot_cannot_have_ends_before_anything_moves(goal):
 
 
 @pytest.mark.parametrize(("agrees", "outcome"), [(False, "failed"), (True, "done")])
-def test_a_doubtful_plan_needs_a_persons_yes(state_folder, agrees, outcome):
-    ruled(state_folder, **{"  place": 0.3})
+def test_a_doubtful_plan_needs_a_persons_yes(agrees, outcome):
+    own_rules("orchestration", certainty=load_orchestration().certainty.model_dump() | {"place": 0.3})
     asked = []
     work, told = carried_out(agree=lambda question: asked.append(question) or agrees)
     assert asked == ["The plan's confidence is 30%. Shall it run?"]
@@ -102,18 +97,25 @@ def test_a_doubtful_plan_needs_a_persons_yes(state_folder, agrees, outcome):
         assert "add --yes" in told["plan"]
 
 
-def test_a_plan_has_no_more_steps_than_the_rules_allow(state_folder):
-    ruled(state_folder, steps=1)
+def test_the_config_says_below_what_a_plan_is_doubtful():
+    own_rules("config", run_above=1, ask_below=0.95)
+    work, told = carried_out()
+    assert "confidence is 90%, and nobody has agreed" in told["plan"]
+    assert work.reports == []
+
+
+def test_a_plan_has_no_more_steps_than_the_rules_allow():
+    own_rules("orchestration", steps=1)
     work, _ = carried_out("drive to 0.6, 0, then drive to 0, 0")
     assert "at most 1" in work.reason
     assert work.reports == []
 
 
-def test_as_much_is_recalled_as_the_rules_say_and_counts_as_they_say(state_folder):
+def test_as_much_is_recalled_as_the_rules_say_and_counts_as_they_say():
     carried_out()
-    ruled(state_folder, recalled=0)
+    own_rules("orchestration", recalled=0)
     assert carried_out()[1]["recall"] == "nothing like it has been tried"
-    ruled(state_folder, recalled=1, prior=1)
+    own_rules("orchestration", recalled=1, prior=1)
     assert "confidence 95%" in carried_out()[1]["plan"]
 
 

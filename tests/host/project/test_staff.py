@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from llmos.agents import agent_of
-from llmos.project import load_orchestration, staff
+from llmos.kernel.orchestration import load_orchestration
+from llmos.project.staff import staff
 from llmos.volumes import parse, written
 
 ALL = {
