@@ -2,7 +2,10 @@
 
 import base64
 import json
+import os
+import socket
 import threading
+from contextlib import suppress
 from typing import Any
 
 from llmos import __version__
@@ -69,10 +72,35 @@ def serve(toolbox: Toolbox) -> None:
             on_list_tools=listed,
             on_call_tool=called,
         )
+        wire = relayed()
         async with stdio_server() as (reading, writing):
-            await server.run(reading, writing, server.create_initialization_options())
+            try:
+                await server.run(reading, writing, server.create_initialization_options())
+            finally:
+                wire.shutdown(socket.SHUT_WR)
 
     anyio.run(run)
+
+
+def relayed() -> socket.socket:
+    """Put a socket in the place of standard input, and return the end that a thread feeds from the old one.
+
+    Once that is shut for writing, who reads meets the end: a read of a terminal or pipe cannot be ended, and
+    Ctrl-C would wait for the client's next line.
+    """
+    ours, theirs = socket.socketpair()
+    wire = os.dup(0)
+    with theirs:
+        os.dup2(theirs.fileno(), 0, inheritable=False)
+
+    def feed() -> None:
+        with suppress(OSError):  # nobody reads any more
+            while read := os.read(wire, 1 << 16):
+                ours.sendall(read)
+            ours.shutdown(socket.SHUT_WR)
+
+    threading.Thread(target=feed, daemon=True).start()
+    return ours
 
 
 def answer(session: Session, name: str, result: Result) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -61,6 +63,23 @@ def test_a_client_lists_and_calls_the_tools() -> None:
     calls = list(read_record(run / "record.jsonl").all("call"))
     assert [line["name"] for line in calls[:3]] == ["calculate", "hal_rotate", "hal_rotate"]
     assert {line["by"] for line in calls} == {"person"}
+
+
+def test_ctrl_c_ends_a_server_whose_client_says_nothing() -> None:
+    """It does not wait for the client's next line."""
+    command = [sys.executable, "-m", "llmos", "mcp", "--arena", "empty", "--kernel", "rule"]
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        try:
+            told = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
+            print(json.dumps(told), file=server.stdin, flush=True)
+            assert '"id":1' in server.stdout.readline()
+            server.send_signal(signal.SIGINT)
+            assert server.wait(timeout=30) == 130
+        finally:
+            server.kill()
 
 
 def test_the_exports_are_the_tools() -> None:
