@@ -21,6 +21,7 @@ class Box:
     """Lets all pass, and keeps nothing: the black box of a run that nobody records."""
 
     trouble = ""  # why the record is not whole
+    plays = False  # whether a record takes the world's place: then nothing else may be changed
 
     def __enter__(self) -> Self:
         """Return the box."""

@@ -78,6 +78,8 @@ def recorded_answer(line: Line) -> Answer:
 class Player(Box):
     """Plays one record back; `counts` says how much of it was found to be the same."""
 
+    plays = True
+
     def __init__(self, record: Record, asked: Kernel | None = None) -> None:
         """Play a record; with a kernel, ask that again, and compare its answers with the recorded ones."""
         self.record = record

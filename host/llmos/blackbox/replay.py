@@ -149,19 +149,21 @@ def _played(record: Record, order: Order, player: Player) -> str:
 def _session_played(record: Record, order: Order, player: Player) -> str:
     """Call a session's tools again; return why the record does not go on to its end, empty where it does.
 
-    Those calls are made that dealt with the robot themselves: what else tools did, to files and memory, is
-    not done again. The agents that called them are not asked again either; their calls are.
+    Those calls are made that dealt with the robot themselves, and only of tools that can do nothing else,
+    whatever a record from elsewhere says: what tools did to files and memory is not done again. The agents
+    that called them are not asked again either; their calls are.
     """
     from llmos.memory import Memory
-    from llmos.tools import Session, Toolbox
+    from llmos.tools import Session, Toolbox, all_tools
 
     player.counts["calls"] = 0
+    driving = [one.name for one in all_tools().values() if one.category == "robot" or one.effect == "move"]
     with ExitStack() as stack:
         memory = stack.enter_context(Memory(stack.enter_context(scratch_folder()) / "memory.sqlite"))
         order = replace(order, record=None)
         nobody = open_kernel("rule")  # the player puts its own in its place
         session = Session(order, box=player, memory=memory, kernel=nobody, may_reset=True)
-        tools = Toolbox(stack.enter_context(session))
+        tools = Toolbox(stack.enter_context(session), driving)
         for number, (call, result) in enumerate(robot_calls(record), 1):
             player.result = result
             try:

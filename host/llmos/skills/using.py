@@ -33,13 +33,13 @@ class Use:
 
 @contextmanager
 def using(
-    memory: Memory, volumes: Volumes, skill: Skill, values: Mapping[str, int] | str, **trace: Any
+    memory: Memory, volumes: Volumes | None, skill: Skill, values: Mapping[str, int] | str, **trace: Any
 ) -> Iterator[Use]:
     """Have a trace for a use of a skill; an error that leaves the block cancels it, as it proves nothing.
 
     Args:
         memory: where the trace goes.
-        volumes: where a skill that got worse is rolled back.
+        volumes: where a skill that got worse is rolled back; None where nobody watches, as in a replay.
         skill: which.
         values: a physical skill's parameters, or a guide's task.
         trace: more of the trace: project, parent, run, agent.
@@ -52,7 +52,8 @@ def using(
         memory.end(use.trace, "cancelled", f"{type(error).__name__}: {error}", data=use.data)
         raise
     use.trace = memory.end(use.trace, "success" if use.success else "failure", use.outcome, data=use.data)
-    use.verdict = watched(volumes, memory, "skill", skill.name).line
+    if volumes:
+        use.verdict = watched(volumes, memory, "skill", skill.name).line
 
 
 def said(skill: Skill, values: Mapping[str, int] | str) -> str:

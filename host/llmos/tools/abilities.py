@@ -75,9 +75,10 @@ def run_skill(session: Session, arguments: Using) -> dict[str, Any]:
         raise ToolError(f"run_skill: {skill.name} is {skill.kind}: a guide takes a task, other skills values")
     trace = {"project": session.project, "run": session.run, "parent": session.trace or None}
     agent = session.agent.name if session.agent else ""
-    with using(
-        session.memory, session.volumes, skill, arguments.task or arguments.values, agent=agent, **trace
-    ) as use:
+    if guide and session.box.plays:
+        raise ToolError(f"run_skill: {skill.name} is a guide: the calls that it led to are in the record")
+    watched, values = None if session.box.plays else session.volumes, arguments.task or arguments.values
+    with using(session.memory, watched, skill, values, agent=agent, **trace) as use:
         found = (followed if guide else driven)(session, skill, arguments, use)
     if not use.success:
         raise ToolError(f"run_skill: {skill.name}: {use.outcome}", found)
