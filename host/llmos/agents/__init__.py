@@ -3,15 +3,14 @@
 Errors: `LlmosError` <- `AgentError`, `ContextError`, `MessageError`.
 """
 
-from .agent import Agent, AgentError, AgentTest, Step, agent_of, problems
+from .agent import Agent, AgentError, AgentTest, agent_of, problems
 from .delegation import delegate
 from .loading import find_agent, load_agents
 from .loop import AgentRun, Call, Status, run_agent
-from .messages import EVERYBODY, Content, Message, MessageError, Messages, Priority
+from .messages import Content, Message, MessageError, Messages, Priority
 from .strategy import load_model_size
 
 __all__ = [
-    "EVERYBODY",
     "Agent",
     "AgentError",
     "AgentRun",
@@ -23,7 +22,6 @@ __all__ = [
     "Messages",
     "Priority",
     "Status",
-    "Step",
     "agent_of",
     "delegate",
     "find_agent",

@@ -6,19 +6,14 @@ Errors: `LlmosError` <- `SkillError`.
 """
 
 from ._cases import Case, Tried, cases, try_case
-from ._front import Example, Front, Guide, Physical, Test
-from ._load import Aside, Shelf, call_text, find_skill, load_skills, read_shelf, skill_at
+from ._front import Physical, Test
+from ._load import call_text, find_skill, load_skills, read_shelf
 from ._skill import Parameter, Skill, SkillError, program_lines, skill_of
 
 __all__ = [
-    "Aside",
     "Case",
-    "Example",
-    "Front",
-    "Guide",
     "Parameter",
     "Physical",
-    "Shelf",
     "Skill",
     "SkillError",
     "Test",
@@ -29,7 +24,6 @@ __all__ = [
     "load_skills",
     "program_lines",
     "read_shelf",
-    "skill_at",
     "skill_of",
     "try_case",
 ]

@@ -6,17 +6,14 @@ agent's category, arguments must fit the schema, and calls are counted for an ag
 Whatever moves the robot is an LLMBytecode program that host and robot verify.
 """
 
-from .robot import RobotSession
-from .session import Caller, Session
+from .session import Session
 from .table import all_tools
 from .tool import Arguments, Result, Tool, ToolError, tool
 from .toolbox import Toolbox
 
 __all__ = [
     "Arguments",
-    "Caller",
     "Result",
-    "RobotSession",
     "Session",
     "Tool",
     "ToolError",
