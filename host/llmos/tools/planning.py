@@ -71,6 +71,8 @@ def steps(session: Session, text: str) -> list[Goal]:
                     raise
                 whole.append(read(f"{whole.pop().text} and {part}"))
         found += whole
+    if not found:
+        raise GoalError(f'the goal {text[:60]!r} names nothing to do: say it as in "drive to 1.0, -0.5"')
     if len(found) > MOST_STEPS:
         raise ToolError(f"the goal has {len(found)} steps, at most {MOST_STEPS}: say it in several goals")
     return found

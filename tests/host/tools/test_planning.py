@@ -47,6 +47,7 @@ def test_a_thing_is_a_step_where_there_are_eyes() -> None:
         ("drive to 1, 1. dance", "nothing of the goal 'dance'"),
         ("drive to 1, 1, then to 9, 9", "outside the room"),
         ("   ", "empty"),
+        ("..", "names nothing to do"),
     ],
 )
 def test_a_step_that_cannot_be_is_named(goal: str, why: str) -> None:
