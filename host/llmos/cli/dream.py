@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from llmos.cli import options
+from llmos.cli import flags
 
 EPILOG = """\b
 Example:
@@ -29,11 +29,11 @@ Example:
     "--dev-model", default="smollm2", show_default=True,
     help="Who reflects on failures: smollm2, gguf:PATH, openai:URL; none for chance alone.",
 )  # fmt: skip
-@click.option("--seed", default=0, show_default=True, type=options.SEED, help="Fixes every draw.")
+@click.option("--seed", default=0, show_default=True, type=flags.SEED, help="Fixes every draw.")
 @click.option("--generations", type=click.IntRange(1, 1000), help="Generations. [default: evolution.md]")
 @click.option("--population", type=click.IntRange(2, 1000), help="Variants in each. [default: evolution.md]")
 @click.option("--robot", default="cube", show_default=True, help="Manifest: a name or a .toml file.")
-@options.as_json
+@flags.as_json
 @click.pass_context
 def dream(
     context: click.Context, /, as_json: bool, jobs: int, cluster: str, dev_model: str, **plan: Any

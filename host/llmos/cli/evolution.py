@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from llmos.cli import options
+from llmos.cli import flags
 
+PAGE = b"<!DOCTYPE html>"
 EPILOG = """\b
 Example:
   llmos evolution log
@@ -23,16 +24,17 @@ def evolution() -> None:
 @evolution.command(epilog=EPILOG)
 @click.argument("skill", required=False, default="")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with plots here.")
-@options.as_json
+@flags.as_json
 def log(skill: str, html: Path | None, as_json: bool) -> None:
     """Tell the story of SKILL, or of all: dreams, ancestors, held-out verdicts, promotions, rollbacks."""
     from llmos.evolution import story
-    from llmos.state import writable
     from llmos.volumes import Volumes
 
+    if html:
+        page_file(html)
     told = story.story(Volumes(), skill)
     if html:
-        writable(html).write_text(story.page(told), encoding="utf-8")
+        html.write_text(story.page(told), encoding="utf-8")
     if as_json:
         click.echo(json.dumps(story.facts(told)))
     else:
@@ -41,7 +43,7 @@ def log(skill: str, html: Path | None, as_json: bool) -> None:
 
 @evolution.command(epilog=EPILOG)
 @click.option("--propose", is_flag=True, help="Write each as a skill, on a branch of the user volume.")
-@options.as_json
+@flags.as_json
 def patterns(propose: bool, as_json: bool) -> None:
     """List what was done again and again, and well, and what skill it could become."""
     from llmos.evolution import patterns as found_in
@@ -60,3 +62,22 @@ def patterns(propose: bool, as_json: bool) -> None:
     click.echo("\n".join([*rows, *(f"proposed {plain(one.line)}" for one in made)]))
     if made:
         click.echo(f"llmos volume merge user {made[0].branch} takes it over")
+
+
+def page_file(path: Path) -> None:
+    """Refuse, as wrong usage, a file that the page must not take the place of; only a page may be replaced.
+
+    Raises:
+        StateError: it cannot be written.
+    """
+    from llmos.state import writable
+
+    if ".git" in path.absolute().resolve().parts:
+        raise click.BadParameter(f"{path} is git's own: name a file elsewhere", param_hint="--html")
+    if path.exists() and path.stat().st_size:
+        with path.open("rb") as file:
+            if not file.read(len(PAGE)).startswith(PAGE):
+                raise click.BadParameter(
+                    f"{path} is there and is no page: name another file", param_hint="--html"
+                )
+    writable(path)

@@ -1,6 +1,5 @@
 """`llmos memory`: what it knows, and where it has it from."""
 
-import getpass
 import json
 import re
 import time
@@ -104,7 +103,7 @@ def show(name: str | None, forgotten: bool, project: str | None, limit: int, as_
 def forget(name: str, because: str) -> None:
     """Let the memory NAME be found no more; nothing is deleted."""
     with Memory() as opened:
-        item = opened.forget(name, f"{because} ({getpass.getuser()})")
+        item = opened.forget(name, f"{because} ({flags.person()})")
     click.echo(f"forgotten: {line(item)}\n`llmos memory restore {item.id}` takes that back")
 
 

@@ -3,11 +3,12 @@
 import contextlib
 import json
 import time
+from functools import partial
 from typing import Any
 
 import click
 
-from llmos.cli import options
+from llmos.cli import flags
 from llmos.text import plain
 from llmos.volumes import Change, Commit, Entry, NoEntry, Tier, Volumes
 
@@ -15,24 +16,17 @@ TIERS = click.Choice([str(tier) for tier in Tier])
 LIMIT = click.IntRange(1)
 _DIGITS = 10  # of a commit's id, for people
 _WIDTH = 60  # characters of a description
-EPILOG = """\b
-Example:
-  llmos volume ls user
-  llmos volume log user skills/square.md
-  llmos volume diff user HEAD~1
-  llmos volume rollback user HEAD~1 skills/square.md
-"""
-FIRST = """\b
-Example:
-"""
+example = partial(flags.examples, "volume")
 
 
-def example(*lines: str) -> str:
-    """Return examples for a command's help."""
-    return FIRST + "\n".join(f"  llmos volume {line}" for line in lines)
-
-
-@click.group(epilog=EPILOG)
+@click.group(
+    epilog=example(
+        "ls user",
+        "log user skills/square.md",
+        "diff user HEAD~1",
+        "rollback user HEAD~1 skills/square.md",
+    )
+)
 def volume() -> None:
     """Look after the markdown that the robot's operating system consists of.
 
@@ -44,7 +38,7 @@ def volume() -> None:
 @volume.command(epilog=example("ls", "ls user skills", "ls system --json"))
 @click.argument("tier", type=TIERS, required=False)
 @click.argument("folder", default="")
-@options.as_json
+@flags.as_json
 def ls(tier: str | None, folder: str, as_json: bool) -> None:
     """List files: of one TIER and FOLDER, or of all."""
     volumes = Volumes()
@@ -66,7 +60,7 @@ def ls(tier: str | None, folder: str, as_json: bool) -> None:
 @click.argument("tier", type=TIERS)
 @click.argument("path")
 @click.option("--at", metavar="COMMIT", help="As it was then.")
-@options.as_json
+@flags.as_json
 def show(tier: str, path: str, at: str | None, as_json: bool) -> None:
     """Print the file PATH of TIER."""
     volumes, one = Volumes(), Tier(tier)
@@ -82,7 +76,7 @@ def show(tier: str, path: str, at: str | None, as_json: bool) -> None:
 @click.argument("tier", type=TIERS)
 @click.argument("path", required=False)
 @click.option("--limit", type=LIMIT, default=20, show_default=True, help="Most commits to print.")
-@options.as_json
+@flags.as_json
 def log(tier: str, path: str | None, limit: int, as_json: bool) -> None:
     """Tell who changed TIER, when, why and in which run; with PATH, that file or folder."""
     volumes, one = Volumes(), Tier(tier)
@@ -104,7 +98,7 @@ def log(tier: str, path: str | None, limit: int, as_json: bool) -> None:
 @click.argument("old", default="HEAD")
 @click.argument("new", required=False)
 @click.option("--path", help="Only this file or folder.")
-@options.as_json
+@flags.as_json
 def diff(tier: str, old: str, new: str | None, path: str | None, as_json: bool) -> None:
     """Show what changed in TIER from OLD to NEW; without NEW, from OLD to the files as they are now.
 
@@ -122,10 +116,10 @@ def diff(tier: str, old: str, new: str | None, path: str | None, as_json: bool) 
 @click.argument("commit")
 @click.argument("path", required=False)
 @click.option("--reason", help="Why, for the history.")
-@options.as_json
+@flags.as_json
 def rollback(tier: str, commit: str, path: str | None, reason: str | None, as_json: bool) -> None:
     """Restore what TIER was at COMMIT by a new commit; with PATH, only that file or folder."""
-    change = Change(person(), reason or f"restored as it was at {commit}")
+    change = Change(flags.person(), reason or f"restored as it was at {commit}")
     made = Volumes().rollback(Tier(tier), commit, change, path)
     click.echo(json.dumps({"commit": made}) if as_json else f"{tier}: restored by commit {made[:_DIGITS]}")
 
@@ -133,10 +127,10 @@ def rollback(tier: str, commit: str, path: str | None, reason: str | None, as_js
 @volume.command(epilog=example("merge user dream/square"))
 @click.argument("tier", type=TIERS)
 @click.argument("proposal")
-@options.as_json
+@flags.as_json
 def merge(tier: str, proposal: str, as_json: bool) -> None:
     """Take over PROPOSAL, a branch of TIER, as `llmos volume log` names them."""
-    made = Volumes().merge(Tier(tier), proposal, Change(person(), f"took over {proposal}"))
+    made = Volumes().merge(Tier(tier), proposal, Change(flags.person(), f"took over {proposal}"))
     click.echo(json.dumps({"commit": made}) if as_json else f"{tier}: merged by commit {made[:_DIGITS]}")
 
 
@@ -148,14 +142,16 @@ def merge(tier: str, proposal: str, as_json: bool) -> None:
 @click.option("--kind", type=click.Choice(["skills", "agents"]), default="skills", show_default=True)
 @click.option("--reason", default="it proved itself", show_default=True, help="Why, for the history.")
 @click.option("--yes", is_flag=True, help="Your consent, which the system volume asks for.")
-@options.as_json
+@flags.as_json
 def promote(name: str, to: str, kind: str, reason: str, yes: bool, as_json: bool) -> None:
     """Bring NAME one tier up, if it proved itself: its uses, its audit and its tests say so."""
     from llmos.evolution.promotion import promote as promoted
     from llmos.memory import Memory
 
     with Memory() as memory:
-        done = promoted(Volumes(), memory, kind.removesuffix("s"), name, to, Change(person(), reason), yes)
+        done = promoted(
+            Volumes(), memory, kind.removesuffix("s"), name, to, Change(flags.person(), reason), yes
+        )
     click.echo(json.dumps(done.facts()) if as_json else "\n".join(map(plain, done.lines())))
 
 
@@ -163,12 +159,12 @@ def promote(name: str, to: str, kind: str, reason: str, yes: bool, as_json: bool
 @click.argument("name")
 @click.option("--kind", type=click.Choice(["skills", "agents"]), default="skills", show_default=True)
 @click.option("--reason", required=True, help="Why, for the history.")
-@options.as_json
+@flags.as_json
 def release(name: str, kind: str, reason: str, as_json: bool) -> None:
     """Let a version of NAME be used again that was taken back because it got worse."""
     from llmos.evolution.watch import release as released
 
-    event = released(kind.removesuffix("s"), name, person(), reason)
+    event = released(kind.removesuffix("s"), name, flags.person(), reason)
     told = f"{event.kind} {event.name} {event.version} may be used again; its uses begin to count anew"
     click.echo(event.model_dump_json() if as_json else told)
 
@@ -177,7 +173,7 @@ def release(name: str, kind: str, reason: str, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--kind", type=click.Choice(["skills", "agents"]), default="skills", show_default=True)
 @click.option("--for", "tier", type=TIERS, help="Whose threshold counts. [default: its own tier's]")
-@options.as_json
+@flags.as_json
 @click.pass_context
 def audit(context: click.Context, name: str, kind: str, tier: str | None, as_json: bool) -> None:
     """Judge the skill or agent NAME in six categories; exits with 1 where it is refused."""
@@ -194,25 +190,15 @@ def audit(context: click.Context, name: str, kind: str, tier: str | None, as_jso
 @volume.command(epilog=example("sync --remote git@example.org:robots/team.git", "sync"))
 @click.argument("tier", type=click.Choice(["team", "user"]), default="team")
 @click.option("--remote", metavar="URL", help="Any git repository; kept for the next time.")
-@options.as_json
+@flags.as_json
 def sync(tier: str, remote: str | None, as_json: bool) -> None:
     """Exchange TIER with a git remote: fetch, merge, push."""
-    done = Volumes().sync(Tier(tier), remote, Change(person(), "merged what the remote had"))
+    done = Volumes().sync(Tier(tier), remote, Change(flags.person(), "merged what the remote had"))
     if as_json:
         click.echo(json.dumps(done._asdict()))
     else:
         moved = f"{done.received} commits received, {done.sent} sent"
         click.echo(f"{tier}: {moved}; now at {done.head[:_DIGITS]} ({plain(done.remote)} {done.branch})")
-
-
-def person() -> str:
-    """Return the name of who sits before the terminal."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user without a name
-        return "somebody"
 
 
 def within(path: str, folder: str) -> bool:
