@@ -1,6 +1,5 @@
 """An agent: a markdown file that says what it is for, which tools it has, and its steps."""
 
-import hashlib
 import re
 from collections.abc import Collection, Iterator
 from functools import cached_property
@@ -191,9 +190,8 @@ class Agent(FrontMatter):
 
     @property
     def digest(self) -> str:
-        """The first 16 hexadecimal digits of the SHA-256 of its file."""
-        source = self._document.source if self._document else ""
-        return hashlib.sha256(source.encode()).hexdigest()[:16]
+        """Its file's version, as volumes tell it; `version` is its author's word."""
+        return self._document.version if self._document else ""
 
     @property
     def document(self) -> Document | None:

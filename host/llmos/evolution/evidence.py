@@ -55,7 +55,7 @@ def evidence(
         memory: where the traces are.
         kind: skill or agent.
         name: its name.
-        version: the first 16 hex digits of the SHA-256 of its file.
+        version: of its file, as volumes tell it.
         since: seconds since 1970.
         distinct: count a run on the virtual robot once where arena, seed and values were the same before, as
             it comes out as it did then.

@@ -29,7 +29,7 @@ class Event(BaseModel):
         what: promoted, quarantined or released.
         kind: skill or agent.
         tier: into which it was promoted, or from which it was taken.
-        version: the first 16 hex digits of the SHA-256 of the file's bytes.
+        version: the file's, as volumes tell it.
         at: seconds since 1970.
         who: the person or the part of the program.
         reason: one sentence.

@@ -17,9 +17,8 @@ from llmos.evolution import ledger
 from llmos.evolution.audit import Audit, audit
 from llmos.evolution.bounds import wanted
 from llmos.evolution.evidence import Evidence, evidence
-from llmos.evolution.ledger import Event
+from llmos.evolution.ledger import Event, quarantined
 from llmos.evolution.rules import Evolution, load_evolution
-from llmos.evolution.watch import quarantined, version_of
 from llmos.memory import Memory
 from llmos.skills import skill_of
 from llmos.skills.checking import checks, run_check
@@ -166,7 +165,7 @@ class _Case:
         self.path = f"{kind}s/{name}.md"
         self.who = f"{kind} {plain(name)[:SHOWN]} is not promoted to {target}"
         self.document = self._read()
-        self.version = version_of(self.document.source)
+        self.version = self.document.version
         self.evidence = evidence(memory, kind, name, self.version)
         self.audit = audit(self.document, target, kind)
 
@@ -198,7 +197,7 @@ class _Case:
 
     def _version(self, tier: Tier) -> str:
         try:
-            return version_of(self.volumes.read(tier, self.path).source)
+            return self.volumes.read(tier, self.path).version
         except LlmosError:
             return ""
 

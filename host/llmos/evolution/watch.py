@@ -7,7 +7,6 @@ to take it back. What is taken back is quarantined: no tier offers this version 
 releases it; the volume gets the version before again, as a commit of its own.
 """
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,8 +17,9 @@ from llmos.evolution.evidence import Evidence, evidence
 from llmos.evolution.ledger import Event, quarantined
 from llmos.evolution.rules import Evolution, load_evolution
 from llmos.memory import Memory
-from llmos.volumes import Change, Tier, Volumes
+from llmos.volumes import Change, DocumentError, Tier, Volumes, version_of
 from llmos.volumes.access import PROMOTION
+from llmos.volumes.document import decoded
 from llmos.volumes.tiers import Entry
 
 __all__ = ["ReleaseError", "Verdict", "quarantined", "release", "watched"]
@@ -178,9 +178,7 @@ def _before(volumes: Volumes, kind: str, entry: Entry, tier: Tier) -> str:
 def _version(volumes: Volumes, tier: Tier, path: str) -> str:
     """Return the version of a file in a tier's own folder; empty where it is not there."""
     file = volumes.folder(tier) / path
-    return version_of(file.read_bytes()) if file.is_file() else ""
-
-
-def version_of(data: str | bytes) -> str:
-    """Return a file's version: the first 16 hex digits of the SHA-256 of its bytes."""
-    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()[:16]
+    try:
+        return version_of(decoded(file.read_bytes(), file))
+    except (OSError, DocumentError):
+        return ""

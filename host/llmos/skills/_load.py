@@ -123,7 +123,7 @@ def skill_at(entry: Entry) -> Skill:
 
 @lru_cache(_KEPT)
 def _read(entry: Entry) -> Skill:
-    return skill_of(entry.document(), str(entry.tier), version=entry.version)
+    return skill_of(entry.document(), str(entry.tier))
 
 
 def _named(name: str, skills: Mapping[str, Skill]) -> Skill:

@@ -4,7 +4,6 @@ A `.const` line whose comment gives a range, such as `.const side 30cm  ; 5cm..1
 is a parameter; one without a comment is a constant.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from ._front import Front, Guide, Physical
 
 _FENCE = "```"
 _LANGUAGE = "lasm"
-_DIGITS = 16  # of a version
 _CONST = re.compile(r"^\.const\s+(?P<name>\w+)\s+(?P<value>[^;#]*?)\s*[;#]\s*\S.*$")
 _PARAMETER = re.compile(
     r"^(?P<head>\.const\s+(?P<name>\w+)\s+)(?P<value>-?\d+)(?P<unit>[a-zA-Z/]*)"
@@ -58,13 +56,16 @@ class Skill:
         document: the file.
         front: what its front matter says.
         tier: where it lies: system, team or user.
-        version: the first 16 hexadecimal digits of the SHA-256 of the file's bytes.
     """
 
     document: Document
     front: Front
     tier: str
-    version: str
+
+    @property
+    def version(self) -> str:
+        """Its file's, as volumes tell it; that in the front matter is its author's word."""
+        return self.document.version
 
     @property
     def name(self) -> str:
@@ -192,16 +193,13 @@ class Skill:
         }
 
 
-def skill_of(
-    document: Document, tier: str = "system", manifest: Manifest | None = None, version: str = ""
-) -> Skill:
+def skill_of(document: Document, tier: str = "system", manifest: Manifest | None = None) -> Skill:
     """Return the skill that a document is, its program verified with its defaults, examples and tests.
 
     Args:
         document: as read.
         tier: where it lies.
         manifest: the robot whose verifier judges the program; by default the reference robot.
-        version: of the file; by default that of the document's source.
 
     Raises:
         DocumentError: the front matter is wrong; the message names file, line and key.
@@ -215,8 +213,7 @@ def skill_of(
             f"{document.at('name')}: the skill is called {front.name}, the file {document.path.name}: "
             f"call the file {front.name}.md"
         )
-    digest = hashlib.sha256(document.source.encode()).hexdigest()
-    skill = Skill(document, front, tier, version or digest[:_DIGITS])
+    skill = Skill(document, front, tier)
     if not isinstance(front, Physical):
         _check_guide(document)
         return skill

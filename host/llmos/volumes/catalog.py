@@ -20,10 +20,9 @@ from .errors import PathEscape, VolumeError
 from .paths import checked, folder_of, read_bytes
 from .tiers import Entry, Tier
 
-_FORMAT = 1
+_FORMAT = 2
 _SETTLED_NS = 100_000_000  # a file changed less than this before it was read may change again unseen
 _SHOWN = 200  # characters of a description
-_DIGITS = 16  # of a version
 _Signature = tuple[int, int, int, int]  # mtime and ctime in nanoseconds, size, inode
 
 
@@ -120,14 +119,15 @@ class Catalog:
 
 def described(tier: Tier, root: Path, path: str, data: bytes, mtime_ns: int) -> Entry:
     """Return the entry of a file from its bytes."""
-    problem, document = "", Document(root / path, "")
+    file, problem = root / path, ""
+    document = Document(file, data.decode("utf-8", "surrogateescape"))
     try:
-        document = parse(decoded(data, root / path), root / path)
+        document = Document(file, decoded(data, file))
+        document = parse(document.source, file)
     except DocumentError as error:
         problem = str(error)
     kind, about = (str(document.values.get(key) or "")[:_SHOWN] for key in ("type", "description"))
-    version = hashlib.sha256(data).hexdigest()[:_DIGITS]
-    return _entry(tier, root, path, version, (mtime_ns, 0, len(data), 0), kind, about, problem)
+    return _entry(tier, root, path, document.version, (mtime_ns, 0, len(data), 0), kind, about, problem)
 
 
 def _entry(

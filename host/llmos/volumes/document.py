@@ -4,6 +4,7 @@ Of YAML what people write in such files: mappings, sequences, and scalars as the
 them, so that `off` and `2026-11-21` are words. Anchors, aliases, own tags and keys given twice are refused.
 """
 
+import hashlib
 import re
 import stat
 from collections.abc import Mapping
@@ -85,6 +86,11 @@ class Document:
     def text(self) -> str:
         """The text behind the front matter, without the white space around it."""
         return self.body.strip()
+
+    @property
+    def version(self) -> str:
+        """What tells it from others of its name; see `version_of`."""
+        return version_of(self.source)
 
     def at(self, *key: str | int) -> str:
         """Return the place of a key, or of the nearest one above it that is there: `path:line`."""
@@ -182,6 +188,11 @@ def decoded(data: bytes, path: Path) -> str:
     if "\0" in text:
         raise DocumentError(f"{path} is no text: it holds a zero byte; name a markdown file")
     return text.replace("\r\n", "\n")
+
+
+def version_of(source: str) -> str:
+    """Return a text's version: the first 16 hex digits of its SHA-256, whose lines end by line feeds."""
+    return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def parse(source: str, path: Path) -> Document:

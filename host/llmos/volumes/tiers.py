@@ -60,7 +60,7 @@ class Entry(NamedTuple):
         path: where it lies in the volume, with `/`.
         name: its file's name without `.md`.
         file: where it lies on disk.
-        version: the first 16 hex digits of the SHA-256 of its bytes.
+        version: of its text, see `version_of`; of its bytes where it is none.
         mtime_ns: when it was changed last, nanoseconds since 1970.
         size: bytes.
         type: `type:` of its front matter; empty where it has none.

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from llmos.__main__ import main
-from llmos.evolution.watch import version_of
 from llmos.memory import Memory
 from llmos.resources import system_volume
-from llmos.volumes import Change, Tier, Volumes
+from llmos.volumes import Change, Tier, Volumes, version_of
 
 ANN = Change("ann", "it works well")
 LIGHT = (system_volume() / "skills" / "light.md").read_text(encoding="utf-8")
@@ -61,7 +60,7 @@ def test_a_poisoned_skill_is_taken_back_by_its_uses(
     """Edited by hand in the team's volume: real runs fail, and the good version is back by itself."""
     file = shared.folder(Tier.TEAM) / "skills" / "light.md"
     file.write_text(OWN.replace("        END\n", "        FAIL 1\n"), encoding="utf-8")
-    poisoned = version_of(file.read_bytes())
+    poisoned = version_of(file.read_text(encoding="utf-8"))
     texts = []
     while file.read_text(encoding="utf-8") != OWN:
         assert len(texts) < 4  # the stated number of uses

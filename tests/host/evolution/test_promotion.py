@@ -10,10 +10,9 @@ import pytest
 from llmos.evolution import ledger
 from llmos.evolution.promotion import OwnTest, Promotion, PromotionRefused, own_tests, promote
 from llmos.evolution.rules import load_evolution
-from llmos.evolution.watch import version_of
 from llmos.memory import Memory
 from llmos.resources import system_volume
-from llmos.volumes import Change, Document, Tier, Volumes, parse
+from llmos.volumes import Change, Document, Tier, Volumes, parse, version_of
 
 ANN = Change("ann", "it works well")
 SHIPPED = (system_volume() / "skills" / "light.md").read_text(encoding="utf-8")

@@ -14,10 +14,10 @@ from llmos.evolution.audit import audit
 from llmos.evolution.ledger import ledger_path
 from llmos.evolution.promotion import OwnTest, PromotionRefused, promote
 from llmos.evolution.rules import Evolution, load_evolution
-from llmos.evolution.watch import version_of, watched
+from llmos.evolution.watch import watched
 from llmos.memory import Memory
 from llmos.resources import system_volume
-from llmos.volumes import Change, Document, DocumentError, Tier, Volumes, parse
+from llmos.volumes import Change, Document, DocumentError, Tier, Volumes, parse, version_of
 
 ANN = Change("ann", "it works well")
 SHIPPED = system_volume() / "kernel" / "evolution.md"

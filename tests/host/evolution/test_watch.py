@@ -10,11 +10,11 @@ import pytest
 from llmos.evolution import ledger
 from llmos.evolution.promotion import OwnTest, promote
 from llmos.evolution.rules import load_evolution
-from llmos.evolution.watch import ReleaseError, Verdict, quarantined, release, version_of, watched
+from llmos.evolution.watch import ReleaseError, Verdict, quarantined, release, watched
 from llmos.memory import Memory
 from llmos.resources import system_volume
 from llmos.skills import read_shelf
-from llmos.volumes import Change, Tier, Volumes
+from llmos.volumes import Change, Tier, Volumes, version_of
 
 PATH = "skills/square.md"
 SHIPPED = (system_volume() / PATH).read_text(encoding="utf-8")
@@ -178,3 +178,15 @@ def test_without_the_ledger_a_promoted_version_is_on_probation(volumes: Volumes,
     for trace in memory.traces():
         memory.forget(trace.id, "another robot's")
     assert use(volumes, memory, True).status in ("probation", "watched")
+
+
+def test_line_ends_make_no_other_version(volumes: Volumes, memory: Memory) -> None:
+    """What an editor changes unseen: uses count, and a quarantine holds, whatever lines end by."""
+    file = volumes.folder(Tier.TEAM) / PATH
+    volumes.write(Tier.TEAM, PATH, POISONED, EVE)
+    file.write_bytes(b"\xef\xbb\xbf" + POISONED.replace("\n", "\r\n").encode())
+    entry = volumes.find("skills", "square")
+    assert entry.version == read_shelf(volumes).skills["square"].version == version_of(POISONED)
+    assert [use(volumes, memory, False).status for _ in range(3)][-1] == "quarantined"
+    file.write_bytes(POISONED.replace("\n", "\r\n").encode())
+    assert read_shelf(volumes).skills["square"].version != version_of(POISONED)
