@@ -7,9 +7,11 @@ import click
 
 from llmos.blackbox import NAME
 from llmos.cli import options
+from llmos.kernel.config import load_config
 from llmos.report import Order
 from llmos.state import new_run_folder
 from llmos.tools import Session, Toolbox, all_tools
+from llmos.tools.session import Calls
 
 EXAMPLE = """\b
 Example:
@@ -32,10 +34,21 @@ Example:
 @click.option("--project", default="", help="Whose files and memories come first.")
 @click.option("--agent", help="Serve what this agent may use, with its permissions.")
 @click.option("--may-reset", is_flag=True, help="Allow hal_reset_emergency: you see that the way is free.")
+@click.option(
+    "--max-calls",
+    type=click.IntRange(1),
+    help="Most calls of tools, but for those that stop the robot. [default: kernel/config.md, served_calls]",
+)
 @click.option("--list", "listed", is_flag=True, help="Print the tools, and end.")
 @click.option("--export", type=click.Choice(["openai", "mcp"]), help="Print the tools' schemas, and end.")
 def mcp(
-    project: str, agent: str | None, may_reset: bool, listed: bool, export: str | None, **order: Any
+    project: str,
+    agent: str | None,
+    may_reset: bool,
+    max_calls: int | None,
+    listed: bool,
+    export: str | None,
+    **order: Any,
 ) -> None:
     """Serve the robot's and the volumes' tools over standard input and output, by the `mcp` package.
 
@@ -44,7 +57,10 @@ def mcp(
     shown = listed or export
     folder = None if shown else new_run_folder("mcp")
     given = Order(goal="", record=folder / NAME if folder else None, **order)
-    with Session(given, project=project, run=folder.name if folder else "", may_reset=may_reset) as session:
+    config, run = load_config(), folder.name if folder else ""
+    calls = Calls(max_calls or config.served_calls, "served_calls")
+    session = Session(given, project=project, run=run, may_reset=may_reset, config=config, calls=calls)
+    with session:
         if agent:
             from llmos.agents import find_agent
 

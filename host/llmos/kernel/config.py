@@ -16,6 +16,7 @@ class Config(Rules):
 
     iterations: Count
     tool_calls: Count
+    served_calls: Count
     retries: Annotated[int, Field(ge=0, le=100)]
     agent_depth: Count
     agent_s: Seconds

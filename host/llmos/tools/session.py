@@ -55,21 +55,22 @@ class Caller(Protocol):
 
 @dataclass
 class Calls:
-    """How often tools may still be called by an agent and all that it calls."""
+    """How often tools may still be called by an agent and all that it calls, or by a server's client."""
 
     most: int
+    rule: str = "tool_calls"  # of the kernel's config, which says so
     made: int = 0
     of: dict[str, int] = field(default_factory=dict)  # of each tool
 
-    def count(self, name: str, most: int) -> None:
-        """Take one call.
+    def count(self, name: str, most: float = math.inf) -> None:
+        """Take one call; at most so many are of one tool.
 
         Raises:
             ToolError: all have been made.
         """
         if self.made >= self.most:
             raise ToolError(
-                f"{name}: all {self.most} calls of tools are used up (kernel/config.md, tool_calls)"
+                f"{name}: all {self.most} calls of tools are used up (kernel/config.md, {self.rule})"
             )
         if self.of.get(name, 0) >= most:
             raise ToolError(
@@ -118,6 +119,7 @@ class Session:
         run: name of the run, for what is written.
         may_reset: whether a person has said that a latched e-stop may be released.
         config: the kernel's limits; read where they are not given.
+        calls: what may be called in all; a person's calls are counted only where it is given.
         screen: what is called after every cycle of a mission, and with a report before a program is run.
     """
 
@@ -136,6 +138,7 @@ class Session:
         run: str = "",
         may_reset: bool = False,
         config: Config | None = None,
+        calls: Calls | None = None,
         screen: tuple[Watch, Tell] | None = None,
     ) -> None:
         given: dict[str, Any] = {
@@ -149,7 +152,7 @@ class Session:
         self._commons = Commons(order or Order(goal=""), given)
         self.project, self.agent, self.trace, self.run, self.may_reset = project, agent, trace, run, may_reset
         self.config = config or load_config()
-        self.calls = Calls(self.config.tool_calls)
+        self.calls, self.counted = calls or Calls(self.config.tool_calls), calls is not None
         self.chain: tuple[str, ...] = (agent.name,) if agent else ()
         self.deadline = math.inf  # moment of the monotonic clock by which the agents must be done
 

@@ -103,7 +103,7 @@ class Toolbox:
         one = self._found(name)
         checked = one.read(_mapping(name, arguments))
         self._equipped(one)
-        if self.session.agent and one.effect != "stop":
+        if one.effect != "stop":
             self._spend(one, self._registry[name])
         return one, checked
 
@@ -132,6 +132,10 @@ class Toolbox:
         return ""
 
     def _spend(self, one: Tool[Any], entry: ToolRule) -> None:
+        if self.session.agent is None:
+            if self.session.counted:
+                self.session.calls.count(one.name)
+            return
         failed, retries = self._failures.get(one.name, 0), self.session.config.retries
         if failed > retries:
             raise ToolError(

@@ -6,6 +6,7 @@ from tests.own_rules import own_rules
 from llmos.kernel.config import load_config
 from llmos.report import Order
 from llmos.tools import Session, Toolbox, ToolError
+from llmos.tools.session import Calls
 
 from .conftest import Caller
 
@@ -52,6 +53,15 @@ def test_a_person_is_not_counted() -> None:
     own_rules("config", tool_calls=1)
     toolbox = Toolbox(Session())
     assert all(toolbox.call("calculate", SUM).success for _ in range(3))
+
+
+def test_a_server_s_client_is_counted_but_can_always_stop_the_robot() -> None:
+    with Session(Order("", arena="empty", kernel="rule"), calls=Calls(2, "served_calls")) as session:
+        toolbox = Toolbox(session)
+        assert all(toolbox.call("calculate", SUM).success for _ in range(2))
+        assert "all 2 calls of tools are used up" in (told := toolbox.call("calculate", SUM).error)
+        assert "served_calls" in told
+        assert toolbox.call("hal_emergency_stop").success
 
 
 def test_a_tool_that_fails_again_and_again_is_refused() -> None:

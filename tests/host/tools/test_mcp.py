@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import pytest
 from click.testing import CliRunner
+from tests.own_rules import own_rules
 
 from llmos.blackbox import read_record
 from llmos.cli import cli
@@ -63,6 +64,20 @@ def test_a_client_lists_and_calls_the_tools() -> None:
     calls = list(read_record(run / "record.jsonl").all("call"))
     assert [line["name"] for line in calls[:3]] == ["calculate", "hal_rotate", "hal_rotate"]
     assert {line["by"] for line in calls} == {"person"}
+
+
+@pytest.mark.parametrize("options", [(), ("--max-calls", "2")])
+def test_a_client_s_calls_have_an_end(options: tuple[str, ...]) -> None:
+    """As the kernel's config says, or who starts the server."""
+    own_rules("config", served_calls=1)
+
+    async def work(client: Client) -> None:
+        for left in (True, bool(options), False):
+            told = await client.call_tool("calculate", {"expression": "6 * 7"})
+            assert told.is_error is not left, told
+        assert "served_calls" in told.content[0].text
+
+    with_client(work, *options)
 
 
 def test_ctrl_c_ends_a_server_whose_client_says_nothing() -> None:
