@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from llmbytecode import Certificate, Chan, Program, Refusal
+from llmos.document import Document
 from llmos.errors import LlmosError
 from llmos.evolution.findings import Category, Finding, Severity
 from llmos.evolution.orders import orders
@@ -15,7 +16,6 @@ from llmos.kernel.config import load_config
 from llmos.kernel.registry import load_registry
 from llmos.manifest import Manifest, load_manifest
 from llmos.text import plain
-from llmos.volumes.document import Document
 
 if TYPE_CHECKING:
     from llmos.agents import Agent

@@ -10,6 +10,7 @@ releases it; the volume gets the version before again, as a commit of its own.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from llmos.document import decoded
 from llmos.errors import LlmosError
 from llmos.evolution import ledger
 from llmos.evolution.bounds import Watch, watch_of
@@ -19,7 +20,6 @@ from llmos.evolution.rules import Evolution, load_evolution
 from llmos.memory import Memory
 from llmos.volumes import Change, DocumentError, Tier, Volumes, version_of
 from llmos.volumes.access import PROMOTION
-from llmos.volumes.document import decoded
 from llmos.volumes.tiers import Entry
 
 __all__ = ["ReleaseError", "Verdict", "quarantined", "release", "watched"]

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from llmos.document import Document, read_document
 from llmos.errors import LlmosError
 from llmos.resources import state_dir, system_volume
-from llmos.volumes import Document, read_document
 
 
 class PromptError(LlmosError):

@@ -4,7 +4,8 @@ Errors: `LlmosError` <- `DocumentError`; `LlmosError` <- `VolumeError` <- `Acces
 `NoEntry`, `PathEscape`, `RemoteGone`.
 """
 
-from .document import Document, DocumentError, FrontMatter, parse, read_document, version_of, written
+from llmos.document import Document, DocumentError, FrontMatter, parse, read_document, version_of, written
+
 from .errors import AccessDenied, Diverged, NoEntry, PathEscape, RemoteGone, VolumeError
 from .tiers import Change, Commit, Entry, Tier
 from .volumes import Volumes

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from .document import FrontMatter, parse
+from llmos.document import FrontMatter, parse
+
 from .errors import AccessDenied, NoEntry
 from .tiers import Change, Tier
 

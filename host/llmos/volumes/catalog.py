@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .document import Document, DocumentError, decoded, parse
+from llmos.document import Document, DocumentError, decoded, parse
+
 from .errors import PathEscape, VolumeError
 from .paths import checked, folder_of, read_bytes
 from .tiers import Entry, Tier

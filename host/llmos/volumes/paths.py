@@ -7,9 +7,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from llmos.document import LARGEST, Document, DocumentError, decoded, parse
 from llmos.text import plain
 
-from .document import LARGEST, Document, DocumentError, decoded, parse
 from .errors import PathEscape, VolumeError
 
 LONGEST = 200  # characters of a path

@@ -32,9 +32,9 @@ from typing import Any
 import pygit2
 from pygit2.enums import RepositoryState
 
+from llmos.document import LARGEST
 from llmos.text import plain
 
-from .document import LARGEST
 from .errors import NoEntry, PathEscape, VolumeError
 from .history import find_commit, found_at, message
 from .paths import checked, folder_of, read_bytes

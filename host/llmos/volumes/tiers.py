@@ -4,7 +4,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from .document import Document
+from llmos.document import Document
 
 
 class Tier(StrEnum):

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmos.document import Document, decoded, parse
+from llmos.kernel.config import load_config
 from llmos.resources import seed_volume, state_dir, system_volume
 
 from . import access
 from .catalog import Catalog
-from .document import Document, decoded, parse
 from .errors import AccessDenied, NoEntry, PathEscape, VolumeError
 from .paths import checked, read_bytes
 from .tiers import Change, Commit, Entry, Tier
@@ -263,8 +264,6 @@ class Volumes:
 
     def _bytes(self, tier: Tier, path: str, text: str) -> bytes:
         """Return a text as the file's bytes, if a volume may hold it."""
-        from llmos.kernel.config import load_config
-
         most = self._file_bytes or load_config().file_bytes
         try:
             data = text.encode()

@@ -22,9 +22,9 @@ from llmbytecode import (
 )
 from llmbytecode.container import MAGIC
 from llmbytecode.remedy import remedy
+from llmos.document import FENCE, parse
 from llmos.errors import LlmosError
 from llmos.manifest import ManifestError
-from llmos.volumes.document import FENCE, parse
 
 MAX_BYTES = 1 << 20
 BUDGETS = {
