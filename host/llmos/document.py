@@ -34,6 +34,7 @@ _SCALARS = (  # YAML 1.2.2, section 10.3.2
 
 
 _TAGS = {_TAG + kind for kind in ("map", "seq", "str", "null", "bool", "int", "float")}
+_LAST = re.compile(r"\d+(?!.*\d)")  # number of a version
 _BREAKS = re.compile("[\r\x85\u2028\u2029]")
 
 
@@ -193,6 +194,14 @@ def decoded(data: bytes, path: Path) -> str:
 def version_of(source: str) -> str:
     """Return a text's version: the first 16 hex digits of its SHA-256, whose lines end by line feeds."""
     return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def next_version(version: str) -> str:
+    """Return the version, as an author writes it, behind one: its last number is one more."""
+    match = _LAST.search(version)
+    if match is None:
+        return f"{version}.1" if version else "1"
+    return f"{version[: match.start()]}{int(match[0]) + 1}{version[match.end() :]}"
 
 
 def parse(source: str, path: Path) -> Document:

@@ -1,9 +1,9 @@
 """What a dream proposes: the changed file, with its evidence in the front matter, the text and the commit."""
 
-import re
 import time
 from typing import TYPE_CHECKING
 
+from llmos.document import next_version
 from llmos.evolution.breeding import Rated
 from llmos.evolution.judge import Verdict
 from llmos.skills import Skill
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from llmos.evolution.dream import Dream
 
 _HISTORY = "# Evolution history"
-_LAST = re.compile(r"\d+(?!.*\d)")
 
 
 def proposed(skill: Skill, winner: Rated, verdict: Verdict, night: "Dream") -> tuple[str, str]:
@@ -27,14 +26,6 @@ def proposed(skill: Skill, winner: Rated, verdict: Verdict, night: "Dream") -> t
     body = document.source.rstrip("\n")
     head = "" if f"\n{_HISTORY}\n" in body else f"\n\n{_HISTORY}\n"
     return f"{body}{head}\n{line}\n", evidence
-
-
-def next_version(version: str) -> str:
-    """Return the version behind one: its last number is one more."""
-    match = _LAST.search(version)
-    if match is None:
-        return f"{version}.1"
-    return f"{version[: match.start()]}{int(match[0]) + 1}{version[match.end() :]}"
 
 
 def told(verdict: Verdict, night: "Dream") -> str:

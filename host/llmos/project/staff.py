@@ -1,11 +1,11 @@
 """Who works on a project: for each role the agent that can most of it, as it is, taught the rest, or made."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from llmos.agents import Agent
+from llmos.document import next_version
 from llmos.kernel.orchestration import Orchestration
 from llmos.kernel.registry import fitting
 from llmos.volumes import written
@@ -99,7 +99,7 @@ def _taught(role: str, agent: Agent, needed: Sequence[str], project: str) -> Pos
         origin="evolved",
         evolved_from=agent.name,
         project=project,
-        version=_next(agent.version),
+        version=next_version(agent.version),
         tools=tools,
         capabilities=[*agent.capabilities, *missing],
         tests=None,
@@ -128,8 +128,3 @@ def _made(role: str, needed: Sequence[str], project: str, agents: Mapping[str, A
 def _names(name: str) -> Iterable[str]:
     yield name
     yield from (f"{name}_{number}" for number in range(2, 1000))
-
-
-def _next(version: str) -> str:
-    """Return the version that follows: its last number and one."""
-    return re.sub(r"\d+(?=\D*$)", lambda number: str(int(number[0]) + 1), version) if version else "1"

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from llmos.cli import cli
+from llmos.document import next_version
 from llmos.evolution.dream import Dream, Plan, Sleeper
 from llmos.evolution.journal import Dreamed, DreamError, Journal, dreams
-from llmos.evolution.proposal import next_version
 from llmos.evolution.rollouts import rollouts
 from llmos.evolution.story import page, story, text
 from llmos.memory import Memory
