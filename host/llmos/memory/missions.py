@@ -2,21 +2,18 @@
 
 import sqlite3
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llmos.errors import LlmosError
 from llmos.memory._items import CANCELLED, FAILURE, SUCCESS, Experience, Trace
 from llmos.memory._memory import Memory
+from llmos.report import GOOD, Report, spl
 
-if TYPE_CHECKING:
-    from llmos.report import Report
-
-GOOD = ("reached", "covered", "completed")
 _LABEL = 80  # characters of a thing's name
 
 
 def remember_run(
-    memory: Memory | None, report: "Report", run: str, *, project: str = "", parent: Trace | str | None = None
+    memory: Memory | None, report: Report, run: str, *, project: str = "", parent: Trace | str | None = None
 ) -> str:
     """Remember a mission; return why that failed, or nothing: a run does not fail for its memory.
 
@@ -39,7 +36,7 @@ def remember_run(
 
 
 def remember(
-    memory: Memory, report: "Report", run: str, *, project: str = "", parent: Trace | str | None = None
+    memory: Memory, report: Report, run: str, *, project: str = "", parent: Trace | str | None = None
 ) -> Experience:
     """Remember a mission: all of it, or nothing.
 
@@ -72,7 +69,7 @@ def remember(
         )  # fmt: skip
 
 
-def _measures(report: "Report") -> dict[str, float]:
+def _measures(report: Report) -> dict[str, float]:
     """Return the figures of a mission; those that nobody knows are not there."""
     found: dict[str, Any] = {
         "seed": report.order.seed,
@@ -84,8 +81,6 @@ def _measures(report: "Report") -> dict[str, float]:
         found["collisions"] = report.truth.collisions
     shortest = report.shortest_m()
     if shortest is not None:
-        from llmos.report import spl
-
         found["spl"] = spl(report.outcome == "reached", shortest, report.driven_m())
     return {name: float(value) for name, value in found.items()}
 
@@ -97,7 +92,7 @@ def _figures(measures: dict[str, float]) -> str:
     return told + (f", SPL {measures['spl']:.2f}" if "spl" in measures else "")
 
 
-def _things(report: "Report") -> list[tuple[str, str, float]]:
+def _things(report: Report) -> list[tuple[str, str, float]]:
     """Return what the eyes believe to have seen: a statement, the label, and how sure that is."""
     if report.eyes is None or report.belief is None:
         return []
