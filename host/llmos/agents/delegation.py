@@ -5,15 +5,14 @@ from llmos.agents.loop import AgentRun, Status, Watch, run_agent
 from llmos.agents.messages import CONTROLLER, Content, Message, Messages
 from llmos.tools import Session
 
-from .agent import AgentError
-
 
 def delegate(session: Session, name: str, task: str, watch: Watch | None = None) -> AgentRun:
-    """Have another agent do a task for the session's own, and return its run.
+    """Have another agent do a task for the session's own, and return its run, however it ended.
+
+    What is asked and what comes back are messages that are kept.
 
     Raises:
         NoEntry: there is no such agent.
-        AgentError: it did not do it; the message says which limit or failure ended its run.
     """
     agent = find_agent(session.volumes, name, session.project)
     caller = session.agent.name if session.agent else CONTROLLER
@@ -34,6 +33,4 @@ def delegate(session: Session, name: str, task: str, watch: Watch | None = None)
         done = run.status == Status.DONE
         content = Content(text=run.answer, data=told) if done else Content(error=run.answer, data=told)
         messages.read(messages.reply(asked, content), caller)
-    if not done:
-        raise AgentError(f"{name} ended with {run.status}: {run.answer}")
     return run

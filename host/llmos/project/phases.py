@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from llmos.agents import Agent, AgentRun, Status, load_agents, run_agent
+from llmos.agents import AgentRun, Status, delegate, load_agents
 from llmos.errors import LlmosError
 from llmos.kernel.goal import Goal
 from llmos.kernel.orchestration import PHASES, Orchestration
@@ -74,14 +74,10 @@ class Work:
         """What came of each mission that was driven."""
         return [report for _, report in self.done if report]
 
-    def agent(self, role: str) -> Agent:
-        """Return who has a role."""
-        name = next(post.agent for post in self.posts if post.role == role)
-        return load_agents(self.session.volumes, self.project)[name]
-
-    def ask(self, agent: Agent, task: str) -> AgentRun:
-        """Have an agent do a task, and say how it went."""
-        run = run_agent(agent, task, self.session)
+    def ask(self, role: str, task: str, posts: list[Post] | None = None) -> AgentRun:
+        """Have whoever has a role do a task, and say how it went."""
+        name = next(post.agent for post in posts or self.posts if post.role == role)
+        run = delegate(self.session, name, task)
         self.runs.append(run)
         tools = ", ".join(dict.fromkeys(call.tool for call in run.calls)) or "no tool"
         self.say(f"{run.agent} ({run.strategy}): {tools}; {run.status}: {plain(run.answer)[:160]}")
@@ -114,10 +110,9 @@ def recall(work: Work) -> None:
 
 def plan(work: Work) -> None:
     """Have the planner put the steps in order, and settle whether they may be gone."""
-    planner = next(post for post in staffed(work, []) if post.role == "planner")
-    agent = load_agents(work.session.volumes, work.project).get(planner.agent)
-    if agent:  # else one is made in the next phase, for the next goal
-        work.steps = planned(work, work.ask(agent, work.goal))
+    posts = staffed(work, [])
+    if all(post.how != "created" for post in posts if post.role == "planner"):  # else it plans the next goal
+        work.steps = planned(work, work.ask("planner", work.goal, posts))
     if len(work.steps) > work.rules.steps:
         most = f"at most {work.rules.steps} (kernel/orchestration.md)"
         raise ProjectError(f"the plan has {len(work.steps)} steps, {most}: say it in several goals")
@@ -179,7 +174,7 @@ def do(work: Work) -> None:
     careful = work.rules.checked == "each_step" or work.sure < work.session.config.run_above
     for step in work.steps:
         before = len(work.session.verdicts())
-        run = work.ask(work.agent(step.kind), step.text)
+        run = work.ask(step.kind, step.text)
         driven = work.session.verdicts()[before:]
         work.done.append((step, driven[-1] if driven else None))
         if run.status != Status.DONE and careful:
@@ -194,7 +189,7 @@ def check(work: Work) -> None:
         work.say(f"“{plain(step.text)}”: {said}")
     bad = [report for report in work.reports if report.outcome not in GOOD]
     left = len(work.steps) - len(work.reports)
-    run = work.ask(work.agent("checker"), f"check what came of: {work.goal}")
+    run = work.ask("checker", f"check what came of: {work.goal}")
     if bad or left:
         work.reason = bad[0].reason if bad else f"{left} of {len(work.steps)} steps were not driven"
     elif run.status != Status.DONE:
@@ -225,7 +220,7 @@ def record(work: Work) -> None:
     )
     work.say(f"experience {kept.id}")
     if any(post.role == "recorder" for post in work.posts):
-        work.ask(work.agent("recorder"), f"report on: {work.goal}; {work.outcome}: {work.reason}")
+        work.ask("recorder", f"report on: {work.goal}; {work.outcome}: {work.reason}")
 
 
 def consolidate(work: Work) -> None:

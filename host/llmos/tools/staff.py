@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from llmos.agents import delegate, find_agent, load_agents, load_model_size, problems
+from llmos.agents import Status, delegate, find_agent, load_agents, load_model_size, problems
 from llmos.errors import LlmosError
 from llmos.kernel.orchestration import load_orchestration
 from llmos.tools.session import Session
@@ -54,6 +54,8 @@ def discover_subagents(session: Session, arguments: Wanted) -> dict[str, Any]:
 def invoke_subagent(session: Session, arguments: Delegation) -> dict[str, Any]:
     """Have another agent do a task; its tools work with this session's robot and budget."""
     run = delegate(session, arguments.agent, arguments.task)
+    if run.status != Status.DONE:
+        raise ToolError(f"{run.agent} ended with {run.status}: {run.answer}")
     return {"agent": run.agent, "answer": run.answer, "tools": [call.tool for call in run.calls]}
 
 

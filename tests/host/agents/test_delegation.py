@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.acting import made, session
 
-from llmos.agents import AgentError, AgentRun, Messages, Status, delegate, find_agent, load_agents, run_agent
+from llmos.agents import AgentRun, Messages, Status, delegate, find_agent, load_agents, run_agent
 from llmos.kernel.config import load_config
 from llmos.tools import Toolbox
 from llmos.volumes import Change, NoEntry, Tier, Volumes
@@ -64,9 +64,11 @@ def test_a_task_is_handed_on_and_its_answer_comes_back(tmp_path: Path) -> None:
 def test_a_circle_is_refused_by_name(tmp_path: Path) -> None:
     """Whoever closes it is told; each run above fails with the reason."""
     write(tmp_path, calling("anna", "bob"), calling("bob", "carl"), calling("carl", "anna"))
-    with session(tmp_path) as one, pytest.raises(AgentError, match="anna > bob > carl > anna") as refused:
-        delegate(one, "anna", "go")
-    assert "in a circle" in str(refused.value)
+    with session(tmp_path) as one:
+        run = delegate(one, "anna", "go")
+    assert run.status != Status.DONE
+    assert "anna > bob > carl > anna" in run.answer
+    assert "in a circle" in run.answer
     with Messages() as kept:
         assert kept.latest()[-1].type == "error"
 
@@ -78,16 +80,16 @@ def test_a_chain_that_is_too_deep_is_refused_by_name(tmp_path: Path) -> None:
     with session(tmp_path) as one:
         assert delegate(one, "anna", "1 + 1").status == Status.DONE
     shallow = load_config().model_copy(update={"agent_depth": 3})
-    with session(tmp_path, config=shallow) as one, pytest.raises(AgentError, match="deeper than 3 agents"):
-        delegate(one, "anna", "1 + 1")
+    with session(tmp_path, config=shallow) as one:
+        assert "deeper than 3 agents" in delegate(one, "anna", "1 + 1").answer
 
 
 def test_calls_are_counted_for_the_whole_chain(tmp_path: Path) -> None:
     """An agent cannot have more by asking others."""
     write(tmp_path, calling("asker", "adder"), SUM)
     few = load_config().model_copy(update={"tool_calls": 1})
-    with session(tmp_path, config=few) as one, pytest.raises(AgentError, match="tool_calls"):
-        delegate(one, "asker", "2 + 3")
+    with session(tmp_path, config=few) as one:
+        assert "tool_calls" in delegate(one, "asker", "2 + 3").answer
 
 
 def test_nobody_is_told_as_such(tmp_path: Path) -> None:
