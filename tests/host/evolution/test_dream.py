@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.own_rules import own_rules
 
 from llmos.cli import cli
 from llmos.document import next_version
@@ -14,9 +15,8 @@ from llmos.evolution.journal import Dreamed, DreamError, Journal, dreams
 from llmos.evolution.rollouts import rollouts
 from llmos.evolution.story import page, story, text
 from llmos.memory import Memory
-from llmos.resources import system_volume
 from llmos.skills import Skill, find_skill
-from llmos.volumes import Change, Tier, Volumes, parse
+from llmos.volumes import Change, Tier, Volumes
 
 ANN = Change("ann", "a skill of mine")
 PATH = "skills/step.md"
@@ -50,18 +50,10 @@ def memory(state_folder: Path) -> Iterator[Memory]:
 @pytest.fixture
 def volumes(state_folder: Path) -> Volumes:
     """A user's volume with a skill that falls short, and rules for a short night."""
-    rules(state_folder, **RULES)
+    own_rules("evolution", **RULES)
     made = Volumes()
     made.write(Tier.USER, PATH, STEP, ANN)
     return made
-
-
-def rules(state_folder: Path, **values: object) -> None:
-    """Save the rules of evolution with other values, as a person does."""
-    shipped = system_volume() / "kernel" / "evolution.md"
-    own = state_folder / "volumes" / "user" / "kernel" / "evolution.md"
-    own.parent.mkdir(parents=True, exist_ok=True)
-    own.write_text(parse(shipped.read_text(encoding="utf-8"), shipped).changed(**values).source)
 
 
 def use(memory: Memory, skill: Skill, good: bool = False, seed: int = 0) -> None:
@@ -133,7 +125,7 @@ def test_who_dreams_of_what(volumes: Volumes, memory: Memory, state_folder: Path
         use(memory, skill)
     use(memory, skill, good=True)
     assert dreamt(volumes, memory) == []
-    rules(state_folder, **RULES, failures=2, stop=0.0)
+    own_rules("evolution", **RULES, failures=2, stop=0.0)
     assert [night.outcome for night in dreamt(volumes, memory)] == ["well"]
     volumes.write(Tier.USER, PATH, STEP.replace("2cm  ", "1cm  "), ANN)
     assert dreamt(volumes, memory) == []
@@ -147,7 +139,7 @@ def test_what_is_not_better_enough_is_refused_and_told(
     volumes: Volumes, memory: Memory, state_folder: Path
 ) -> None:
     """Held-out runs too few for the level: no branch, and the story says why."""
-    rules(state_folder, **{**RULES, "held_out": 4})
+    own_rules("evolution", **{**RULES, "held_out": 4})
     (night,) = dreamt(volumes, memory, skills=("step",))
     assert (night.outcome, night.branch, volumes.branches(Tier.USER)) == ("refused", "", {})
     assert "p is 0.12 over all that were offered, it must be below 0.01" in text(story(volumes))

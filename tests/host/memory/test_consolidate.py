@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.host.memory.rule_files import own_rules
 from tests.host.memory.test_traces import Clock
+from tests.own_rules import own_rules
 
 from llmos.memory import Fact, Memory, Trace
 from llmos.memory._consolidate import DAY_S
@@ -160,7 +160,7 @@ def test_memory_schema_says_when(
     state_folder: Path, rule: str, value: object, told: tuple[int, int, int]
 ) -> None:
     """How many were consolidated, how many facts there are, and how many are archived a second later."""
-    own_rules(state_folder, "memory_schema", **{rule: value})
+    own_rules("memory_schema", **{rule: value})
     clock = Clock()
     with Memory(clock=clock) as memory:
         live(memory, [True] * 10)

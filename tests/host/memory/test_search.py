@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.host.memory.rule_files import own_rules
 from tests.host.memory.test_traces import Clock
+from tests.own_rules import own_rules
 
 from llmos.memory import Memory, RecallError
 from llmos.memory._meaning import open_embedder
@@ -253,7 +253,7 @@ def test_query_memory_is_read(state_folder: Path, rule: str, value: object) -> N
             return [[(one.item.text, one.score) for one in some] for some in found]
 
     usual = answers()
-    own_rules(state_folder, "query_memory", **{rule: value})
+    own_rules("query_memory", **{rule: value})
     assert (answers() == usual) == (rule == "description")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.host.memory.rule_files import own_rules
+from tests.own_rules import own_rules
 
 from llmos.memory import Dependency, IllegalLink, Memory, RecallError, ShortTerm, Trace
 
@@ -271,7 +271,7 @@ def test_trace_linking_is_read(
     state_folder: Path, name: str, changed: dict[str, object], legal: bool
 ) -> None:
     """A chain of three, with two children at its end, is legal by the rules that ship only."""
-    own_rules(state_folder, name, **changed)
+    own_rules(name, **changed)
     with Memory() as memory:
         top = memory.begin("top")
 
@@ -290,7 +290,7 @@ def test_trace_linking_is_read(
 @pytest.mark.parametrize("status", ["running", "failure", "cancelled"])
 def test_what_becomes_of_running_children_is_read(state_folder: Path, status: str) -> None:
     """trace_linking.md: `running_children`."""
-    own_rules(state_folder, "trace_linking", running_children=status)
+    own_rules("trace_linking", running_children=status)
     with Memory() as memory:
         top = memory.begin("top")
         child = memory.begin("child", parent=top)
@@ -334,7 +334,7 @@ def test_memory_schema_is_read(state_folder: Path, changed: dict[str, object], a
             act(memory)
         else:
             assert all_of_it(memory) == ["heavier", "heavy"]
-    own_rules(state_folder, "memory_schema", **changed)
+    own_rules("memory_schema", **changed)
     with Memory(state_folder / "other.sqlite") as memory:
         if callable(act):
             with pytest.raises(RecallError):
