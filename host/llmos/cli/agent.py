@@ -134,13 +134,13 @@ def test(context: click.Context, /, names: tuple[str, ...], project: str) -> Non
 def messages(limit: int, project: str | None, as_json: bool) -> None:
     """Show what agents told each other, and what became of it."""
     with Messages() as kept:
-        for one in kept.latest(limit, project):
-            if as_json:
-                click.echo(
-                    json.dumps({**json.loads(one.model_dump_json(by_alias=True)), "state": kept.state(one)})
-                )
-            else:
-                click.echo(f"{one.id:>5}  {one.priority:<8}  {one.line()}  ({kept.state(one)})")
+        found = [(one, kept.state(one)) for one in kept.latest(limit, project)]
+    if as_json:
+        rows = [{**one.model_dump(mode="json", by_alias=True), "state": state} for one, state in found]
+        click.echo(json.dumps(rows))
+        return
+    for one, state in found:
+        click.echo(f"{one.id:>5}  {one.priority:<8}  {one.line()}  ({state})")
 
 
 def told(agent: Agent) -> dict[str, Any]:

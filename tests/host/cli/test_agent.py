@@ -157,7 +157,7 @@ def test_messages_shows_what_agents_said(state_folder: Path) -> None:
         "(read", "by", "bob_agent)",
     ]  # fmt: skip
     assert second.endswith("bob_agent > ada_agent query_response: yes  (waiting)")
-    rows = [json.loads(row) for row in do("messages", "--json").output.splitlines()]
+    rows = json.loads(do("messages", "--json").output)
     assert [(row["from"], row["to"], row["replyTo"], row["correlationId"], row["state"]) for row in rows] == [
         ("ada_agent", "bob_agent", None, 1, "read by bob_agent"),
         ("bob_agent", "ada_agent", 1, 1, "waiting"),
