@@ -77,3 +77,24 @@ def test_no_code_on_the_way_to_a_decision_knows_the_true_map(part: str) -> None:
     files = (ROOT / "host" / "llmos" / part).rglob("*.py")
     truth = re.compile(r"^\s*(?:from|import)\s+llmos\.(?:sim|mission|report)\b", re.MULTILINE)
     assert [path.name for path in files if truth.search(path.read_text(encoding="utf-8"))] == []
+
+
+# What each part of the markdown operating system must not need, be it at the top of a file or later.
+ABOVE = {
+    "kernel": ("volumes", "memory", "tools", "agents", "evolution", "project"),
+    "volumes": ("memory", "skills", "tools", "agents", "evolution", "project", "mission", "report", "sim"),
+    "memory": ("skills", "tools", "agents", "evolution", "project", "mission", "sim"),
+    "blackbox": ("skills", "agents", "evolution", "project"),
+    "skills": ("tools", "project"),
+    "evolution": ("tools", "project"),
+    "tools": ("project",),
+    "agents": ("project",),
+}
+
+
+@pytest.mark.parametrize("part", ABOVE)
+def test_no_part_needs_what_is_built_on_it(part: str) -> None:
+    """Rules and files below, what remembers and acts above them, projects on top."""
+    above = re.compile(rf"^\s*(?:from|import)\s+llmos\.(?:{'|'.join(ABOVE[part])})\b", re.MULTILINE)
+    files = (ROOT / "host" / "llmos" / part).rglob("*.py")
+    assert [path.name for path in files if above.search(path.read_text(encoding="utf-8"))] == []

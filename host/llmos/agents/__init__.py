@@ -3,7 +3,7 @@
 Errors: `LlmosError` <- `AgentError`, `ContextError`, `MessageError`.
 """
 
-from .agent import Agent, AgentError, AgentTest, agent_of, problems
+from .agent import Agent, AgentError, AgentTest, agent_of
 from .delegation import delegate
 from .loading import find_agent, load_agents
 from .loop import AgentRun, Call, Status, run_agent
@@ -27,6 +27,5 @@ __all__ = [
     "find_agent",
     "load_agents",
     "load_model_size",
-    "problems",
     "run_agent",
 ]

@@ -1,7 +1,7 @@
 """An agent: a markdown file that says what it is for, which tools it has, and its steps."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -143,7 +143,6 @@ class Agent(FrontMatter):
 
     name: Name
     type: str = "specialist"
-    id: str = ""
     category: str = "general"
     mode: Literal["auto", "markdown", "hybrid", "simple", "compiled"] = "auto"
     description: Annotated[str, Field(min_length=1, max_length=500)]
@@ -154,7 +153,6 @@ class Agent(FrontMatter):
     version: str = "1"
     origin: Literal["created", "evolved", "copied", "shipped"] = "created"
     evolved_from: str = ""
-    created_at: str = ""
     project: str = ""
     writes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
@@ -214,8 +212,3 @@ def agent_of(document: Document) -> Agent:
         )
     agent._document = document
     return agent
-
-
-def problems(agent: Agent, tools: Collection[str]) -> list[str]:
-    """Say what is wrong with an agent that its front matter alone does not show: tools that do not exist."""
-    return [f"{agent.name}: tool {tool} does not exist" for tool in agent.tools if tool not in tools]

@@ -4,11 +4,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from llmos.agents import Status, delegate, find_agent, load_agents, load_model_size, problems
+from llmos.agents import Status, delegate, find_agent, load_agents, load_model_size
 from llmos.errors import LlmosError
 from llmos.kernel.orchestration import load_orchestration
 from llmos.tools.session import Session
-from llmos.tools.table import all_tools
 from llmos.tools.tool import Arguments, ToolError, tool
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", max_length=64)]
@@ -75,7 +74,7 @@ def validate_project_agents(session: Session, arguments: Project) -> dict[str, A
         )
     for one in own:
         try:
-            wrong += problems(find_agent(session.volumes, one.name, project), all_tools())
+            find_agent(session.volumes, one.name, project)
         except LlmosError as error:
             wrong.append(str(error))
     return {"project": project, "agents": [one.name for one in own], "valid": not wrong, "problems": wrong}

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.own_rules import own_rules
 
 from llmos.memory import Memory
 from llmos.report import Order
@@ -140,5 +141,10 @@ def test_agents_are_found_by_what_they_are_for(scribe: Session) -> None:
     checked = call(Session(), "validate_project_agents", project="hall").data
     assert not checked["valid"]
     assert "at least 3" in checked["problems"][0]
+    own_rules("orchestration", least_agents=1)
+    source = "---\nname: guard\ndescription: Keeps watch.\ntools: [levitate]\n---\nWatch.\n"
+    scribe.volumes.write(Tier.USER, "projects/hall/agents/guard.md", source, Change("ann", "add a guard"))
+    (problem,) = call(Session(), "validate_project_agents", project="hall").data["problems"]
+    assert "guard.md:4: there is no tool levitate" in problem
     refused = call(Session(Order(goal="", kernel="rule")), "invoke_subagent", agent="nobody", task="x")
     assert "nobody" in refused.error

@@ -1,4 +1,4 @@
-"""The robot's tools on the virtual robot, and that what upstream systems got wrong cannot happen here."""
+"""The robot's tools on the virtual robot: each goes where it says, within its limits, and is stopped."""
 
 import math
 import re
