@@ -64,6 +64,11 @@ class Order:
     transcript: Path | None = None
     record: Path | None = None  # where to write the record of the run
 
+    @property
+    def setting(self) -> dict[str, Any]:
+        """Where something was done, as memory keeps it; a real robot has no arena, as no run there repeats."""
+        return {"arena": "" if self.port else self.arena, "seed": self.seed, "robot": self.robot}
+
 
 @dataclass
 class Report:

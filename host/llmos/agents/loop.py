@@ -91,6 +91,7 @@ class AgentRun:
         seconds: wall time.
         trace: id of its trace in memory; empty where none was written.
         verdict: what the watch says of an agent that others share; empty where it says nothing.
+        kernel: the name of the model that it was run with.
     """
 
     agent: str
@@ -104,6 +105,12 @@ class AgentRun:
     seconds: float = 0.0
     trace: str = ""
     verdict: str = ""
+    kernel: str = ""
+
+    @property
+    def given(self) -> dict[str, str]:
+        """What the run depends on besides the agent and its surroundings, as memory keeps it."""
+        return {"task": self.task, "kernel": self.kernel}
 
     @property
     def data(self) -> Any:
@@ -143,18 +150,13 @@ def run_agent(agent: Agent, task: str, session: Session, watch: Watch | None = N
             below.calls = Calls(below.config.tool_calls)
         below.deadline = min(session.deadline, time.monotonic() + below.config.agent_s)
         strategy = rules.strategy(agent, rules.parameters(below.kernel))
-        run = replace(_Loop(agent, task, below, strategy, rules, watch).run(), trace=trace.id)
+        run = replace(
+            _Loop(agent, task, below, strategy, rules, watch).run(), trace=trace.id, kernel=below.kernel.name
+        )
         tools = list(dict.fromkeys(call.tool for call in run.calls))
         status = "success" if run.status == Status.DONE else "failure"
         outcome = f"{run.status}: {run.answer}"[: memory.schema.text_chars // 2]
-        order = below.order
-        data = {
-            "arena": "" if order.port else order.arena,
-            "seed": order.seed,
-            "robot": order.robot,
-            "values": {"task": task, "kernel": below.kernel.name},
-            "strategy": strategy,
-        }
+        data = {**below.order.setting, "values": run.given, "strategy": strategy}
         memory.end(trace, status, outcome, tools=tools, data=data)
     return replace(run, verdict=watched(session.volumes, memory, "agent", agent.name).line)
 

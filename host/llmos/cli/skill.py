@@ -157,10 +157,9 @@ def run_program(found: Skill, values: dict[str, int], use: Use, **order: Any) ->
     rest = {"bits": "64", "native": "auto", "trace": False, "arena": place(order["arena"])}
     one = run_given([given], **(order | rest))[0]
     use.success, use.outcome = one.good, ended(one.run)
+    asked = Order(goal="", **{name: order[name] for name in ("arena", "seed", "robot", "port")})
     use.data = {
-        "arena": "" if order["port"] else order["arena"],
-        "seed": order["seed"],
-        "robot": order["robot"],
+        **asked.setting,
         "values": values,
         "faults": [use.outcome] * (one.run.done.outcome != Outcome.COMPLETED)
         + [f"{one.collisions} collisions"] * bool(one.collisions),
@@ -177,8 +176,7 @@ def run_guide(
 
     done = run_agent(agent_of(found.document), task, session, None if as_json else watch())
     use.success, use.outcome = done.status == Status.DONE, done.answer
-    order = session.order
-    use.data = {"arena": order.arena, "seed": order.seed, "task": task, "status": str(done.status)}
+    use.data = {**session.order.setting, "values": done.given, "status": str(done.status)}
     return {**asdict(done), "run": session.run}, closing(done, session.run)
 
 

@@ -94,13 +94,7 @@ def driven(session: Session, skill: Skill, arguments: Using, use: Use) -> dict[s
     hits = truth.collisions if truth else 0
     faults = [ended(run)] * (run.done.outcome != Outcome.COMPLETED) + [f"{hits} collisions"] * bool(hits)
     use.success, use.outcome = not faults, ended(run)
-    use.data = {
-        "arena": "" if order.port else order.arena,
-        "seed": order.seed,
-        "robot": order.robot,
-        "values": dict(arguments.values),
-        "faults": faults,
-    }
+    use.data = {**order.setting, "values": dict(arguments.values), "faults": faults}
     return {"skill": skill.name, "version": skill.version, **account(robot, run)}
 
 
@@ -108,7 +102,7 @@ def followed(session: Session, skill: Skill, arguments: Using, use: Use) -> dict
     """Have an agent follow a guide, and note what came of it."""
     done = run_agent(agent_of(skill.document), arguments.task, session)
     use.success, use.outcome = done.status == Status.DONE, done.answer
-    use.data = {"arena": session.order.arena, "seed": session.order.seed, "task": arguments.task}
+    use.data = {**session.order.setting, "values": done.given}
     return {"skill": skill.name, "answer": done.answer, "tools": [call.tool for call in done.calls]}
 
 

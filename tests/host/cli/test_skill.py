@@ -9,7 +9,9 @@ from click.testing import CliRunner, Result
 
 from llmos.cli.skill import skill
 from llmos.errors import LlmosError
+from llmos.evolution.evidence import evidence
 from llmos.memory import Memory
+from llmos.report import Order
 from llmos.skills import SkillError, find_skill
 from llmos.skills.making import template
 from llmos.volumes import Tier, Volumes
@@ -64,12 +66,20 @@ def test_what_does_not_fit_is_no_use() -> None:
 
 
 def test_a_guide_is_followed_by_an_agent() -> None:
-    """Its calls are shown, and its use is remembered."""
-    done = ask("run", "measure_room", "how large is it?", "--kernel", "rule", "--arena", "corridor:1")
-    assert done.exit_code == 0, done.output
-    assert "hal_get_distance" in done.output
+    """Its calls are shown, its uses remembered; another task is another use, the same again is none."""
+    for task in ("how large is it?", "how wide is it?", "how large is it?"):
+        done = ask("run", "measure_room", task, "--kernel", "rule", "--arena", "corridor:1")
+        assert done.exit_code == 0, done.output
+        assert "hal_get_distance" in done.output
     with Memory() as memory:
-        assert [use.status for use in memory.uses("measure_room")] == ["success"]
+        assert [use.status for use in memory.uses("measure_room")] == ["success"] * 3
+        found = evidence(memory, "skill", "measure_room", find_skill("measure_room").version)
+    assert (found.count, found.repeated) == (2, 1)
+
+
+def test_a_real_robots_use_is_never_the_same_again() -> None:
+    """As no run on it repeats another, it has no arena in memory."""
+    assert Order(goal="", arena="office", port="/dev/ttyACM0").setting["arena"] == ""
 
 
 def test_a_new_skill_works_at_once() -> None:
