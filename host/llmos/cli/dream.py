@@ -103,6 +103,7 @@ def text(night: Any) -> str:
     lines = dream_lines(Dreamed(night.journal.path))
     if night.outcome == "proposed":
         lines.append(
-            f"  look: llmos volume diff; merge: git -C the user volume merge {night.branch}, or --apply"
+            f"  look: llmos volume diff user HEAD {night.branch}; "
+            f"take it over: llmos volume merge user {night.branch}"
         )
     return "\n".join(lines)

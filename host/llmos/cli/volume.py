@@ -17,6 +17,9 @@ LIMIT = click.IntRange(1)
 _DIGITS = 10  # of a commit's id, for people
 _WIDTH = 60  # characters of a description
 example = partial(flags.examples, "volume")
+kind_option = click.option(
+    "--kind", type=click.Choice(["skill", "agent"]), default="skill", show_default=True, help="What NAME is."
+)
 
 
 @click.group(
@@ -135,11 +138,11 @@ def merge(tier: str, proposal: str, as_json: bool) -> None:
 
 
 @volume.command(
-    epilog=example("promote square --to team", "promote wall_agent --kind agents --to system --yes")
+    epilog=example("promote square --to team", "promote reactive_robot_agent --kind agent --to system --yes")
 )
 @click.argument("name")
 @click.option("--to", type=click.Choice(["team", "system"]), required=True, help="The tier above.")
-@click.option("--kind", type=click.Choice(["skills", "agents"]), default="skills", show_default=True)
+@kind_option
 @click.option("--reason", default="it proved itself", show_default=True, help="Why, for the history.")
 @click.option("--yes", is_flag=True, help="Your consent, which the system volume asks for.")
 @flags.as_json
@@ -149,29 +152,27 @@ def promote(name: str, to: str, kind: str, reason: str, yes: bool, as_json: bool
     from llmos.memory import Memory
 
     with Memory() as memory:
-        done = promoted(
-            Volumes(), memory, kind.removesuffix("s"), name, to, Change(flags.person(), reason), yes
-        )
+        done = promoted(Volumes(), memory, kind, name, to, Change(flags.person(), reason), yes)
     click.echo(json.dumps(done.facts()) if as_json else "\n".join(map(plain, done.lines())))
 
 
 @volume.command(epilog=example('release square --reason "the arena was at fault"'))
 @click.argument("name")
-@click.option("--kind", type=click.Choice(["skills", "agents"]), default="skills", show_default=True)
+@kind_option
 @click.option("--reason", required=True, help="Why, for the history.")
 @flags.as_json
 def release(name: str, kind: str, reason: str, as_json: bool) -> None:
     """Let a version of NAME be used again that was taken back because it got worse."""
     from llmos.evolution.watch import release as released
 
-    event = released(kind.removesuffix("s"), name, flags.person(), reason)
+    event = released(kind, name, flags.person(), reason)
     told = f"{event.kind} {event.name} {event.version} may be used again; its uses begin to count anew"
     click.echo(event.model_dump_json() if as_json else told)
 
 
 @volume.command(epilog=example("audit square", "audit square --for team --json"))
 @click.argument("name")
-@click.option("--kind", type=click.Choice(["skills", "agents"]), default="skills", show_default=True)
+@kind_option
 @click.option("--for", "tier", type=TIERS, help="Whose threshold counts. [default: its own tier's]")
 @flags.as_json
 @click.pass_context
@@ -179,7 +180,7 @@ def audit(context: click.Context, name: str, kind: str, tier: str | None, as_jso
     """Judge the skill or agent NAME in six categories; exits with 1 where it is refused."""
     from llmos.evolution.audit import audit as audited
 
-    entry = Volumes().find(kind, name)
+    entry = Volumes().find(f"{kind}s", name)
     found = audited(entry.document(), tier or entry.tier)
     facts = {"path": found.path, "passed": found.passed, "reason": found.reason, "total": found.total}
     more = {"scores": dict(found.scores), "findings": [vars(finding) for finding in found.findings]}
