@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import time
 from functools import partial
 from typing import Any
 
@@ -10,7 +9,7 @@ import click
 
 from llmos.cli import flags
 from llmos.text import plain
-from llmos.volumes import Change, Commit, Entry, NoEntry, Tier, Volumes
+from llmos.volumes import Change, Entry, NoEntry, Tier, Volumes
 
 TIERS = click.Choice([str(tier) for tier in Tier])
 LIMIT = click.IntRange(1)
@@ -93,7 +92,7 @@ def log(tier: str, path: str | None, limit: int, as_json: bool) -> None:
     for name, commit in proposals.items():
         click.echo(f"proposal {name}: {plain(commit.subject)} ({commit.author})")
     for commit in commits:
-        click.echo(commit_line(commit))
+        click.echo(commit.line)
 
 
 @volume.command(epilog=example("diff user", "diff user HEAD~1 HEAD", "diff user HEAD dream/square"))
@@ -218,11 +217,3 @@ def told_edits(volumes: Volumes, tier: Tier) -> None:
 def entry_facts(entry: Entry) -> dict[str, Any]:
     """Return a file for --json."""
     return {**entry._asdict(), "file": str(entry.file)}
-
-
-def commit_line(commit: Commit) -> str:
-    """Return a commit in one line."""
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(commit.time_s))
-    cause = ", ".join(part for part in (commit.agent and f"agent {commit.agent}", commit.run) if part)
-    line = f"{commit.id[:_DIGITS]}  {when}  {plain(commit.author):<8}  {plain(commit.subject)}"
-    return f"{line}  [{plain(cause)}]" if cause else line

@@ -1,6 +1,5 @@
 """The story of evolution: what dreams tried, who begot whom, and what the volumes' history has of it."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +32,11 @@ class Story:
 
     dreams: Sequence[Dreamed]
     commits: Sequence[tuple[str, Commit]]
+
+    @property
+    def changes(self) -> list[str]:
+        """The commits, each in a line."""
+        return [f"  {tier:<6} {commit.line}" for tier, commit in self.commits]
 
 
 def story(volumes: Volumes, skill: str = "") -> Story:
@@ -68,7 +72,7 @@ def text(told: Story) -> str:
         return "nothing has evolved yet: `llmos dream` breeds what failed"
     parts = ["\n".join(dream_lines(one)) for one in told.dreams]
     if told.commits:
-        parts.append("\n".join(["changes in the volumes:", *map(commit_line, told.commits)]))
+        parts.append("\n".join(["changes in the volumes:", *told.changes]))
     return "\n\n".join(parts)
 
 
@@ -147,13 +151,6 @@ def _named(event: dict[str, Any]) -> str:
     return f"{event['id'][:6]} {event['operator']}{lens}{by} {event['fitness']['success']:.0%}"
 
 
-def commit_line(pair: tuple[str, Commit]) -> str:
-    """Return a commit in a line."""
-    tier, commit = pair
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(commit.time_s))
-    return f"  {when} {tier:<6} {commit.id[:8]} {commit.author}: {commit.subject}"
-
-
 def page(told: Story) -> str:
     """Return a story as one page of HTML, without scripts and without anything from elsewhere."""
     parts = [
@@ -161,7 +158,7 @@ def page(told: Story) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1"/>',
         f"<title>Evolution</title><style>{STYLE}</style></head><body><h1>Evolution</h1>",
         *(_section(one) for one in told.dreams),
-        f"<h2>Changes in the volumes</h2><pre>{escaped(chr(10).join(map(commit_line, told.commits)))}</pre>",
+        f"<h2>Changes in the volumes</h2><pre>{escaped(chr(10).join(told.changes))}</pre>",
         "</body></html>\n",
     ]
     return "\n".join(parts)

@@ -1,10 +1,12 @@
 """The words of volumes: tiers, changes, commits and entries."""
 
+import time
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
 from llmos.document import Document
+from llmos.text import plain
 
 
 class Tier(StrEnum):
@@ -50,6 +52,14 @@ class Commit(NamedTuple):
     run: str
     agent: str
     paths: tuple[str, ...]
+
+    @property
+    def line(self) -> str:
+        """The commit in a line; whatever it holds commands no terminal."""
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.time_s))
+        cause = ", ".join(part for part in (self.agent and f"agent {self.agent}", self.run) if part)
+        line = f"{self.id[:10]}  {when}  {plain(self.author):<8}  {plain(self.subject)}"
+        return f"{line}  [{plain(cause)}]" if cause else line
 
 
 class Entry(NamedTuple):

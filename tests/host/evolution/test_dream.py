@@ -95,7 +95,7 @@ def test_a_skill_that_fails_is_mended_on_a_branch(volumes: Volumes, memory: Memo
     assert len(changed) == 1, "what mends nothing is taken back"
     told = story(volumes, "step")
     assert f"proposed as {night.branch}" in text(told)
-    assert f"dream: {PATH}: 0% -> 100%" in text(told)
+    assert f"dream     {PATH}: 0% -> 100%" in text(told)
     assert page(told).count("<svg") == 2
 
 
