@@ -66,7 +66,7 @@ class Order:
 
     @property
     def setting(self) -> dict[str, Any]:
-        """Where something was done, as memory keeps it; a real robot has no arena, as no run there repeats."""
+        """Where something was done, as memory keeps it; no arena on a real robot, as no run there repeats."""
         return {"arena": "" if self.port else self.arena, "seed": self.seed, "robot": self.robot}
 
 

@@ -61,7 +61,7 @@ class _RobotsEnd:
 
 
 class InlineBoard:
-    """A virtual robot whose clock moves while its host waits; a context manager that leaves nothing behind."""
+    """A virtual robot whose clock moves while its host waits; a context manager leaving nothing behind."""
 
     simulated = True
 
