@@ -53,7 +53,10 @@ class Subject:
 
     @cached_property
     def read(self) -> "Skill | Agent | LlmosError | None":
-        """The skill or agent that it is, or why it is none."""
+        """The skill or agent that it is, or why it is none.
+
+        Skills and agents are imported here, and not above: their loaders audit what they read.
+        """
         try:
             if self.kind == "skill":
                 from llmos.skills import skill_of
