@@ -1,9 +1,14 @@
-"""Breeding: a small genetic algorithm over variants of a skill, whose fitness is what they did when run."""
+"""Breeding: a small genetic algorithm over variants of a skill, whose fitness is what they did when run.
+
+Rollouts are what costs, and most children are no good. So more of them are made than the population holds;
+all run a few cases, and the better ones more, until as many as belong to the population have run them all:
+successive halving (Jamieson and Talwalkar 2016, arXiv 1502.07943).
+"""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, repeat
 from random import Random
 
 from llmos.evolution.failures import counted
@@ -14,7 +19,7 @@ from llmos.evolution.variants import Refusals, Variant, blocks_of, by_weight, cr
 from llmos.skills import Case, Skill, Tried
 
 _MORE = 2  # steps of one child behind the first, at most
-_SIEVE = 3  # one case in so many is run first; who shows no promise there runs no more
+_RUNGS = (6, 2, 1)  # of the cases one in so many; after each but the last the better half goes on
 
 
 @dataclass(frozen=True)
@@ -101,11 +106,11 @@ class Breeder:
                 break
             bred.generations = generation
             wanted = self.rules.population - (min(self.rules.elite, len(alive)) if generation > 1 else 1)
-            children = self._children(alive, wanted, bred)
+            children = self._children(alive, wanted << len(_RUNGS) - 1, bred)
             rated = self._rated(children, generation, some, {one.variant.id: one for one in bred.rated})
             bred.rated += rated
             elite = sorted(alive, key=lambda one: one.rank, reverse=True)[: max(1, self.rules.elite)]
-            alive = [*elite, *rated]
+            alive = [*elite, *(one for one in rated if one.whole)]
         self._prune(bred, some)
         return bred
 
@@ -172,35 +177,27 @@ class Breeder:
         return mutated(parent, self.random, pick, refusals, lens)
 
     def _rated(
-        self, children: Sequence[Variant], generation: int, some: Sequence[Case], parents: dict[str, Rated]
+        self, children: Sequence[Variant], generation: int, some: Sequence[Case], known: dict[str, Rated]
     ) -> list[Rated]:
-        """Run children: on a few cases first, then on all who were no worse there than their parent."""
-        few = list(range(0, len(some), _SIEVE))
-        sieved = self.measurer.measure(children, [some[place] for place in few])
-        going = [
-            _promises(tried, [[one.tried[place] for place in few] for one in _known(child, parents)])
-            for child, tried in zip(children, sieved, strict=True)
-        ]
-        whole = iter(
-            self.measurer.measure([c for c, goes in zip(children, going, strict=True) if goes], some)
-        )
-        rated = []
-        for child, tried, goes in zip(children, sieved, going, strict=True):
-            rated.append(Rated(child, generation, tuple(next(whole) if goes else tried), goes))
-            if self.watch:
-                self.watch(rated[-1])
+        """Run children, all of them on a few cases, and half as many on each further rung."""
+        rated: list[Rated] = []
+        for one_in in _RUNGS:
+            places = list(range(0, len(some), one_in))
+            whole = len(places) == len(some)
+            ran = self.measurer.measure(children, [some[place] for place in places])
+            now = [Rated(*one, whole) for one in zip(children, repeat(generation), map(tuple, ran))]
+            if not whole:
+                now.sort(key=lambda one: (not _idle(one, places, known), one.fitness), reverse=True)
+                going, now = now[: (len(now) + 1) // 2], now[(len(now) + 1) // 2 :]
+                children = [one.variant for one in going]
+            rated += now
+            for one in now:
+                if self.watch:
+                    self.watch(one)
         return rated
 
 
-def _known(child: Variant, rated: dict[str, Rated]) -> list[Rated]:
-    """Return the parents of a child that ran all cases."""
-    return [rated[name] for name in child.parents if name in rated and rated[name].whole]
-
-
-def _promises(tried: Sequence[Tried], parents: Sequence[Sequence[Tried]]) -> bool:
-    """Whether a child is worth more runs: it did something else than its parents, and not much worse."""
-    found, bars = fitness(tried), [fitness(one) for one in parents]
-    if found in bars or not bars:
-        return not bars
-    bar = min(bars)
-    return found.success > bar.success or (found.success == bar.success and found.near >= 1.25 * bar.near)
+def _idle(child: Rated, places: Sequence[int], known: dict[str, Rated]) -> bool:
+    """Whether a child did on some cases exactly what a parent of it did."""
+    parents = [known[name] for name in child.variant.parents if name in known and known[name].whole]
+    return any(fitness([one.tried[place] for place in places]) == child.fitness for one in parents)
