@@ -38,7 +38,8 @@ def _status(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return 130
     except click.UsageError as error:
-        click.UsageError(shortened(error.format_message()), error.ctx).show()
+        lines = shortened(error.format_message()).split("\n")
+        click.UsageError("\n".join(map(plain, lines)), error.ctx).show()
         return 2
     except Exception as error:
         if os.environ.get("LLMOS_TRACEBACK"):

@@ -124,6 +124,14 @@ def test_a_failure_that_names_a_huge_value_stays_short(
     assert said.endswith("name another\n")
 
 
+def test_wrong_usage_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of words that are not understood only what can be printed is shown."""
+    with pytest.raises(SystemExit) as ended:
+        main(["volume", "ls", "\x1b[2J\u202e"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.replace("\n", "").isprintable()
+
+
 def test_half_a_character_is_no_bug(status: Status, capsys: pytest.CaptureFixture[str]) -> None:
     """A terminal that is not UTF-8 gives such words."""
     with pytest.raises(UnicodeEncodeError) as raised:
