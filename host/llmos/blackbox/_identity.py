@@ -1,6 +1,7 @@
 """By what one knows whether code, prompts and model are those of a recording."""
 
 import hashlib
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import llmbytecode
 import llmos
 from llmbytecode._isa import SPEC_HASH
+from llmos.document import LARGEST
 from llmos.inference import InferenceError
 from llmos.inference._sound import model_paths
 from llmos.inference._weights import packaged_weights
@@ -39,7 +41,8 @@ def our_files() -> dict[str, str]:
     found = {}
     for root, before in ((system_volume(), ""), (state_dir() / "volumes" / "user", "user/")):
         for path in sorted(path for folder in READ for path in (root / folder).glob("*") if path.is_file()):
-            found[before + path.relative_to(root).as_posix()] = _digest(path.read_bytes())
+            with suppress(OSError), path.open("rb") as file:  # what cannot be read, no mind reads either
+                found[before + path.relative_to(root).as_posix()] = _digest(file.read(LARGEST + 1))
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from llmos.blackbox import NAME, Record, RecordError, read_record
+from llmos.blackbox._identity import our_files
 from llmos.blackbox.replay import Outcome, changes, replay
 from llmos.inference import Answer, InferenceError, Kernel, Request
 from llmos.kernel import blocks, cycle
@@ -209,6 +210,25 @@ def test_the_model_asked_again_gives_the_same_answers(drive: Record, edited: Edi
     assert found.step == 1
     assert found.difference is not None
     assert found.difference.field == "answer.text"
+
+
+def test_a_file_that_nobody_may_read_stops_no_run(
+    state_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No mind reads it either."""
+    skills = state_folder / "volumes" / "user" / "skills"
+    skills.mkdir(parents=True)
+    for name in ("locked.md", "open.md"):
+        (skills / name).touch()
+    opened = Path.open
+
+    def guarded(path: Path, *given: Any, **more: Any) -> Any:
+        if path.name == "locked.md":  # whoever runs this may be root, whom no mode keeps out
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *given, **more)
+
+    monkeypatch.setattr(Path, "open", guarded)
+    assert [name for name in our_files() if name.startswith("user/")] == ["user/skills/open.md"]
 
 
 def test_what_changed_since_is_named(drive: Record, edited: Edit) -> None:
