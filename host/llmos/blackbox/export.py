@@ -214,6 +214,8 @@ def export(record: Record, to: str, path: Path) -> list[Path]:
     Raises:
         RecordError: a line is not as its kind has it, the file cannot be written, or a package is missing.
     """
+    if path.exists() and path.samefile(record.path):
+        raise RecordError(f"{path} is the record itself: name another file")
     try:
         return FORMATS[to](record, path)
     except OSError as error:

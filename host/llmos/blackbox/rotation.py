@@ -15,7 +15,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from llmos.blackbox._file import NAME, PACKED
+from llmos.blackbox._file import NAME, PACKED, RecordError, record_in
 from llmos.blackbox.check import in_progress, outcome_of
 from llmos.blackbox.index import CLOSED, note, read_index
 from llmos.kernel.prompt import Rules, read_rules
@@ -196,7 +196,15 @@ def remove(folder: Path, reason: str) -> None:
 
 
 def mark(folder: Path, kept: bool) -> None:
-    """Mark a run to be kept, or take the mark away."""
+    """Mark a run to be kept, or take the mark away.
+
+    Raises:
+        RecordError: the folder is none of a run's that a rule could remove.
+    """
+    if folder.resolve().parent != runs_folder().resolve() or not record_in(folder).is_file():
+        raise RecordError(
+            f"{folder} is no run's folder in {runs_folder()}: name a run as `llmos blackbox ls` does"
+        )
     if kept:
         (folder / KEEP).touch()
     else:

@@ -211,6 +211,10 @@ def test_records_are_listed_checked_and_kept(drive: Record, state_folder: Path, 
     assert llmos("blackbox", "ls")[1].splitlines()[0].endswith("kept")
     assert (state_folder / "runs" / "20260101-000000-a" / "keep").exists()
     assert "may leave" in llmos("blackbox", "keep", "20260101", "--off")[1]
+    stranger = state_folder / "somebody's.txt"
+    stranger.touch()
+    assert "is no run's folder" in llmos("blackbox", "keep", stranger)[2]
+    assert not (state_folder / "keep").exists()
     assert llmos("blackbox", "check")[:2] == (
         0,
         "".join(f"{name}: whole ({size(drive)})\n" for name in ("20260101-000000-a", "20260102-000000-b")),

@@ -88,5 +88,7 @@ def test_pictures_come_with_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize("to", ["jsonl", "csv", "mcap"])
 def test_a_file_that_cannot_be_written_is_told(to: str, drive: Record) -> None:
     """In a line."""
+    with pytest.raises(RecordError, match="is the record itself"):
+        export(drive, to, drive.path)
     with pytest.raises(RecordError, match="/no/such/run cannot be written"):
         export(drive, to, Path("/no/such/run"))
