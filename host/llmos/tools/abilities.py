@@ -16,10 +16,9 @@ from llmos.skills.checking import checks, run_check
 from llmos.skills.using import Use, using
 from llmos.tools.hal import account, carried_out
 from llmos.tools.session import Session
-from llmos.tools.tool import Arguments, Nothing, ToolError, tool
+from llmos.tools.tool import Arguments, Name, Nothing, ToolError, tool
 from llmos.writing import make_program, usual_way
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", max_length=64)]
 Key = Annotated[str, Field(max_length=40)]
 Value = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 

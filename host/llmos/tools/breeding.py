@@ -9,7 +9,7 @@ from llmos.evolution.lenses import load_lenses
 from llmos.evolution.variants import Refusals, Variant, by_weight, mutated
 from llmos.skills import find_skill
 from llmos.tools.session import Session
-from llmos.tools.tool import Arguments, ToolError, tool
+from llmos.tools.tool import Arguments, Name, ToolError, tool
 
 MOST_OPERATORS = 4  # that are told of a view
 Lens = Literal["circuits", "economics", "evolutionary_biology", "signal", "thermodynamics"]
@@ -24,7 +24,7 @@ class View(Arguments):
 class Mutation(Arguments):
     """Which skill, through which view; the seed fixes what is changed."""
 
-    skill: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", max_length=64)]
+    skill: Name
     lens: Lens
     seed: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 

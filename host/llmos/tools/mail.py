@@ -6,13 +6,13 @@ from pydantic import Field
 
 from llmos.agents.messages import CONTROLLER, EVERYBODY, Content, Message, Messages, Priority
 from llmos.tools.session import Session
-from llmos.tools.tool import Arguments, tool
+from llmos.tools.tool import Arguments, Name, tool
 
 
 class Letter(Arguments):
     """What is sent, to whom: an agent's name, controller, or broadcast."""
 
-    to: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", max_length=64)]
+    to: Name
     text: Annotated[str, Field(min_length=1, max_length=2000)]
     kind: Literal["status_update", "query", "task_request"] = "status_update"
     priority: Literal["low", "normal", "high", "critical"] = "normal"

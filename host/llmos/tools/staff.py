@@ -8,9 +8,7 @@ from llmos.agents import Status, delegate, find_agent, load_agents, load_model_s
 from llmos.errors import LlmosError
 from llmos.kernel.orchestration import load_orchestration
 from llmos.tools.session import Session
-from llmos.tools.tool import Arguments, ToolError, tool
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", max_length=64)]
+from llmos.tools.tool import Arguments, Name, ToolError, tool
 
 
 class Wanted(Arguments):

@@ -110,6 +110,7 @@ def test_the_journal_keeps_what_was_tried_and_refused(volumes: Volumes, memory: 
     assert kept.one("refused")["reasons"] == night.bred.refusals
     assert [one["id"] for one in kept.all("offered")] == list(night.verdicts)
     begin = kept.one("begin")
+    assert (len(begin["training"]), len(begin["held_out"])) == (RULES["training"], RULES["held_out"])
     assert not set(begin["training"]) & set(begin["held_out"])
     kept.path.unlink()  # or it would be the second dream, which has other seeds
     again = dreamt(volumes, memory, skills=("step",), seed=2, generations=1)[0].bred
