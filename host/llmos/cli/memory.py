@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from functools import partial
 from typing import Any
 
 import click
@@ -11,12 +12,7 @@ from llmos.cli import flags
 from llmos.memory import Found, Item, Memory, Trace
 from llmos.text import plain
 
-EXAMPLE = """\b
-Example:
-  llmos memory search "red ball in the office"
-  llmos memory search "stuck" --kind mission --since 7d --json
-  llmos memory forget f3a91c --because "the lamp was moved"
-"""
+example = partial(flags.examples, "memory")
 UNITS_S = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 SHOWN = 160  # characters of a memory in a list
 
@@ -38,12 +34,14 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
             self.fail(f"{value!r} is no date such as 2026-11-21, and no time ago such as 7d.", param, ctx)
 
 
-@click.group(epilog=EXAMPLE)
+@click.group(epilog=example('search "red ball in the office"', "show"))
 def memory() -> None:
     """Search what was done, seen and said; see where each thing is from; forget, and take that back."""
 
 
-@memory.command()
+@memory.command(
+    epilog=example('search "red ball in the office"', "search stuck --kind mission --since 7d --json")
+)
 @click.argument("question")
 @click.option(
     "--scope",
@@ -72,7 +70,7 @@ def search(question: str, scope: str | None, as_json: bool, **more: Any) -> None
         click.echo("nothing here answers that")
 
 
-@memory.command()
+@memory.command(epilog=example("show", "show f3a91c"))
 @click.argument("name", required=False)
 @click.option("--forgotten", is_flag=True, help="List what was forgotten.")
 @click.option("--project", help="Whose memory.")
@@ -97,7 +95,7 @@ def show(name: str | None, forgotten: bool, project: str | None, limit: int, as_
         click.echo("nothing is forgotten" if forgotten else "nothing is remembered yet; `llmos run` begins")
 
 
-@memory.command()
+@memory.command(epilog=example('forget f3a91c --because "the lamp was moved"'))
 @click.argument("name")
 @click.option("--because", required=True, help="Why; it is kept with the memory.")
 def forget(name: str, because: str) -> None:
@@ -107,7 +105,7 @@ def forget(name: str, because: str) -> None:
     click.echo(f"forgotten: {line(item)}\n`llmos memory restore {item.id}` takes that back")
 
 
-@memory.command()
+@memory.command(epilog=example("restore f3a91c"))
 @click.argument("name")
 def restore(name: str) -> None:
     """Bring the forgotten memory NAME back, as it was."""
@@ -115,7 +113,7 @@ def restore(name: str) -> None:
         click.echo(f"restored: {line(opened.restore(name))}")
 
 
-@memory.command()
+@memory.command(epilog=example("consolidate --project yard"))
 @click.option("--project", help="Whose memory [default: everyone's].")
 @click.option("--force", is_flag=True, help="Do not wait for as many traces as memory_schema.md says.")
 @flags.as_json
@@ -139,7 +137,7 @@ def consolidate(project: str | None, force: bool, as_json: bool) -> None:
         click.echo("nothing is remembered yet; `llmos run` begins")
 
 
-@memory.command()
+@memory.command(epilog=example("stats"))
 @flags.as_json
 def stats(as_json: bool) -> None:
     """Say how much there is, and how it is searched."""
