@@ -1,7 +1,10 @@
 """Many tasks, one after the other or in worker processes; Ctrl-C ends all of them."""
 
+import multiprocessing
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -12,6 +15,8 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from llmos.errors import LlmosError
+
+GRACE_S = 2.0  # of wall time for a worker's task to clean up once its parent is gone
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -136,6 +141,17 @@ def _begin_worker() -> None:
     """Let the parent alone hear Ctrl-C; it passes the signal on."""
     os.setpgrp()
     signal.signal(signal.SIGINT, _note)
+    threading.Thread(target=_follow, daemon=True).start()
+
+
+def _follow() -> None:
+    """End once the parent is gone: where it was killed, nobody else says so, and its queue stays open."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGINT)  # what runs cleans up
+        time.sleep(GRACE_S)
+        os._exit(1)
 
 
 def _note(number: int, frame: FrameType | None) -> None:
