@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -202,8 +203,11 @@ def test_ctrl_c_stops_the_robot_and_leaves_nothing_behind(tmp_path: Path) -> Non
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         env={**os.environ, "LLMOS_HOME": str(tmp_path), "TMPDIR": str(tmp_path)},
     )  # fmt: skip
+    end = time.monotonic() + 60
+    while len(processes_of(tmp_path)) < 2 and time.monotonic() < end:
+        time.sleep(0.1)  # until board and robot have started
     with pytest.raises(subprocess.TimeoutExpired):
-        run.wait(3)
+        run.wait(2)
     assert len(processes_of(tmp_path)) >= 2
     os.killpg(run.pid, signal.SIGINT)
     out, err = run.communicate(timeout=30)
