@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from llmos.agents import AgentRun, Status, delegate, load_agents
 from llmos.errors import LlmosError
 from llmos.kernel.goal import Goal
 from llmos.kernel.orchestration import PHASES, Orchestration
-from llmos.memory import Experience
+from llmos.memory import Experience, ShortTerm
 from llmos.memory.missions import remember_run
 from llmos.project.staff import Post, staff
 from llmos.report import GOOD, Report
@@ -38,6 +39,9 @@ class Phase:
     def number(self) -> int:
         """Its place among the eight, from 1."""
         return PHASES.index(self.name) + 1
+
+
+DONE, FAILED = 0.2, 0.7  # weights of notes: what failed outlives the run
 
 
 @dataclass
@@ -69,6 +73,11 @@ class Work:
     outcome: str = "failed"
     reason: str = ""
 
+    @cached_property
+    def notes(self) -> ShortTerm:
+        """What the run has in mind; what weighs enough outlives it as facts."""
+        return self.session.memory.short_term(self.session.run)
+
     @property
     def reports(self) -> list[Report]:
         """What came of each mission that was driven."""
@@ -78,6 +87,9 @@ class Work:
         """Have whoever has a role do a task, and say how it went."""
         name = next(post.agent for post in posts or self.posts if post.role == role)
         run = delegate(self.session, name, task)
+        failed = run.status != Status.DONE
+        note = f"{run.agent} was asked “{task}”: {run.status}: {run.answer}"
+        self.notes.add(note, f"agent {run.agent}", FAILED if failed else DONE)
         self.runs.append(run)
         tools = ", ".join(dict.fromkeys(call.tool for call in run.calls)) or "no tool"
         self.say(f"{run.agent} ({run.strategy}): {tools}; {run.status}: {plain(run.answer)[:160]}")
@@ -221,6 +233,8 @@ def record(work: Work) -> None:
     work.say(f"experience {kept.id}")
     if any(post.role == "recorder" for post in work.posts):
         work.ask("recorder", f"report on: {work.goal}; {work.outcome}: {work.reason}")
+    taken = len(work.notes.notes)
+    work.say(f"{len(work.notes.close())} of {taken} notes outlive the run")
 
 
 def consolidate(work: Work) -> None:

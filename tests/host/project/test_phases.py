@@ -62,6 +62,9 @@ def test_what_does_not_come_to_what_was_wanted_is_told_and_kept():
     with Memory() as memory:
         assert memory.traces(kind="project")[0].status == "failure"
         assert [one.item.success for one in memory.search(HALF, kinds=("experience",))] == [False]
+        (kept,) = memory.search("robot_ai_agent turn left", kinds=("fact",))
+    assert "only decides" in kept.item.text  # of the notes of a run, what failed outlives it
+    assert "1 of" in told["record"]
 
 
 @pytest.mark.parametrize(
