@@ -23,10 +23,12 @@ PROMOTION = "promote"  # the author of every promotion into the system volume
 _PROMOTED = ("skills/", "agents/")
 
 
-class Writes(FrontMatter):
-    """What an agent's file says of where it may write."""
+class Rights(FrontMatter):
+    """What an agent's file, or a guide's, says of what it may do."""
 
     writes: list[str] = Field(default_factory=list)
+    tools: list[str] = Field(default_factory=list)
+    category: str = ""
 
 
 def check(
@@ -64,13 +66,22 @@ def _check_agent(volumes: "Volumes", tier: Tier, path: str, text: str | None, ch
         document = volumes.find("agents", change.agent, change.project).document()
     except NoEntry:
         raise AccessDenied(f"{who}: no volume has an agent of this name") from None
-    writes = document.checked(Writes).writes
+    writes = document.checked(Rights).writes
     if not allowed(writes, tier, path, change.project):
         raise AccessDenied(f"{who}: its `writes:` allow {', '.join(writes) or 'nothing'} ({document.path})")
-    if text is not None and "agents" in path.split("/")[:-1]:
-        more = set(parse(text, document.path).checked(Writes).writes) - set(writes)
+    if text is not None and {"agents", "skills"} & set(path.split("/")[:-1]):
+        more = _more(parse(text, document.path).checked(Rights), document.checked(Rights))
         if more:
-            raise AccessDenied(f"{who}: that agent would write {sorted(more)[0]}, which its author may not")
+            raise AccessDenied(f"{who}: that file would have {more}, which its author has not")
+
+
+def _more(made: Rights, author: Rights) -> str:
+    """Return a right that a file would have and its author has not; empty where there is none."""
+    found = [f"`writes: {one}`" for one in made.writes if one not in author.writes]
+    found += [f"the tool {one}" for one in made.tools if one not in author.tools]
+    if made.tools and made.category != author.category:
+        found.append(f"the category {made.category or 'none'}")
+    return found[0] if found else ""
 
 
 def allowed(writes: Sequence[str], tier: Tier, path: str, project: str = "") -> bool:

@@ -104,8 +104,10 @@ def _reference(name: str) -> str:
 
 
 def _commit(repo: pygit2.Repository, name: str) -> pygit2.Commit | None:
-    branch = repo.branches.local.get(name)
-    return branch.peel(pygit2.Commit) if branch is not None else None
+    if name not in list(repo.branches.local):  # a lookup would refuse what can be no name
+        return None
+    commit: pygit2.Commit = repo.branches.local[name].peel(pygit2.Commit)
+    return commit
 
 
 def _listed(store: Store) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pygit2
 
+from llmos.document import LARGEST
 from llmos.text import plain
 
 from .errors import Diverged, RemoteGone, VolumeError
@@ -124,6 +125,12 @@ def _merged(
                     f"then `git -C {store.root} merge {branch}`, and sync again"
                 ) from None
             new = store.commit(repo, [head, theirs.id], files, change)
+        for path, leaf in files.items():
+            if leaf and repo[leaf.oid].size > LARGEST:
+                raise VolumeError(
+                    f"{path} of the remote is longer than {LARGEST} bytes, which no document is: nothing was "
+                    "taken; remove it there"
+                )
         store.prepared(repo, files)
         if store.advance(repo, store.branch(repo), head, new, files):
             return came, _count(repo, new, theirs.id), new

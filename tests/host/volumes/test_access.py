@@ -8,6 +8,8 @@ from llmos.volumes.access import allowed
 USER, TEAM, SYSTEM = Tier.USER, Tier.TEAM, Tier.SYSTEM
 AGENT = """---
 name: gardener
+category: garden
+tools: [read_file, calculate]
 writes: ["user:skills/*", "user:projects/{project}/**", "user:kernel/*", "system:skills/*", "user:agents/*"]
 ---
 Text.
@@ -64,11 +66,29 @@ def test_no_agent_without_a_file(volumes: Volumes) -> None:
         volumes.write(USER, "projects/roses/x.md", "text\n", WRITER._replace(project=""))
 
 
+@pytest.mark.parametrize("path", ["agents/gardener.md", "agents/other.md", "skills/guide.md"])
+@pytest.mark.parametrize(
+    ("front", "what"),
+    [
+        ("tools: [read_file, hal_drive]\ncategory: garden", "the tool hal_drive"),
+        ("tools: [read_file]\ncategory: robot", "the category robot"),
+        ("tools: [read_file]", "the category none"),
+    ],
+)
+def test_no_agent_gives_a_tool_or_a_category_that_it_has_not(
+    volumes: Volumes, path: str, front: str, what: str
+) -> None:
+    """Neither to itself, nor to another, nor to a guide; what is as its own it may give."""
+    with pytest.raises(AccessDenied, match=f"would have {what}, which its author has not"):
+        volumes.write(USER, path, f"---\nname: x\n{front}\n---\n", WRITER)
+    volumes.write(USER, path, "---\nname: x\ntools: [calculate]\ncategory: garden\n---\n", WRITER)
+
+
 def test_no_agent_makes_one_that_may_more(volumes: Volumes) -> None:
     """An agent may write agents that have no more rights than it has, itself included."""
     volumes.write(USER, "agents/small.md", "---\nname: small\nwrites: ['user:skills/*']\n---\n", WRITER)
     for name in ("gardener", "large"):
-        with pytest.raises(AccessDenied, match=r"would write user:\*\*"):
+        with pytest.raises(AccessDenied, match=r"would have `writes: user:\*\*`"):
             volumes.write(USER, f"agents/{name}.md", "---\nname: x\nwrites: ['user:**']\n---\n", WRITER)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from llmos.document import LARGEST
 from llmos.volumes import Change, Diverged, PathEscape, RemoteGone, Tier, VolumeError, Volumes
 
 TEAM = Tier.TEAM
@@ -194,4 +195,18 @@ def test_what_no_volume_may_hold_is_refused(ann: Volumes, remote: str, case: str
         ann.sync(TEAM, remote)
     assert ann.log(TEAM) == before
     assert sorted(path.name for path in ann.folder(TEAM).iterdir()) == [".git", "README.md", "skills"]
+    ann.write(TEAM, "skills/a.md", "two\n", ANN)
+
+
+def test_a_file_that_no_document_is_as_long_as_is_refused(ann: Volumes, remote: str) -> None:
+    """Before anything is taken: what is too long here would stop every later write."""
+    ann.write(TEAM, "skills/a.md", "one\n", ANN)
+    blob = git(Path(remote), "hash-object", "-w", "--stdin", text="x" * (LARGEST + 1))
+    tree_id = git(Path(remote), "mktree", text=f"100644 blob {blob}\tlong.md\n")
+    commit = git(Path(remote), "commit-tree", "-m", "long", tree_id)
+    git(Path(remote), "update-ref", "refs/heads/main", commit)
+    before = ann.log(TEAM)
+    with pytest.raises(VolumeError, match=r"long\.md of the remote is longer .* nothing was taken"):
+        ann.sync(TEAM, remote)
+    assert ann.log(TEAM) == before
     ann.write(TEAM, "skills/a.md", "two\n", ANN)
