@@ -1,7 +1,7 @@
 """Evolution put to the test: a bad skill is mended, useless variants stay out, a poisoned skill comes down.
 
     tools/campaign_dream.py --jobs 2
-    tools/campaign_dream.py bad --seed 3 --generations 20 --population 12
+    tools/campaign_dream.py bad --seed 3 --dev-model none
     tools/campaign_dream.py useless poisoned
 
 Everything happens in a state folder of its own. `bad` dreams of tests/vectors/skills/hasty_corner.md, and
@@ -182,8 +182,8 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--generations", type=int, default=16)
-    parser.add_argument("--population", type=int, default=10)
+    parser.add_argument("--generations", type=int, default=0)
+    parser.add_argument("--population", type=int, default=0)
     parser.add_argument("--dev-model", default="smollm2", help="or none")
     options = parser.parse_args()
     if unknown := [part for part in options.parts if part not in PARTS]:

@@ -64,7 +64,7 @@ def read_block(file: str, manifest: Manifest) -> Block:
     """
     shelf = read_shelf()
     if file in shelf:
-        text = shelf.find(file).fill({})
+        text = shelf.find(file).filled({})
         given = Input(file, assemble(text, file), b"", text)
     else:
         given = read_input(file)

@@ -18,7 +18,7 @@ from llmos.text import plain
 from .errors import Diverged, RemoteGone, VolumeError
 from .store import MADE, Store
 from .tiers import Change
-from .trees import changes, merged, safe
+from .trees import blob, changes, merged, safe
 
 REMOTE = "origin"
 _GIT_S = 120.0  # for one exchange
@@ -126,7 +126,7 @@ def _merged(
                 ) from None
             new = store.commit(repo, [head, theirs.id], files, change)
         for path, leaf in files.items():
-            if leaf and repo[leaf.oid].size > LARGEST:
+            if leaf and len(blob(repo, leaf.oid)) > LARGEST:
                 raise VolumeError(
                     f"{path} of the remote is longer than {LARGEST} bytes, which no document is: nothing was "
                     "taken; remove it there"

@@ -24,6 +24,7 @@ from llmos.link import Robot
 from llmos.manifest import load_manifest
 from llmos.monitor import Monitor
 from llmos.report import Order
+from llmos.skills import find_skill
 
 PATIENCE_S = 15
 LLMOS = [sys.executable, "-m", "llmos"]
@@ -113,6 +114,10 @@ def x_of(lines: list[str]) -> float:
     return float(re.search(r"x (-?[\d.]+) m", "\n".join(lines))[1])  # type: ignore[index]
 
 
+# of the skill's file
+LINE = 1 + find_skill("forward").text.split("\n").index("        MOVE    distance, speed")
+
+
 @pytest.fixture
 def board(micropython64: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     """A virtual robot at the wall's pace, in a process of its own: its port and its process."""
@@ -126,9 +131,11 @@ def board(micropython64: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
 def test_the_space_bar_stops_the_robot_until_it_is_cleared(board: tuple[str, object]) -> None:
     """Typed while a block drives: latched, the block is over; `c` asks, and nothing moves again by itself."""
     with terminal("--port", board[0], "--run", "forward") as typist:
-        typist.until(shows("running, navigating, moving", "forward, round 1, line 13: MOVE distance, speed"))
+        typist.until(
+            shows("running, navigating, moving", f"forward, round 1, line {LINE}: MOVE distance, speed")
+        )
         typist.type(" ")
-        stopped = typist.until(shows("LATCHED", "stopped at line 13: the e-stop was latched"))
+        stopped = typist.until(shows("LATCHED", f"stopped at line {LINE}: the e-stop was latched"))
         typist.type("c")
         typist.until(shows("release the e-stop? See that the robot's way is free"))
         typist.type("n")
