@@ -17,7 +17,7 @@ from llmos.blackbox._identity import model_files, our_files, version
 from llmos.blackbox.index import CLOSED, is_run, note
 from llmos.errors import LlmosError
 from llmos.inference import Answer, Around, InferenceError, Kernel, Request, ask_all
-from llmos.link import Body, Done, Event, Telemetry
+from llmos.link import AroundBody, Body, Done, Telemetry
 from llmos.link.body import Timepiece
 from llmos.state import StateError
 
@@ -278,11 +278,12 @@ class RecordedClock:
         return now
 
 
-class RecordedBody:
+class RecordedBody(AroundBody):
     """A robot whose telemetry, reports and ends of blocks are written down."""
 
     def __init__(self, body: Body, writer: Writer) -> None:
-        self._body, self._writer = body, writer
+        super().__init__(body)
+        self._writer = writer
         self.clock = RecordedClock(body.clock, writer)
         self._heard: list[Telemetry] = []  # not yet written
         self._before = NEVER
@@ -293,21 +294,6 @@ class RecordedBody:
         newest = self._body.telemetry
         self._writer.write("telemetry", columns=packed(NEVER, [newest]))
         return newest
-
-    @property
-    def events(self) -> list[Event]:
-        """Reports of the block that has ended last."""
-        return self._body.events
-
-    @property
-    def ended_ms(self) -> int:
-        """When it did."""
-        return self._body.ended_ms
-
-    def run(self, container: bytes, on_telemetry: Callable[[Telemetry], None] | None = None) -> Done:
-        """Run a block; see `Robot.run`."""
-        with closing(self.stream([container], on_telemetry)) as ended:
-            return next(ended)
 
     def stream(
         self, containers: Iterable[bytes], on_telemetry: Callable[[Telemetry], None] | None = None

@@ -1,7 +1,7 @@
 """The host's end of the link: frames, sessions, ports, clocks, the virtual board and the robot."""
 
 from llmos.link.board import VirtualBoard
-from llmos.link.body import Body
+from llmos.link.body import AroundBody, Body
 from llmos.link.clock import Clock, LockstepClock, WallClock
 from llmos.link.errors import (
     BlockRefused,
@@ -17,6 +17,7 @@ from llmos.link.robot import Robot
 from llmos.link.transport import Stats
 
 __all__ = [
+    "AroundBody",
     "BlockRefused",
     "Body",
     "Clock",

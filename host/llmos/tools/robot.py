@@ -21,7 +21,7 @@ from llmos.inference import Kernel
 from llmos.kernel.blocks import Pace, wrap
 from llmos.kernel.goal import Goal
 from llmos.kernel.seeing import observe
-from llmos.link import Body, Done, Event, LinkError, Robot, Telemetry
+from llmos.link import AroundBody, Body, Done, LinkError, Robot, Telemetry
 from llmos.manifest import Manifest, load_manifest
 from llmos.mission import Means, Tell, Watch, carry_on, first_belief, make_eyes, sees_by_model, settle, take
 from llmos.report import Order, Report
@@ -286,33 +286,12 @@ class RobotSession:
             self.belief.hear(self.body.telemetry)
 
 
-class Stoppable:
+class Stoppable(AroundBody):
     """A robot whose streams end by an error once `stopping` is set; the stream's end stops the robot."""
 
-    def __init__(self, robot: Robot, stopping: threading.Event) -> None:
-        self._robot, self._stopping = robot, stopping
-        self.clock = robot.clock
-        self.wait, self.think = robot.wait, robot.think
-
-    @property
-    def telemetry(self) -> Telemetry:
-        """The newest telemetry."""
-        return self._robot.telemetry
-
-    @property
-    def events(self) -> list[Event]:
-        """Reports of the block that has ended last."""
-        return self._robot.events
-
-    @property
-    def ended_ms(self) -> int:
-        """When it did."""
-        return self._robot.ended_ms
-
-    def run(self, container: bytes, on_telemetry: Callable[[Telemetry], None] | None = None) -> Done:
-        """Run a block; see `Robot.run`."""
-        with closing(self.stream([container], on_telemetry)) as ended:
-            return next(ended)
+    def __init__(self, robot: Body, stopping: threading.Event) -> None:
+        super().__init__(robot)
+        self._stopping = stopping
 
     def stream(
         self, containers: Iterable[bytes], on_telemetry: Callable[[Telemetry], None] | None = None
@@ -325,4 +304,4 @@ class Stoppable:
             if self._stopping.is_set():
                 raise ToolError("stopped from outside while it moved")
 
-        return self._robot.stream(containers, hear)
+        return super().stream(containers, hear)
