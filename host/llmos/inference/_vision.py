@@ -7,6 +7,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -174,13 +175,17 @@ class SeeingSession(Session):
             ended.set()
 
         self._check_time()
-        threading.Thread(target=work, daemon=True).start()
+        thread = threading.Thread(target=work, daemon=True)
         try:
+            thread.start()  # which an interrupt may leave, with the thread running
             while not ended.wait(_LOOK_S):  # a signal that another thread got is seen then
                 pass
         except BaseException:
             self._alarm.ring()
-            ended.wait()
+            looked = False  # long enough for a thread to have begun, if ever it does
+            while not ended.is_set() and (thread.ident is not None or not looked):
+                with suppress(KeyboardInterrupt):  # nobody may free what the thread still reads
+                    looked = not ended.wait(1.0)
             raise
         self._check_time()  # what was cut short is no failure of its own
         if failed != [0]:
