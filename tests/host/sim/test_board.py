@@ -30,7 +30,10 @@ class Host:
         assert process.stdin
         assert process.stdout
         self.to_board, self.from_board = process.stdin, process.stdout
-        self.port = os.open(json.loads(self.from_board.readline())["pty"], os.O_RDWR | os.O_NOCTTY)
+        try:
+            self.port = os.open(json.loads(self.from_board.readline())["pty"], os.O_RDWR | os.O_NOCTTY)
+        except FileNotFoundError:  # it has ended since, and its last words tell why
+            self.port = os.open(os.devnull, os.O_RDWR)
         self.now = self.sent = self.received = 0
 
     def wait(self, until_ms: int, data: bytes = b"") -> bytes:
