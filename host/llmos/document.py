@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llmos.errors import LlmosError
+from llmos.invalid import Invalid, first_invalid
 from llmos.text import plain
 
 FENCE = "---"  # the line before and behind the front matter
@@ -110,8 +111,8 @@ class Document:
         try:
             return model.model_validate(dict(self.values))
         except ValidationError as problem:
-            first = problem.errors(include_url=False)[0]
-            raise DocumentError(f"{self.at(*first['loc'])}: {_told(first)}") from None
+            wrong = first_invalid(problem, _SHOWN)
+            raise DocumentError(f"{self.at(*wrong.loc)}: {_told(wrong)}") from None
 
     def changed(self, **values: Any) -> "Document":
         """Return the document with other values for top-level keys, each in its place; new ones at the end.
@@ -304,14 +305,11 @@ class _Reader:
         return DocumentError(f"{self.path}:{node.start_mark.line + _FIRST}: {problem}")
 
 
-def _told(problem: Mapping[str, Any]) -> str:
-    """Return what is wrong, of one of pydantic's errors: key, reason and value."""
-    reason = problem["msg"].removeprefix("Value error, ")
-    key = plain(".".join(str(part) for part in problem["loc"]))[:_SHOWN]
-    if problem["type"] == "missing":
+def _told(wrong: Invalid) -> str:
+    """Return what is wrong with front matter: key, reason and value."""
+    key = wrong.key[:_SHOWN]
+    if wrong.kind == "missing":
         return f"key {key} is missing: add it to the front matter"
-    if problem["type"] == "extra_forbidden":
+    if wrong.kind == "extra_forbidden":
         return f"key {key} is unknown here: correct or remove it"
-    shown = plain(repr(problem["input"]))
-    value = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
-    return f"key {key}: {reason}, not {value}" if key else reason
+    return f"key {key}: {wrong.reason}, not {wrong.value}" if key else wrong.reason

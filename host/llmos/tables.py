@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from llmos.errors import LlmosError
+from llmos.invalid import first_invalid
 
 LARGEST = 1 << 20  # bytes; the largest file that makes sense has some 100 KB
 _SHOWN = 40  # characters of an offending value
@@ -46,11 +47,8 @@ def _text(path: Path) -> str:
 
 def _first(problem: ValidationError) -> str:
     """Return the first thing that is wrong: key, reason and value."""
-    first = problem.errors(include_url=False)[0]
-    reason = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return reason
-    key = ".".join(str(part) for part in first["loc"])
-    value = repr(first["input"]) if first["type"] not in ("missing", "extra_forbidden") else ""
-    shown = value if len(value) <= _SHOWN else value[:_SHOWN] + "…"
-    return f"key {key}: {reason}" + (f", not {shown}" if shown else "")
+    wrong = first_invalid(problem, _SHOWN)
+    if not wrong.loc:
+        return wrong.reason
+    shown = "" if wrong.kind in ("missing", "extra_forbidden") else f", not {wrong.value}"
+    return f"key {wrong.key}: {wrong.reason}{shown}"

@@ -110,9 +110,8 @@ def recall(work: Work) -> None:
         work.goal, kinds=("experience",), scope="similar", project=work.project, limit=3 * most
     )
     known = [one.item for one in found if isinstance(one.item, Experience)]
-    by_run = {
-        one.run or one.id: one for one in reversed(known)
-    }  # a project's and its missions' are of one run
+    # a project's and its missions' are of one run
+    by_run = {one.run or one.id: one for one in reversed(known)}
     work.recalled = list(reversed(by_run.values()))[:most]
     for one in work.recalled:
         work.say(f"“{plain(one.primary_goal)}”: {plain(one.final_outcome)}; {one.source}, {one.when}")

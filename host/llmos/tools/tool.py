@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from llmos.errors import LlmosError
-from llmos.text import plain
+from llmos.invalid import first_invalid
 
 if TYPE_CHECKING:
     from llmos.tools.session import Session
@@ -174,12 +174,10 @@ def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _told(problem: ValidationError) -> str:
     """Return what is wrong with arguments: the first argument that is, why, and its value."""
-    first = problem.errors(include_url=False)[0]
-    name = plain(".".join(str(part) for part in first["loc"]))[:_SHOWN]
-    if first["type"] == "missing":
+    wrong = first_invalid(problem, _SHOWN)
+    name = wrong.key[:_SHOWN]
+    if wrong.kind == "missing":
         return f"argument {name} is missing"
-    if first["type"] == "extra_forbidden":
+    if wrong.kind == "extra_forbidden":
         return f"there is no argument {name}"
-    shown = plain(repr(first["input"]))
-    value = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
-    return f"{name}: {first['msg'].removeprefix('Value error, ')}, not {value}"
+    return f"{name}: {wrong.reason}, not {wrong.value}"
