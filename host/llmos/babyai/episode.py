@@ -223,9 +223,13 @@ def play(level: Any, seed: int, spec: str, way: str, kernel: Kernel | None, dead
         kernel: the opened kernel of `model_of(spec)`; the expert needs none.
         deadline_s: wall time for a decision.
     """
+    return act_out(level, seed, lambda: make_agent(level, seed, spec, way, kernel, deadline_s))
+
+
+def act_out(level: Any, seed: int, make: Callable[[], Agent]) -> Played:
+    """Have an agent, made when the level has been reset, act until the episode ends."""
     observation, _ = level.reset(seed=seed)
-    mission = observation["mission"]
-    agent = make_agent(level, seed, spec, way, kernel, deadline_s)
+    mission, agent = observation["mission"], make()
     reward, ended = 0.0, False
     while not ended:
         observation, reward, terminated, truncated, _ = level.step(agent.act(observation))
