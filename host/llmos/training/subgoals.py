@@ -1,4 +1,4 @@
-"""Examples of choosing subgoals in BabyAI: what the kernel is asked there, and what the mission asks for next.
+"""Examples of choosing subgoals in BabyAI: what the kernel is asked, and what the mission asks for next.
 
 The teacher is the grammar that reads missions (`llmos.babyai.mission`); ties are ties. Levels are played by a
 mixture of its choices and wrong ones, so that hands hold the wrong thing, too, and doors are locked still.
@@ -12,6 +12,7 @@ Rooms are told apart by their seeds, and missions by what they mean: some are ne
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from random import Random
 from typing import Any
@@ -21,7 +22,7 @@ from llmos.babyai.belief import Belief
 from llmos.babyai.choosing import Choice, View
 from llmos.babyai.episode import ALL, SubgoalAgent, act_out
 from llmos.babyai.mission import Step, read_mission
-from llmos.babyai.subgoals import TAKE
+from llmos.babyai.subgoals import TAKE, serves, subgoals
 
 TRAIN, VALIDATE = 10_000, 20_000  # the first seeds of each split; those below are for evaluations
 DISTRACTORS = 8  # as in evaluations
@@ -71,7 +72,7 @@ def lessons(family: str, seed: int, *, kept: bool, wrong: float = WRONG) -> dict
     def choose(view: View) -> Choice:
         right = [one.text for one in agent.serving]
         others = [one.text for one in view.options if one.text not in right]
-        if right and agent.step == told(agent.steps, view.belief):
+        if agent.step and agent.step == next_step(agent.steps, view.belief) and told(agent.step, view):
             found[view.text] = {one.text: (one.text in right) / len(right) for one in view.options}
         erring = others and (not right or chance.random() < wrong)
         return Choice(chance.choice(others if erring else right), "teacher")
@@ -81,10 +82,22 @@ def lessons(family: str, seed: int, *, kept: bool, wrong: float = WRONG) -> dict
     return found if kept_back(mission) == kept else {}
 
 
-def told(steps: Sequence[Step], belief: Belief) -> Step | None:
+def next_step(steps: Sequence[Step], belief: Belief) -> Step:
     """Return the step that comes next as far as hands tell: words do not say what was put down again."""
     taking = [step for step in steps if step.verb == TAKE and not step.what.fits(belief.carried)]
-    return next(iter([*taking, *steps[-1:]]), None)
+    return taking[0] if taking else steps[-1]
+
+
+def told(step: Step, view: View) -> bool:
+    """Tell whether the question says what is right: something serves, or something else would in the hands.
+
+    It does not say that the way is blocked.
+    """
+    held = view.belief.carried
+    empty = replace(view.belief, carried=None)
+    return any(serves(one, step, view.belief) for one in view.options) or any(
+        one.thing != held and serves(one, step, empty) for one in subgoals(empty)
+    )
 
 
 def kept_back(mission: str) -> bool:
