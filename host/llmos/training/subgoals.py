@@ -4,15 +4,14 @@ The teacher is the grammar that reads missions (`llmos.babyai.mission`); ties ar
 mixture of its choices and wrong ones, so that hands hold the wrong thing, too, and doors are locked still.
 
 What the kernel is asked is the runtime's own text (`View.text`), which does not list the options: no order
-tells the answer. The runtime asks twice, for the verb and for the thing; both read the beginning of the same
-answers, so one example teaches both.
+tells the answer. The runtime asks twice, for the verb and for the thing; both times it looks where the same
+texts part, so one example teaches both.
 
 Rooms are told apart by their seeds, and missions by what they mean: some are never taught, in whatever room.
 """
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 from random import Random
 from typing import Any
@@ -22,7 +21,7 @@ from llmos.babyai.belief import Belief
 from llmos.babyai.choosing import Choice, View
 from llmos.babyai.episode import ALL, SubgoalAgent, act_out
 from llmos.babyai.mission import Step, read_mission
-from llmos.babyai.subgoals import TAKE, serves, subgoals
+from llmos.babyai.subgoals import TAKE
 
 TRAIN, VALIDATE = 10_000, 20_000  # the first seeds of each split; those below are for evaluations
 DISTRACTORS = 8  # as in evaluations
@@ -51,13 +50,13 @@ def examples(first_seed: int, count: int, families: Sequence[str] = FAMILIES) ->
         split = "train" if seed < VALIDATE else "val"
         family = families[seed % len(families)]
         yield from (
-            {"tongue": "decisions", "split": split, "arena": f"babyai:{family}:{seed}", "system": "babyai"}
+            {"tongue": "decisions", "split": split, "source": f"babyai:{family}:{seed}", "system": "babyai"}
             | {"user": user, "answers": list(weights), "weights": list(weights.values())}
-            for user, weights in lessons(family, seed, kept=split == "val").items()
+            for user, weights in questions(family, seed, kept=split == "val").items()
         )
 
 
-def lessons(family: str, seed: int, *, kept: bool, wrong: float = WRONG) -> dict[str, dict[str, float]]:
+def questions(family: str, seed: int, *, kept: bool, wrong: float = WRONG) -> dict[str, dict[str, float]]:
     """Play one level, and return each question that came up with the options' probabilities.
 
     Args:
@@ -72,7 +71,7 @@ def lessons(family: str, seed: int, *, kept: bool, wrong: float = WRONG) -> dict
     def choose(view: View) -> Choice:
         right = [one.text for one in agent.serving]
         others = [one.text for one in view.options if one.text not in right]
-        if agent.step and agent.step == next_step(agent.steps, view.belief) and told(agent.step, view):
+        if right and agent.step == next_step(agent.steps, view.belief):
             found[view.text] = {one.text: (one.text in right) / len(right) for one in view.options}
         erring = others and (not right or chance.random() < wrong)
         return Choice(chance.choice(others if erring else right), "teacher")
@@ -86,18 +85,6 @@ def next_step(steps: Sequence[Step], belief: Belief) -> Step:
     """Return the step that comes next as far as hands tell: words do not say what was put down again."""
     taking = [step for step in steps if step.verb == TAKE and not step.what.fits(belief.carried)]
     return taking[0] if taking else steps[-1]
-
-
-def told(step: Step, view: View) -> bool:
-    """Tell whether the question says what is right: something serves, or something else would in the hands.
-
-    It does not say that the way is blocked.
-    """
-    held = view.belief.carried
-    empty = replace(view.belief, carried=None)
-    return any(serves(one, step, view.belief) for one in view.options) or any(
-        one.thing != held and serves(one, step, empty) for one in subgoals(empty)
-    )
 
 
 def kept_back(mission: str) -> bool:
