@@ -1,0 +1,145 @@
+"""The second tongue: pairs of English and LLMBytecode for the robot `cube`, from a seed.
+
+A pair's program is built of steps (`steps`, `senses`), each of which knows words for itself. Every program is
+accepted by the verifier; it is judged by what it does (`outcome`), never by its text.
+"""
+
+import zlib
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from llmbytecode import Refusal, assemble, verify
+from llmos.manifest import load_manifest
+from llmos.writing import LONGEST_WISH, question
+
+from .phrases import Draw, tidy
+from .steps import STEPS, Loop, Step, lines
+
+ROBOT = "cube"
+SYSTEM = "programmer"  # the kernel file that is the system prompt
+_SPLITS = {0: "val", 1: "test"}  # of so many parts; the others are for training
+_PARTS = 40
+
+
+class Pair(NamedTuple):
+    """A wish, a program that does it, and of what kinds its steps are, joined by `+`."""
+
+    wish: str
+    text: str
+    kind: str
+
+
+def pairs(seed: int, count: int) -> Iterator[Pair]:
+    """Yield so many pairs, no wish twice, the same for the same seed; each program is accepted."""
+    draw, seen = Draw(f"programs {seed}"), set[str]()
+    while len(seen) < count:
+        made = _pair(draw)
+        if len(made.wish) > LONGEST_WISH or question(made.wish) in seen or not _accepted(made.text):
+            continue
+        seen.add(question(made.wish))
+        yield made
+
+
+def examples(seed: int, count: int) -> Iterator[dict[str, Any]]:
+    """Yield the pairs as examples to learn from, each with its split."""
+    for pair in pairs(seed, count):
+        yield {
+            "tongue": "programs",
+            "split": split_of(pair),
+            "source": pair.kind,
+            "system": SYSTEM,
+            "user": question(pair.wish),
+            "answers": [pair.text],
+            "weights": [1.0],
+        }
+
+
+def split_of(pair: Pair) -> str:
+    """Return what a pair is for: a wish, and a row of three or more kinds, is always for the same."""
+    row = pair.kind if pair.kind.count("+") >= 2 else question(pair.wish)
+    return _SPLITS.get(zlib.crc32(row.encode()) % _PARTS, "train")
+
+
+@lru_cache(maxsize=1 << 16)
+def _accepted(text: str) -> bool:
+    try:
+        verify(assemble(text), load_manifest(ROBOT).limits)
+    except Refusal:
+        return False
+    return True
+
+
+# How wishes are made of steps.
+
+
+def _pair(draw: Draw) -> Pair:
+    chance = draw.chance.random()
+    if chance < 0.6:
+        made = _step(draw)
+    elif chance < 0.94:
+        made = _row(draw, draw.pick((2, 2, 2, 2, 3, 3, 4)))
+    else:
+        made = _repeated(draw)
+    return Pair(_asked(draw, made.words), "\n".join([*lines(made.nodes), "END", ""]), made.kind)
+
+
+def _step(draw: Draw) -> Step:
+    kinds = list(STEPS)
+    (kind,) = draw.chance.choices(kinds, [STEPS[kind][1] for kind in kinds])
+    words, nodes = STEPS[kind][0](draw)
+    return Step(kind, words, nodes)
+
+
+def _row(draw: Draw, count: int) -> Step:
+    """Join steps, one after the other."""
+    steps = [_step(draw) for _ in range(count)]
+    words = steps[0].words
+    for number, part in enumerate(steps[1:], 2):
+        join = draw.pick(_LAST_JOINS if number == count > 2 else _JOINS)
+        words = tidy(f"{words}{join} {part.words}")
+    if count > 1 and draw.often(0.08):
+        words = f"first {words}"
+    nodes = [node for part in steps for node in part.nodes]
+    return Step("+".join(part.kind for part in steps), words, nodes)
+
+
+def _repeated(draw: Draw) -> Step:
+    """Repeat one or two steps."""
+    some, times = _row(draw, draw.pick((1, 2, 2, 2))), draw.pick((2, 2, 3, 3, 4, 5))
+    words = draw.say(
+        "(do this|do the following|repeat|repeat this) {n}: {w}",
+        "{n}: {w}",
+        "repeat {n}: {w}",
+        "do {n}: {w}",
+        n=draw.times(times),
+        w=some.words,
+    )
+    return Step(f"repeated+{some.kind}", words, [Loop(times, some.nodes)])
+
+
+_JOINS = (
+    ", then", ", then", " then", " and then", " and then", ", and then", " and", " and", ";", "; then", ". then", ".", ",",
+    ", after that", ". after that", ", next", " and afterwards", ", and after that",
+)  # fmt: skip
+_LAST_JOINS = (
+    ", then",
+    " and",
+    " and",
+    ", and",
+    ", and finally",
+    ", finally",
+    " and then",
+    ", and then",
+    ". finally",
+)
+_ASKED = (
+    "please {w}", "{w}, please", "{w} please", "can you {w}?", "could you {w}?", "could you please {w}?", "i want you to {w}", "i would like you to {w}",
+    "robot, {w}", "hey robot, {w}", "now {w}", "you should {w}", "would you {w}?", "ok, {w}", "just {w}", "i need you to {w}", "try to {w}", "let the robot {w}",
+)  # fmt: skip
+
+
+def _asked(draw: Draw, words: str) -> str:
+    """Ask for it, plainly in most cases."""
+    plain = words if draw.often(0.82) else draw.pick(_ASKED).format(w=words)
+    return plain if plain.endswith("?") or draw.often(0.5) else plain[0].upper() + plain[1:] + "."
