@@ -1,5 +1,6 @@
 """What a mission says, read by a grammar: the part of the rule that knows language."""
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ from llmos.babyai.belief import COLOURS, Seen
 
 THING = rf"(?:the|an?) (?:({'|'.join(COLOURS)}) )?(door|key|ball|box|object)"
 CLAUSE = re.compile(rf"(?:(go to|pick up|open) {THING}|(put) {THING} next to {THING})")
+KEPT_BACK = 5  # one mission in so many is never taught to a kernel
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,12 @@ def read_mission(text: str) -> tuple[Step, ...]:
     parts = [last, first] if after else text.split(", then ")
     found = [CLAUSE.fullmatch(part.strip()) for part in parts]
     return tuple(step(one) for one in found if one) if all(found) else ()
+
+
+def kept_back(text: str) -> bool:
+    """Tell whether a mission is never taught; it is one and the same mission in all words that mean it."""
+    meaning = repr(read_mission(text)).encode()
+    return int.from_bytes(hashlib.sha256(meaning).digest()[:8], "big") % KEPT_BACK == 0
 
 
 def step(found: re.Match[str]) -> Step:
