@@ -13,6 +13,7 @@ from itertools import product
 from typing import Any
 
 from llmos.babyai import EXPERT, FAMILIES, WAYS, Played, make_level, play
+from llmos.babyai.mission import kept_back
 from llmos.brains.opening import DUAL, model_of
 from llmos.errors import LlmosError
 from llmos.statistics import wilson
@@ -43,7 +44,9 @@ NOTES = (
     "all: nothing of the mission is known but to the model that reads it. named and steps: the grammar has",
     "left out the rest, so that what chance does there is not the model's doing.",
     "What was taken before counts less, which mends wrong choices: success is more than right choices.",
-    "SmolLM2's examples and the bias of its verbs were chosen on seeds 100 to 111.",
+    "unseen: as right, in missions whose like no kernel was ever taught (one of five, by what they mean);",
+    "a kernel is taught on seeds from 10000 on.",
+    "SmolLM2's examples and, untaught, the bias of its verbs were chosen on seeds 100 to 111.",
 )
 
 
@@ -162,11 +165,12 @@ def sums(kernel: str, way: str, rows: list[Row]) -> Row:
     good = sum(row["success"] for row in rows)
     low, high = wilson(good, len(rows))
     times = [time for row in rows for time in row["thought_ms"]]
-    decisions = sum(row["decisions"] for row in rows) if any(row["subgoals"] for row in rows) else 0
     asked = sum(row["asked"] for row in rows)
+    unseen = [row for row in rows if kept_back(row["mission"])]
 
-    def share(key: str) -> float | None:
-        return sum(row[key] for row in rows) / decisions if decisions else None
+    def share(key: str, some: list[Row] = rows) -> float | None:
+        made = sum(row["decisions"] for row in some if row["subgoals"])
+        return sum(row[key] for row in some) / made if made else None
 
     return {
         "player": kernel,
@@ -179,6 +183,7 @@ def sums(kernel: str, way: str, rows: list[Row]) -> Row:
         "calls": round(statistics.mean(row["calls"] for row in rows), 1),
         "p50_ms": round(statistics.median(times)) if times else None,
         "right": share("right"),
+        "unseen": share("right", unseen),
         "rule_right": share("rule_right"),
         "chance": share("chance"),
         "differs": sum(row["differs"] for row in rows) / asked if asked else None,
@@ -211,7 +216,7 @@ def line(row: Row) -> str:
     """Return one episode's line of progress."""
     verdict = "done" if row["success"] else "not done"
     return (
-        f"{row['kernel']:8} {row['way']:7} {row['family']:17} seed {row['seed']:2d}: {verdict:8} "
+        f"{row['kernel']:12} {row['way']:7} {row['family']:17} seed {row['seed']:2d}: {verdict:8} "
         f"{row['steps']:3d} steps, {row['calls']:2d} calls  {row['mission']}"
     )
 
@@ -233,8 +238,8 @@ BABYAI = Kind(
     columns={
         "table": (
             "player", "way", "episodes", "success", "success_95", "steps", "decisions", "calls", "p50_ms",
-            "right", "rule_right", "chance", "differs", "brains", "escalations", "stand_ins",
+            "right", "unseen", "rule_right", "chance", "differs", "brains", "escalations", "stand_ins",
         ),
     },
-    shares=("success", "right", "rule_right", "chance", "differs"),
+    shares=("success", "right", "unseen", "rule_right", "chance", "differs"),
 )  # fmt: skip
