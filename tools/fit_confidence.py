@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from llmos.brains.confidence import LEAST, Table, Trust, Weights
+from llmos.brains.confidence import LEAST, Table
 from llmos.evaluation import EvaluationError
 from llmos.resources import system_volume
 from llmos.tables import read_table
+from llmos.trust import Trust, Weights
 
 FILE = system_volume() / "kernel" / "confidence.toml"
 ROUNDS = 50  # of Newton's method

@@ -28,6 +28,7 @@ LlmosError                  anything that LLMos refuses or cannot do
 ├── FlashFileError          a virtual flash's file that cannot be used       (llmos.sim.flash)
 ├── GoalError               a goal that cannot be understood                 (llmos.kernel.goal)
 ├── InferenceError          a model that cannot be had or does not answer    (llmos.inference)
+│   ├── AdapterError        an adapter that cannot be used
 │   ├── BudgetSpent         the run has no more calls, tokens or seconds    (llmos.brains.budget)
 │   └── DeadlineExpired     no answer in time
 ├── InputError              a block's file that cannot be read              (llmos.cli.bytecode)

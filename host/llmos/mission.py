@@ -18,7 +18,7 @@ from llmos.connection import connected
 from llmos.errors import LlmosError
 from llmos.eyes import Eyes, Shot, words
 from llmos.eyes.vlm import COLOUR, make_detector, open_kernel_that_sees
-from llmos.inference import Kernel, open_kernel
+from llmos.inference import Kernel, note_of, open_kernel
 from llmos.kernel import blocks
 from llmos.kernel.belief import Belief
 from llmos.kernel.blocks import Pace
@@ -222,6 +222,7 @@ def carry_out(
     tell: Tell = lambda report: None,
 ) -> None:
     """Do what the report's order asks for; all that comes from outside passes through the box."""
+    report.note = note_of(means.kernel)
     settle_goal(report, means.kernel)
     try:
         if not report.goal.behaviour:
@@ -245,6 +246,7 @@ def carry_on(
     tell: Tell = lambda report: None,
 ) -> None:
     """Do what the report's order asks for with a robot that is connected, from what is believed already."""
+    report.note = note_of(means.kernel)
     settle_goal(report, means.kernel)
     if not report.goal.behaviour:
         pursue(report, means, robot, watch, belief)

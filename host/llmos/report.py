@@ -91,6 +91,7 @@ class Report:
     truth: judge.Truth | None = None
     sim_s: float = 0.0
     wall_s: float = 0.0
+    note: str = ""  # why another kernel stood in for the order's
     unrecorded: str = ""  # why the record of the run is not whole
 
     def summary(self) -> dict[str, Any]:
@@ -102,6 +103,7 @@ class Report:
             "reason": self.reason,
             "arena": self.arena.name,
             "kernel": self.order.kernel,
+            "note": self.note,
             "seed": self.order.seed,
             "cycles": len(self.steps),
             "collisions": self.truth.collisions if self.truth else None,

@@ -9,11 +9,12 @@ from typing import Protocol
 from llmos.babyai.belief import Belief
 from llmos.babyai.subgoals import GO_TO, OPEN, PUT, TAKE, Subgoal
 from llmos.brains.boundary import Chosen, Who, ask_point
-from llmos.brains.confidence import Weights, judged
+from llmos.brains.confidence import judged
 from llmos.brains.escalation import Escalation
 from llmos.brains.question import Circumstances
 from llmos.inference import Answer, DeadlineExpired, InferenceError, Kernel
 from llmos.kernel.prompt import system_prompt
+from llmos.trust import Weights
 
 AGAIN = 0.1  # what an option is worth that was taken before with the same in the hands
 TIRED = 0.25  # what a verb is worth that was tried before with the same in the hands

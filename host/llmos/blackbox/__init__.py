@@ -10,7 +10,7 @@ a line `text {id, text}`, before the first line with `{"$": id}` in its place.
 
     run        version, llmos, code, spec, files: digests of prompts and skills; order, began. The first line.
     setting    arena, manifest, goal
-    kernel     name, vision, batch, files: name, bytes and digest of the ends of each; one line a kernel
+    kernel     name, note, vision, batch, files: name, bytes and digest of the ends of each; one line a kernel
     body       simulated
     ask        key, request; a line before the kernel is asked, from any thread
     answer     key, answer; or key, error, message

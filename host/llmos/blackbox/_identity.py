@@ -11,6 +11,7 @@ import llmos
 from llmbytecode._isa import SPEC_HASH
 from llmos.document import LARGEST
 from llmos.inference import InferenceError
+from llmos.inference._adapter import KERNEL, adapter_path, card_path
 from llmos.inference._sound import model_paths
 from llmos.inference._weights import packaged_weights
 from llmos.resources import state_dir, system_volume
@@ -53,11 +54,10 @@ def model_files(kernel: str) -> list[dict[str, Any]]:
 
 def _paths(kernel: str) -> list[Path]:
     name, _, argument = kernel.partition(":")
-    if name == "smollm2":
-        try:
-            return [packaged_weights()]
-        except InferenceError:
-            return []
+    if name == KERNEL:
+        taught = adapter_path(argument)
+        with suppress(InferenceError):
+            return [packaged_weights(), *((taught, card_path(taught)) if taught else ())]
     if name == "gguf":
         return model_paths(argument)
     return []

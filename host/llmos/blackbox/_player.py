@@ -321,6 +321,7 @@ class PlayedKernel(Estimating):
     def __init__(self, player: Player, line: Line) -> None:
         self._player = player
         self.name: str = line["name"]
+        self.note: str = line.get("note", "")  # records of earlier versions have none
         self.vision: bool = line["vision"]
 
     def __call__(self, request: Request) -> Answer:

@@ -16,7 +16,7 @@ from llmos.blackbox._file import VERSION, Writer, digest
 from llmos.blackbox._identity import model_files, our_files, version
 from llmos.blackbox.index import CLOSED, is_run, note
 from llmos.errors import LlmosError
-from llmos.inference import Answer, Around, InferenceError, Kernel, Request, ask_all
+from llmos.inference import Answer, Around, InferenceError, Kernel, Request, ask_all, note_of
 from llmos.link import AroundBody, Body, Done, Telemetry
 from llmos.link.body import Timepiece
 from llmos.state import StateError
@@ -125,7 +125,12 @@ class Recorder(Box):
         """Return the kernel with its questions and answers written down."""
         batch = hasattr(kernel, "batch")
         self._writer.write(
-            "kernel", name=kernel.name, vision=kernel.vision, batch=batch, files=model_files(kernel.name)
+            "kernel",
+            name=kernel.name,
+            note=note_of(kernel),
+            vision=kernel.vision,
+            batch=batch,
+            files=model_files(kernel.name),
         )
         return (RecordedBatch if batch else RecordedKernel)(kernel, self._writer)
 

@@ -12,42 +12,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain, repeat
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from llmos.errors import LlmosError
+from llmos.inference import taught_trust
 from llmos.resources import system_volume
 from llmos.tables import read_table
+from llmos.trust import Trust, Weights
 
 LEAST = 1e-3  # no probability and no score counts as less
 
 
 class ConfidenceError(LlmosError):
     """The file of weights is missing or wrong."""
-
-
-class Weights(BaseModel):
-    """How much a model's probabilities and the scores count.
-
-    Args:
-        model: exponent of the model's probability.
-        score: exponent of the score.
-        bias: mean log probability of the first, second … candidate of a list; none where it is not known.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    model: float = Field(ge=0, le=10, allow_inf_nan=False)
-    score: float = Field(ge=0, le=50, allow_inf_nan=False)
-    bias: tuple[float, ...] = ()
-
-
-class Trust(BaseModel):
-    """A kernel's weights: of its instinct, and of its planner's votes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    instinct: Weights
-    plan: Weights
 
 
 class Table(BaseModel):
@@ -69,14 +46,15 @@ class Judged:
 
 
 def load_trust(kernel: str) -> Trust:
-    """Return a kernel's weights.
+    """Return a kernel's weights: of one that was taught, those on its adapter's card.
 
     Raises:
         ConfidenceError: the file that ships is missing or wrong.
+        AdapterError: the adapter's card is.
     """
     path = system_volume() / "kernel" / "confidence.toml"
     table = read_table(path, Table, "the weights of confidence", ConfidenceError)
-    return table.kernels.get(kernel, table.unmeasured)
+    return taught_trust(kernel) or table.kernels.get(kernel, table.unmeasured)
 
 
 def posterior(

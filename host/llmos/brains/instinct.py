@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from llmos.brains.confidence import Judged, Weights, judged
+from llmos.brains.confidence import Judged, judged
 from llmos.brains.decide import towards
 from llmos.brains.question import Question
 from llmos.inference import Answer, Kernel, Request
 from llmos.kernel.frame import FrameCandidate
 from llmos.kernel.prompt import system_prompt
+from llmos.trust import Weights
 
 DEADLINE_S = 2.0  # at most, however much the whole decision may take
 

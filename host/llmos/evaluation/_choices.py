@@ -11,12 +11,13 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from llmos.brains import ways
-from llmos.brains.confidence import Weights, judged, load_trust, posterior
+from llmos.brains.confidence import judged, load_trust, posterior
 from llmos.brains.rsa import target
 from llmos.errors import LlmosError
 from llmos.inference import InferenceError, Kernel, Request
 from llmos.kernel.prompt import system_prompt
 from llmos.statistics import mean_between, wilson
+from llmos.trust import Weights
 
 from ._frames import Case, cases
 from ._jobs import EvaluationError, Row, kept_open

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from llmos.errors import LlmosError
-from llmos.inference import Kernel, open_kernel
+from llmos.inference import Kernel, note_of, open_kernel
 from llmos.workers import WorkersError, workers
 
 Row = dict[str, Any]
@@ -18,8 +18,17 @@ class EvaluationError(LlmosError):
 
 @cache
 def kept_open(kernel: str) -> Kernel:
-    """Return a kernel that stays open for this process's tasks."""
-    return open_kernel(kernel)
+    """Return a kernel that stays open for this process's tasks.
+
+    Raises:
+        EvaluationError: another one would stand in for it.
+        InferenceError: it cannot be opened.
+    """
+    opened = open_kernel(kernel)
+    if note := note_of(opened):
+        opened.close()
+        raise EvaluationError(f"kernel {kernel!r} would be evaluated untaught: {note}")
+    return opened
 
 
 def evaluate(

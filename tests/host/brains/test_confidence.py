@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmos.brains.confidence import Weights, judged, load_trust, posterior
+from llmos.brains.confidence import judged, load_trust, posterior
+from llmos.trust import Weights
 
 NAMES = ("c1", "c2", "c3")
 Named = dict[str, float]
@@ -38,4 +39,4 @@ def test_a_model_with_all_weight_decides(model: Named, score: Named) -> None:
 
 def test_a_kernel_that_nobody_has_measured_has_weights() -> None:
     assert load_trust("gguf:anything.gguf") == load_trust("openai:http://localhost")
-    assert load_trust("smollm2") != load_trust("gguf:anything.gguf")
+    assert load_trust("smollm2:none") != load_trust("gguf:anything.gguf")
