@@ -1,6 +1,6 @@
 """How much a model's word counts; who fits it writes it down, who decides reads it."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 
 class Weights(BaseModel):
@@ -20,9 +20,17 @@ class Weights(BaseModel):
 
 
 class Trust(BaseModel):
-    """A kernel's weights: of its instinct, and of its planner's votes."""
+    """A kernel's weights.
+
+    Args:
+        instinct: of its instinct.
+        plan: of its planner's votes.
+        verbs: how much more readily it says a verb than it should where it chooses subgoals in BabyAI, in log
+            probability; those that are not named, and all of a kernel that was taught to choose, by nothing.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     instinct: Weights
     plan: Weights
+    verbs: dict[str, FiniteFloat] = {}

@@ -9,7 +9,7 @@ from typing import Protocol
 from llmos.babyai.belief import Belief
 from llmos.babyai.subgoals import GO_TO, OPEN, PUT, TAKE, Subgoal
 from llmos.brains.boundary import Chosen, Who, ask_point
-from llmos.brains.confidence import judged
+from llmos.brains.confidence import judged, load_trust
 from llmos.brains.escalation import Escalation
 from llmos.brains.question import Circumstances
 from llmos.inference import Answer, DeadlineExpired, InferenceError, Kernel
@@ -21,9 +21,7 @@ TIRED = 0.25  # what a verb is worth that was tried before with the same in the 
 FAR = 20  # actions; so far away an option is worth half
 EXAMPLES = "\nExamples\n"
 
-# How much more readily SmolLM2 says a verb than it should, in log probability: the middle between missions
-# that ask for the verb and missions that do not, on seeds 100 to 111 with the examples of babyai.md.
-BIAS = {GO_TO: 0.0, TAKE: 2.5, OPEN: 0.0, PUT: 0.0}
+VERBS = (GO_TO, TAKE, OPEN, PUT)
 THINGS = Weights(model=1.0, score=1.0)
 
 
@@ -119,6 +117,7 @@ class Instinct:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        self._bias = load_trust(kernel.name).verbs
 
     def __call__(self, view: View) -> Choice:
         """Choose; the rule stands in for a model that fails."""
@@ -135,11 +134,11 @@ class Instinct:
 
     def verb(self, view: View) -> tuple[str, float, tuple[Answer, ...]]:
         """Return what to do, how sure that is, and the model's answer."""
-        verbs = tuple(verb for verb in BIAS if any(one.verb == verb for one in view.options))
+        verbs = tuple(verb for verb in VERBS if any(one.verb == verb for one in view.options))
         if len(verbs) == 1:
             return verbs[0], 1.0, ()
         said = asked(self._kernel, view, verbs)
-        weights = Weights(model=1.0, score=1.0, bias=tuple(BIAS[verb] for verb in verbs))
+        weights = Weights(model=1.0, score=1.0, bias=tuple(self._bias.get(verb, 0.0) for verb in verbs))
         found = judged(said.probabilities, {verb: TIRED ** view.tried(verb) for verb in verbs}, weights)
         return found.id, found.confidence, said.calls
 
