@@ -3,14 +3,15 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from llmos.cli import COMMANDS, cli
-from llmos.errors import LlmosError
+from llmos.errors import LlmosError, LlmosWarning
 from llmos.text import plain
 
 LONGEST = 1000  # characters of what is printed of an error; a value that is named may be of any length
@@ -33,6 +34,7 @@ def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
 
 
 def _status(arguments: list[str]) -> int:
+    warnings.showwarning = _warning(arguments, warnings.showwarning)
     try:
         result = cli.main(arguments, prog_name="llmos", standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
@@ -48,6 +50,18 @@ def _status(arguments: list[str]) -> int:
         click.echo(f"{_where(arguments)}: {reason}", err=True)
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _warning(arguments: list[str], usual: Callable[..., None]) -> Callable[..., None]:
+    """Return what prints our own warnings as errors are printed, and others as usual."""
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, LlmosWarning):
+            click.echo(f"{_where(arguments)}: {shortened(plain(str(message)))}", err=True)
+        else:
+            usual(message, category, *place, **more)
+
+    return show
 
 
 def shortened(text: str) -> str:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from llmos import micropython
 from llmos.errors import LlmosError
 from llmos.resources import firmware_dir, state_dir, system_volume
+from llmos.text import plain
 
 EXTENSIONS = ("llmbytecode._verify", "llmos.planning._astar")
 _SETUP = "run `make setup`"
@@ -118,6 +119,19 @@ def _weights() -> Finding:
     return Finding(True, f"{path.name}, {path.stat().st_size / 1e6:.0f} MB")
 
 
+def _adapter() -> Finding:
+    from llmos.inference._adapter import adapter_path, read_adapter, require_fit
+    from llmos.inference._weights import packaged_weights
+
+    path = adapter_path()
+    if path is None:
+        return Finding(True, "none; the model decides untaught")
+    adapter = read_adapter(path, carded=True)
+    require_fit(adapter, packaged_weights())
+    about = adapter.card.description if adapter.card else ""
+    return Finding(True, f"{path}, SHA-256 {adapter.sha256[:16]}…, {plain(about)}")
+
+
 def _git() -> Finding:
     path = shutil.which("git")
     return Finding(path is not None, path or "not on PATH; volumes keep no history")
@@ -142,6 +156,7 @@ PROBES: list[tuple[str, Callable[[], Finding], bool, str]] = [
     ("git", _git, False, "install git"),
     ("model runtime", _model_runtime, False, _LLM),
     ("model weights", _weights, False, _LLM),
+    ("model adapter", _adapter, False, "train it again: llmos train; until then the model decides untaught"),
     ("llguidance", lambda: _package("llguidance"), False, _LLM),
     ("serial ports", _ports, False, "connect a board by USB; Linux: be in the group `dialout`"),
 ]

@@ -73,5 +73,9 @@ LlmosError                  anything that LLMos refuses or cannot do
 """
 
 
+class LlmosWarning(UserWarning):
+    """What a person should know, and what ends nothing, in one line."""
+
+
 class LlmosError(Exception):
     """What failed, the value, where, and what to do, in one line."""

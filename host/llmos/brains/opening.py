@@ -7,7 +7,7 @@ from llmos.brains.dual import Dual
 from llmos.brains.planner import Planner, Rates
 from llmos.brains.question import Brain
 from llmos.brains.solo import Solo
-from llmos.inference import Kernel
+from llmos.inference import Kernel, untaught
 
 DUAL = "dual"
 USUAL_MODEL = "smollm2"  # of two brains, where the spec names none
@@ -17,6 +17,16 @@ def model_of(spec: str) -> str:
     """Return the spec of the kernel behind a brain's: `dual:gguf:PATH` is two brains on `gguf:PATH`."""
     name, _, model = spec.partition(":")
     return (model or USUAL_MODEL) if name == DUAL else spec
+
+
+def untaught_of(spec: str) -> str:
+    """Return the spec of the same brain without an adapter.
+
+    Raises:
+        AdapterError: its model can have none.
+    """
+    model = untaught(model_of(spec))
+    return f"{DUAL}:{model}" if spec.partition(":")[0] == DUAL else model
 
 
 def make_brain(

@@ -73,7 +73,7 @@ def show(name: str, project: str, as_json: bool) -> None:
 @agent.command(epilog=example('run reactive_robot_agent "wander a little" --kernel rule'))
 @click.argument("name")
 @click.argument("task")
-@click.option("--kernel", default="smollm2", show_default=True, help=KERNEL)
+@flags.kernel("smollm2", KERNEL)
 @click.option("--arena", default="simple", show_default=True, help="Where the virtual robot stands.")
 @click.option("--robot", default="cube", show_default=True, help="A robot that ships, or its manifest.")
 @click.option("--port", help="The robot at this serial port or pyserial URL instead of the virtual one.")

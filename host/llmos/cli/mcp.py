@@ -24,9 +24,7 @@ Example:
 @click.command(epilog=EXAMPLE)
 @click.option("--arena", default="simple", show_default=True, help="Where the virtual robot stands.")
 @click.option("--robot", default="cube", show_default=True, help="A robot, or a path to its manifest.")
-@click.option(
-    "--kernel", default="dual", show_default=True, help="Who decides in hal_move_to; as `llmos run`."
-)
+@options.kernel("dual", "Who decides in hal_move_to; as `llmos run`.")
 @click.option("--seed", default=0, show_default=True, type=options.SEED, help="Of the sensors' noise.")
 @click.option("--speed", default=0.0, type=options.SPEED, help="Pace: 1 is the wall clock's.")
 @click.option("--port", help="The robot at this serial port or pyserial URL instead of the virtual one.")

@@ -9,6 +9,7 @@ import click
 from llmos.brains.budget import USUAL_BUDGET
 from llmos.cli.flags import SEED as SEED
 from llmos.cli.flags import as_json as as_json
+from llmos.cli.flags import kernel as kernel
 from llmos.sim.faults import FaultError, parse_faults
 from llmos.writing import WAYS
 

@@ -38,12 +38,10 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--arena", default="simple", show_default=True, help="An arena that ships, or a path to a .toml file."
 )
-@click.option(
-    "--kernel",
-    default="dual",
-    show_default=True,
-    help="Who decides: dual or dual:KERNEL, two brains; or one alone: smollm2, gguf:PATH[+PROJECTOR], "
-    "openai:URL, rule, random, replay:RUN.",
+@options.kernel(
+    "dual",
+    "Who decides: dual or dual:KERNEL, two brains; or one alone: smollm2[:ADAPTER.gguf], "
+    "gguf:PATH[+PROJECTOR], openai:URL, rule, random, replay:RUN.",
 )
 @click.option(
     "--robot", default="cube", show_default=True, help="A robot that ships, or a path to its manifest."

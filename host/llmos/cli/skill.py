@@ -95,7 +95,7 @@ def show(name: str, project: str, as_json: bool) -> None:
 @click.option("--port", help="The robot at this serial port or pyserial URL instead of the virtual one.")
 @click.option("--clear", is_flag=True, help="Release a latched e-stop first; see that the way is free.")
 @click.option("--seed", default=0, show_default=True, type=flags.SEED, help="Of the sensors' noise.")
-@click.option("--kernel", default="smollm2", show_default=True, help="Who follows a guide.")
+@flags.kernel("smollm2", "Who follows a guide.")
 @click.option("--camera", is_flag=True, help="Look where it goes, for a guide.")
 @project_option
 @flags.as_json

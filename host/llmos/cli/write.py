@@ -26,7 +26,7 @@ KERNEL_HELP = "Who makes it: smollm2, gguf:PATH, openai:URL, random, replay:RUN.
 
 @click.command("write", epilog=EPILOG)
 @click.argument("wish")
-@click.option("--kernel", default="smollm2", show_default=True, help=KERNEL_HELP)
+@options.kernel("smollm2", KERNEL_HELP)
 @click.option("--robot", default="cube", show_default=True, help="Manifest: a name or a .toml file.")
 @options.way("How the program is made")
 @click.option("--attempts", type=click.IntRange(1, 20), help="Most programs to write. [default: 3]")

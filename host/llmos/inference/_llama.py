@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from ._adapter import NONE, AdapterError, adapter_path, read_adapter
+from llmos.errors import LlmosWarning
+
+from ._adapter import KERNEL, NONE, AdapterError, adapter_path, read_adapter
 from ._choices import Choices
 from ._constraint import Constraint, Free, best_constraint
 from ._draft import Draft
@@ -19,10 +21,6 @@ from ._sound import model_paths, require_sound
 from ._turns import Turns
 from ._types import Answer, InferenceError, Request
 from ._weights import fast_weights, packaged_weights, taught_weights
-
-
-class UntaughtWarning(UserWarning):
-    """The model stands in for one with an adapter, which cannot be used."""
 
 
 def open_smollm2(argument: str = "") -> "LlamaKernel":
@@ -38,12 +36,12 @@ def open_smollm2(argument: str = "") -> "LlamaKernel":
         if path := adapter_path(argument):
             adapter = read_adapter(path, carded=not argument)
             session = _session(lambda: taught_weights(packed, adapter))
-            return LlamaKernel(f"smollm2:{argument}" if argument else "smollm2", session)
+            return LlamaKernel(f"{KERNEL}:{argument}" if argument else KERNEL, session)
     except AdapterError as error:
         note = str(error)
-        warnings.warn(f"the untaught model stands in: {note}", UntaughtWarning, stacklevel=2)
+        warnings.warn(f"the untaught model stands in: {note}", LlmosWarning, stacklevel=2)
     session = _session(lambda: fast_weights(packed), packed)
-    return LlamaKernel(f"smollm2:{NONE}", session, note)
+    return LlamaKernel(f"{KERNEL}:{NONE}", session, note)
 
 
 def _session(copy: Callable[[], Path], packed: Path | None = None) -> Session:

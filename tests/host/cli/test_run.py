@@ -17,8 +17,8 @@ LLMOS = [sys.executable, "-m", "llmos"]
 KEYS = [
     *("outcome", "reason", "arena", "kernel", "note", "seed", "cycles", "collisions", "path_m"),
     *("shortest_m", "spl", "coverage", "sim_s", "wall_s", "blocks", "llm", "spent", "decisions"),
-    *("decisions_per_s", "thought_ms", "brains", "escalations", "stand_ins", "deadlines", "guards", "path90_m", "path99_m"),
-    *("stops", "goal", "eyes", "program", "foresight"),
+    *("decisions_per_s", "thought_ms", "brains", "escalations", "stand_ins", "deadlines", "guards"),
+    *("path90_m", "path99_m", "stops", "goal", "eyes", "program", "foresight"),
 ]
 
 
