@@ -1,12 +1,15 @@
 """What is taught of BabyAI: the runtime's own questions, and answers that lead to success."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llmos.babyai import FAMILIES, BabyAIError, play
-from llmos.babyai.choosing import prompt
+from llmos.babyai.belief import Belief, Seen
+from llmos.babyai.choosing import Instinct, View, prompt
 from llmos.babyai.mission import Step, read_mission
+from llmos.babyai.subgoals import GO_TO, TAKE, Subgoal
 from llmos.inference import Answer, Around, Request, open_kernel
 from llmos.training.subgoals import TRAIN, VALIDATE, examples, level_of, questions
 
@@ -37,6 +40,54 @@ class Perfect(Around):
         ]
         best = request.choices[shares.index(max(shares))]
         return Answer(best, 0, 0, 0, 0.0, probabilities=tuple(share / sum(shares) for share in shares))
+
+
+class Leaning(Around):
+    """A kernel of some name that finds `pick up` three times as likely as `go to`."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(open_kernel("rule"))
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """As whom it is known."""
+        return self._name
+
+    def __call__(self, request: Request) -> Answer:
+        """Lean towards taking."""
+        assert request.choices == (GO_TO, TAKE)
+        return Answer(TAKE, 0, 0, 0, 0.0, probabilities=(0.25, 0.75))
+
+
+CARD = """\
+---
+name: robot
+type: adapter
+file: robot.gguf
+sha256: {sha256}
+bytes: 1
+base: {{name: SmolLM2, architecture: llama, layers: 30, width: 576, sha256: {sha256}}}
+rank: 4
+alpha: 8
+seed: 0
+calibration: {{instinct: {{model: 1, score: 1}}, plan: {{model: 1, score: 1}}}}
+---
+"""
+
+
+def test_a_taught_kernel_is_taken_at_its_word(state_folder: Path) -> None:
+    """The bias of the verbs is the untaught model's; how likely a taught one finds a verb is what counts."""
+    models = state_folder / "volumes" / "user" / "models"
+    models.mkdir(parents=True)
+    (models / "robot.gguf").touch()
+    (models / "robot.md").write_text(CARD.format(sha256="a" * 64))
+    ball = Seen("ball", "red")
+    options = tuple(Subgoal(verb, ball, (1, 0), None, ()) for verb in (GO_TO, TAKE))
+    view = View("", Belief(), options, (0, 0), count=0, seed=0, deadline_s=1.0)
+    assert Instinct(Leaning("smollm2:none")).verb(view)[0] == GO_TO
+    verb, sure, _ = Instinct(Leaning("smollm2")).verb(view)
+    assert (verb, sure) == (TAKE, pytest.approx(0.75))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
