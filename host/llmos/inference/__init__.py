@@ -3,6 +3,7 @@
 Errors: `LlmosError` <- `InferenceError` <- `AdapterError`, `DeadlineExpired`.
 """
 
+from ._accepts import accepts
 from ._adapter import AdapterError, taught_trust, untaught
 from ._batch import ask_all
 from ._registry import KERNELS, open_kernel
@@ -33,6 +34,7 @@ __all__ = [
     "Kernel",
     "Request",
     "Scheduler",
+    "accepts",
     "ask_all",
     "conforms",
     "note_of",

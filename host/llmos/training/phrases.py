@@ -1,17 +1,23 @@
-"""Ways to say a thing: templates with alternatives, and quantities as people say them and as programs write them."""
+"""Ways to say a thing: wishes' templates with alternatives, and quantities as people say and programs write them.
+
+The templates lie in the system volume, `training/wishes.toml`.
+"""
 
 import random
 import re
+import tomllib
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
+
+from llmos.resources import system_volume
 
 _GROUP = re.compile(r"\(([^()]*)\)")
-_WORDS = dict(
-    enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-        "sixteen seventeen eighteen nineteen twenty".split()
-    )
-) | {10 * tens: word for tens, word in enumerate("thirty forty fifty sixty seventy eighty ninety".split(), 3)}
+_SMALL = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen"
+).split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 _Choice = TypeVar("_Choice")
 
 
@@ -37,16 +43,19 @@ class Draw:
         """Return True in this share of cases."""
         return self.chance.random() < share
 
-    def say(self, *templates: str, **fields: object) -> str:
-        """Fill one of some templates: `(a|b)` is one of the alternatives, `{name}` a field."""
-        text = self.pick(templates)
-        while _GROUP.search(text):
-            text = _GROUP.sub(lambda found: self.pick(found[1].split("|")), text, count=1)
-        return tidy(text.format(**fields))
+    def say(self, kind: str, **fields: object) -> str:
+        """Say something of a kind of the table, such as `moves.back`, with the fields filled in."""
+        return self.fill(self.pick(_templates()[kind]), **fields)
+
+    def fill(self, template: str, **fields: object) -> str:
+        """Fill a template: `(a|b)` becomes one of the alternatives, `{name}` a field."""
+        while _GROUP.search(template):
+            template = _GROUP.sub(lambda found: self.pick(found[1].split("|")), template, count=1)
+        return tidy(template.format(**fields))
 
     def number(self, value: int, words: float = 0.35) -> str:
         """Say a whole number in digits, or in words where there is one."""
-        return _WORDS[value] if value in _WORDS and self.often(words) else str(value)
+        return spelled(value) if value < 100 and self.often(words) else str(value)
 
     def length(self, *centimetres: int) -> Said:
         """Draw a length of some, in whole cm, or of 5 to 100 cm."""
@@ -59,14 +68,14 @@ class Draw:
         if mm % 1000 == 0 and chance < 0.8:
             metres = mm // 1000
             number = self.pick(("a", "one", "1")) if metres == 1 else self.number(metres)
-            unit = self.say("(m|metre|meter)" if metres == 1 else "(m|metres|meters)")
+            unit = self.fill("(m|metre|meter)" if metres == 1 else "(m|metres|meters)")
             unit = "metre" if number == "a" and unit == "m" else unit
             return Said(_joined(self, number, unit), f"{metres}m", mm)
         if mm in _FRACTIONS and chance < 0.5:
-            return Said(self.say(_FRACTIONS[mm]), f"{mm // 10}cm", mm)
+            return Said(self.fill(_FRACTIONS[mm]), f"{mm // 10}cm", mm)
         if mm % 10 or chance < 0.12:
-            return Said(_joined(self, str(mm), self.say("(mm|mm|millimetres|millimeters)")), f"{mm}mm", mm)
-        unit = self.say("(cm|cm|cm|cm|centimetres|centimeters)") if mm > 10 else "cm"
+            return Said(_joined(self, str(mm), self.fill("(mm|mm|millimetres|millimeters)")), f"{mm}mm", mm)
+        unit = self.fill("(cm|cm|cm|cm|centimetres|centimeters)") if mm > 10 else "cm"
         return Said(_joined(self, self.number(mm // 10, 0.2), unit), f"{mm // 10}cm", mm)
 
     def time(self, *seconds: float) -> Said:
@@ -76,67 +85,64 @@ class Draw:
     def said_time(self, ms: int) -> Said:
         """Say a time."""
         if ms in _SPELLED_MS and self.often(0.5):
-            words = self.say(_SPELLED_MS[ms])
+            words = self.fill(_SPELLED_MS[ms])
         elif ms % 1000:
-            shown = _joined(self, str(ms), self.say("(ms|milliseconds)"))
-            words = shown if self.often(0.4) else _joined(self, f"{ms / 1000:g}", self.say("(s|seconds)"))
+            shown = _joined(self, str(ms), self.fill("(ms|milliseconds)"))
+            words = shown if self.often(0.4) else _joined(self, f"{ms / 1000:g}", self.fill("(s|seconds)"))
         else:
             number = self.number(ms // 1000)
             short = "s|sec|seconds" if number.isdigit() else "seconds"
-            words = _joined(self, number, "second" if ms == 1000 else self.say(f"(seconds|seconds|{short})"))
+            words = _joined(self, number, "second" if ms == 1000 else self.fill(f"(seconds|seconds|{short})"))
         return Said(words, f"{ms}ms" if ms % 1000 else f"{ms // 1000}s", ms)
 
     def angle(self, *degrees: int) -> Said:
         """Draw an angle of some, in degrees, or of 10 to 180."""
         value = self.pick(degrees or _ANGLES_DEG)
-        unit = self.say("(degrees|degrees|degrees|degrees|deg|°)")
+        unit = self.fill("(degrees|degrees|degrees|degrees|deg|°)")
         words = f"{value}°" if unit == "°" else f"{self.number(value, 0.15)} {unit}"
         return Said(words, f"{value}deg", value)
 
     def times(self, value: int) -> str:
         """Say how often."""
-        return self.say(
-            _TIMES.get(value, "({number} times|{value} times|{value}x)"),
-            number=_WORDS.get(value),
-            value=value,
-        )
+        return self.fill(_TIMES.get(value, "({n} times|{v} times|{v}x)"), n=spelled(value), v=value)
 
     def speed(self) -> tuple[str, str]:
         """Draw how fast to drive: nothing is said in most cases, which means 40 mm/s."""
         chance = self.chance.random()
-        if chance < 0.62:
+        if chance < 0.64:
             return "", "40mm/s"
-        if chance < 0.72:
-            return self.say(*_SLOWLY), "20mm/s"
         if chance < 0.8:
-            return self.say(*_FAST), "47mm/s"
+            slow = chance < 0.73
+            return self.say(f"speed.{'slow' if slow else 'fast'}"), "20mm/s" if slow else "47mm/s"
         value = self.pick((10, 15, 20, 25, 30, 35, 40, 45))
-        if value % 10 == 0 and self.often(0.35):
-            return self.say(
-                "(at|with|at a speed of) {n}( |)(cm/s|centimetres per second)", n=value // 10
-            ), f"{value // 10}cm/s"
-        return self.say(
-            "(at|at|with|at a speed of) {n}( |)(mm/s|mm/s|millimetres per second)", n=value
-        ), f"{value}mm/s"
+        unit = "cm/s" if value % 10 == 0 and self.often(0.35) else "mm/s"
+        shown = value // 10 if unit == "cm/s" else value
+        return self.say(f"speed.{unit}", n=shown), f"{shown}{unit}"
 
     def rate(self) -> tuple[str, str]:
         """Draw how fast to turn: nothing is said in most cases, which means 30 degrees a second."""
         chance = self.chance.random()
-        if chance < 0.74:
+        if chance < 0.76:
             return "", "30deg/s"
-        if chance < 0.83:
-            return self.say(*_SLOWLY), "15deg/s"
-        if chance < 0.9:
-            return self.say(*_FAST), "50deg/s"
+        if chance < 0.91:
+            slow = chance < 0.84
+            return self.say(f"speed.{'slow' if slow else 'fast'}"), "15deg/s" if slow else "50deg/s"
         value = self.pick((10, 15, 20, 25, 30, 40, 45, 50))
-        return self.say(
-            "(at|with) {n} (degrees per second|deg/s|degrees a second|°/s)", n=value
-        ), f"{value}deg/s"
+        return self.say("speed.deg/s", n=value), f"{value}deg/s"
+
+
+def spelled(number: int) -> str:
+    """Return a number below 100 in words."""
+    if number < len(_SMALL):
+        return _SMALL[number]
+    tens, ones = divmod(number, 10)
+    return _TENS[tens - 2] + (f"-{_SMALL[ones]}" if ones else "")
 
 
 def tidy(text: str) -> str:
-    """Return a text with single spaces, and none before commas and the like."""
-    return re.sub(r" +([,.;:?])", r"\1", " ".join(text.split()))
+    """Return a text with single spaces, none before commas and the like, and `an` where it is said."""
+    spaced = re.sub(r" +([,.;:?])", r"\1", " ".join(text.split()))
+    return re.sub(r"\ba (?=(?!one)[aeio]|8|11|18)", "an ", spaced)
 
 
 def _joined(draw: Draw, number: str, unit: str) -> str:
@@ -222,5 +228,27 @@ _TIMES = {
     2: "(twice|twice|twice|two times|2 times)",
     3: "(three times|three times|3 times|thrice|3x)",
 }
-_SLOWLY = ("slowly", "slowly", "very slowly", "gently", "at low speed", "carefully", "at a slow pace")
-_FAST = ("fast", "quickly", "at full speed", "at top speed", "as fast as you can", "swiftly")
+
+
+@cache
+def _table() -> dict[str, dict[str, Any]]:
+    return tomllib.loads((system_volume() / "training" / "wishes.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def _templates() -> dict[str, tuple[str, ...]]:
+    """Return the table's templates by kind."""
+    parts = _table().items()
+    return {
+        f"{part}.{kind}": tuple(map(worded, some))
+        for part, kinds in parts
+        if part != "words"
+        for kind, some in kinds.items()
+    }
+
+
+def worded(template: str) -> str:
+    """Return a template with the table's words written out."""
+    for name, word in _table()["words"].items():
+        template = template.replace(f"{{{name}}}", word)
+    return template

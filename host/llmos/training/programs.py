@@ -6,13 +6,16 @@ accepted by the verifier; it is judged by what it does (`outcome`), never by its
 
 import zlib
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
-from llmbytecode import Refusal, assemble, verify
+from llmbytecode import Limits, Refusal, assemble, verify
+from llmbytecode.grammar import grammar
+from llmos.inference import accepts
 from llmos.manifest import load_manifest
 from llmos.writing import LONGEST_WISH, question
 
+from . import figures, senses  # noqa: F401 -- they register their steps
 from .phrases import Draw, tidy
 from .steps import STEPS, Loop, Step, lines
 
@@ -61,13 +64,21 @@ def split_of(pair: Pair) -> str:
     return _SPLITS.get(zlib.crc32(row.encode()) % _PARTS, "train")
 
 
-@lru_cache(maxsize=1 << 16)
 def _accepted(text: str) -> bool:
+    """Return whether the grammar lets a model say a text, and the robot takes it."""
+    limits, rules = _robot()
     try:
-        verify(assemble(text), load_manifest(ROBOT).limits)
+        verify(assemble(text), limits)
     except Refusal:
         return False
-    return True
+    return accepts(rules, text)
+
+
+@cache
+def _robot() -> tuple[Limits, str]:
+    """Return the robot's limits and its grammar."""
+    limits = load_manifest(ROBOT).limits
+    return limits, grammar(limits)
 
 
 # How wishes are made of steps.
@@ -107,14 +118,7 @@ def _row(draw: Draw, count: int) -> Step:
 def _repeated(draw: Draw) -> Step:
     """Repeat one or two steps."""
     some, times = _row(draw, draw.pick((1, 2, 2, 2))), draw.pick((2, 2, 3, 3, 4, 5))
-    words = draw.say(
-        "(do this|do the following|repeat|repeat this) {n}: {w}",
-        "{n}: {w}",
-        "repeat {n}: {w}",
-        "do {n}: {w}",
-        n=draw.times(times),
-        w=some.words,
-    )
+    words = draw.say("asked.repeated", n=draw.times(times), w=some.words)
     return Step(f"repeated+{some.kind}", words, [Loop(times, some.nodes)])
 
 
@@ -133,13 +137,9 @@ _LAST_JOINS = (
     ", and then",
     ". finally",
 )
-_ASKED = (
-    "please {w}", "{w}, please", "{w} please", "can you {w}?", "could you {w}?", "could you please {w}?", "i want you to {w}", "i would like you to {w}",
-    "robot, {w}", "hey robot, {w}", "now {w}", "you should {w}", "would you {w}?", "ok, {w}", "just {w}", "i need you to {w}", "try to {w}", "let the robot {w}",
-)  # fmt: skip
 
 
 def _asked(draw: Draw, words: str) -> str:
     """Ask for it, plainly in most cases."""
-    plain = words if draw.often(0.82) else draw.pick(_ASKED).format(w=words)
+    plain = words if draw.often(0.82) else draw.say("asked.plain", w=words)
     return plain if plain.endswith("?") or draw.often(0.5) else plain[0].upper() + plain[1:] + "."
