@@ -1,15 +1,18 @@
-"""Models with random weights, small enough to be made by a test: a text model, and a projector for it.
+"""Models with random weights, small enough to be made by a test: a text model, its projector and its adapter.
 
 They have the structure of the named target, Qwen3-VL: a decoder with three-dimensional rotary positions, to
 which a vision encoder adds its features at several layers. What they say is nonsense.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from gguf import GGUFWriter
+
+from llmos.document import written
 
 WIDTH, HEADS, FORWARD, LAYERS, DEEP = 32, 2, 64, 2, 1
 PATCH, MERGE, IMAGE = 16, 2, 64  # a token of the picture stands for PATCH * MERGE pixels each way
@@ -128,6 +131,56 @@ def text_tensors(width: int, words: int, *, sees: bool) -> Iterator[tuple[str, t
             *([("attn_q_norm", (width // HEADS,)), ("attn_k_norm", (width // HEADS,))] if sees else []),
         ):
             yield f"blk.{layer}.{name}.weight", shape
+
+
+def write_adapter(
+    path: Path, *, rank: int = 2, seed: int = 3, names: Sequence[str] = (), width: int = WIDTH, **changes: Any
+) -> Path:
+    """Write an adapter for the matrices of a text model of the architecture `llama`; see `write_model`.
+
+    Args:
+        path: where to.
+        rank: of each change.
+        seed: fixes the weights.
+        names: the matrices to change, as `blk.0.attn_q`; all of the layers where none are named.
+        width: of the model.
+        changes: metadata to write in place of the usual, None to leave it out.
+    """
+    metadata = {"general.type": "adapter", "adapter.type": "lora", "adapter.lora.alpha": 1.0}
+    matrices = [
+        (name, shape)
+        for name, shape in text_tensors(width, 1, sees=False)
+        if name.startswith("blk") and len(shape) > 1 and (not names or name.removesuffix(".weight") in names)
+    ]
+    parts = (
+        part
+        for name, (rows, columns) in matrices
+        for part in ((f"{name}.lora_a", (rank, columns)), (f"{name}.lora_b", (rows, rank)))
+    )
+    writer = GGUFWriter(path, str(changes.pop("arch", "llama")))
+    return _write(writer, metadata | changes, parts, seed)
+
+
+def write_card(adapter: Path, model: Path, **changes: Any) -> Path:
+    """Write the card of an adapter for a model; `changes` take the place of keys, None leaves one out."""
+    content = adapter.read_bytes()
+    base = {"name": "tiny", "architecture": "llama", "layers": LAYERS, "width": WIDTH}
+    keys: dict[str, Any] = {
+        "name": "robot",
+        "type": "adapter",
+        "description": "Knows nothing.",
+        "file": adapter.name,
+        "sha256": sha256(content).hexdigest(),
+        "bytes": len(content),
+        "base": {**base, "sha256": sha256(model.read_bytes()).hexdigest()},
+        "rank": 2,
+        "alpha": 1.0,
+        "seed": 3,
+        "calibration": {"instinct": {"model": 0.5, "score": 0.25}, "plan": {"model": 1.0, "score": 2.0}},
+    }
+    card = adapter.with_suffix(".md")
+    card.write_text(written(keys | changes, "Random weights."), encoding="utf-8")
+    return card
 
 
 def write_projector(path: Path, *, seed: int = 1, width: int = WIDTH, **changes: Any) -> Path:

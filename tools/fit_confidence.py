@@ -1,9 +1,10 @@
 """Fits how much a kernel's word counts: from `llmos eval --choices --ways pass,rsa` to confidence.toml.
 
-    llmos eval --choices --arenas generated:60@5000 --kernels smollm2 --ways pass,rsa --out FOLDER
+    llmos eval --choices --arenas generated:60@5000 --kernels smollm2:none --ways pass,rsa --out FOLDER
     tools/fit_confidence.py FOLDER… [--write]
 
-The weights maximize the likelihood of the candidates that the true map calls the best; see
+Name a kernel that was taught `smollm2` or `smollm2:ADAPTER.gguf`, and its weights go on its adapter's card.
+They maximize the likelihood of the candidates that the true map calls the best; see
 host/llmos/brains/confidence.py. Report what they are worth on other arenas than those they were fitted on.
 """
 
@@ -18,8 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from llmos.brains.confidence import LEAST, Table
+from llmos.brains.confidence import LEAST, Table, load_trust
+from llmos.document import read_document
 from llmos.evaluation import EvaluationError
+from llmos.inference._adapter import adapter_of, card_path
 from llmos.resources import system_volume
 from llmos.tables import read_table
 from llmos.trust import Trust, Weights
@@ -55,22 +58,34 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folders", type=Path, nargs="+", help="of evaluations")
-    parser.add_argument("--write", action="store_true", help=f"put the weights into {FILE.name}")
+    parser.add_argument(
+        "--write", action="store_true", help=f"put the weights into {FILE.name}, or on an adapter's card"
+    )
     given = parser.parse_args()
     table = read_table(FILE, Table, "the weights of confidence", EvaluationError)
     rows = [row for folder in given.folders for row in read_rows(folder / "runs.jsonl")]
     kernels = dict(table.kernels)
     for kernel in sorted({row["kernel"] for row in rows if row["way"] in ("pass", "rsa")}):
-        trust = kernels.get(kernel, table.unmeasured)
+        trust = load_trust(kernel)
         said = frames(rows, kernel, "pass")
         instinct = fitted(said, f"{kernel}, one pass", biased=True) if said else trust.instinct
         votes = [chosen_alone(one) for one in frames(rows, kernel, "rsa")]
         plan = fitted(votes, f"{kernel}, votes") if votes else trust.plan
         kernels[kernel] = Trust(instinct=instinct, plan=plan, verbs=trust.verbs)
     if given.write:
+        cards = {kernel: path for kernel in kernels if (path := adapter_of(kernel))}
+        for kernel, path in cards.items():
+            write_card(card_path(path), kernels.pop(kernel))
         FILE.write_text(as_toml(table.unmeasured, kernels), encoding="utf-8")
         print(f"written: {FILE}")
     return 0
+
+
+def write_card(path: Path, trust: Trust) -> None:
+    """Put the weights of a kernel that was taught on its adapter's card."""
+    card = read_document(path).changed(calibration=trust.model_dump(mode="json"))
+    path.write_text(card.source, encoding="utf-8")
+    print(f"written: {path}")
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:

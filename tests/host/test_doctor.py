@@ -53,6 +53,18 @@ def test_state_folder_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.Mo
     assert found.remedy == "set LLMOS_HOME to a folder that you may write"
 
 
+def test_an_adapter_that_cannot_be_used_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hinders nothing: the untaught model stands in."""
+    monkeypatch.setenv("LLMOS_HOME", str(tmp_path))
+    adapter = tmp_path / "volumes" / "user" / "models" / "robot.gguf"
+    adapter.parent.mkdir(parents=True)
+    adapter.write_bytes(b"none")
+    found = {check.name: check for check in examine()}["model adapter"]
+    assert (found.ok, found.required) == (False, False)
+    assert found.found.startswith(f"adapter {adapter}: its card {adapter.with_suffix('.md')} is missing")
+    assert "llmos train" in found.remedy
+
+
 def test_only_required_findings_decide() -> None:
     """The virtual robot with `--kernel rule` needs no model, no board and no compiler."""
     checks = [check._replace(ok=check.required) for check in examine()]

@@ -126,12 +126,13 @@ def _add(file: BinaryIO, tensor: Tensor, part: Part, what: str) -> None:
     blocks = np.frombuffer(file.read(tensor.bytes), _BLOCK).copy()
     weights = blocks["scale"][:, None].astype(np.float32) * blocks["levels"]
     weights += part.product().reshape(weights.shape)
-    scale = np.abs(weights).max(axis=1, keepdims=True) / _LEVELS
     with np.errstate(over="ignore"):
-        blocks["scale"] = scale[:, 0]
+        blocks["scale"] = np.abs(weights).max(axis=1) / _LEVELS
     if not np.isfinite(blocks["scale"]).all():
         raise AdapterError(f"{what} becomes too large for Q8_0; train it with a lower rate")
-    blocks["levels"] = np.rint(weights / np.where(scale > 0, scale, 1))
+    scale = blocks["scale"][:, None].astype(np.float32)  # as it was rounded
+    levels = np.rint(weights / np.where(scale > 0, scale, 1))
+    blocks["levels"] = np.clip(levels, -_LEVELS, _LEVELS)
     file.seek(tensor.start)
     file.write(blocks.tobytes())
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from llmos.blackbox import NAME, read_record
 from llmos.show import shows_maps
 
 LLMOS = [sys.executable, "-m", "llmos"]
@@ -71,6 +72,18 @@ def test_the_model_itself_drives(tmp_path: Path) -> None:
     assert result["llm"]["valid"] == result["llm"]["calls"] > 0
 
 
+def test_a_robot_whose_adapter_is_missing_drives_untaught_and_says_so(tmp_path: Path) -> None:
+    """The note is on standard error, in the result and in the record."""
+    kernel = f"dual:smollm2:{tmp_path / 'mine.gguf'}"
+    ended = llmos("run", "go", "--kernel", kernel, "--max-cycles", "1", "--json", home=tmp_path)
+    result = json.loads(ended.stdout)
+    assert (result["cycles"], result["kernel"]) == (2, kernel)
+    assert result["note"].startswith(f"adapter {tmp_path / 'mine.gguf'}: No such file")
+    assert ended.stderr == f"llmos: run: the untaught model stands in: {result['note']}\n"
+    (kept,) = read_record(next(tmp_path.glob(f"runs/*/{NAME}"))).all("kernel")
+    assert (kept["name"], kept["note"]) == ("smollm2:none", result["note"])
+
+
 def test_the_same_seed_gives_the_same_transcript(tmp_path: Path) -> None:
     """Two runs of one seed put the same bytes on the wire at the same times; another seed does not."""
     wires = []
@@ -102,6 +115,8 @@ def test_a_recorded_run_is_replayed_to_the_byte(tmp_path: Path) -> None:
     (["run", "go", "--arena", "nowhere"], "nowhere", 1),
     (["run", "go", "--robot", "nobody"], "nobody", 1),
     (["run", "go", "--kernel", "oracle"], "oracle", 1),
+    (["run", "go", "--kernel", "smollm2:"], "write it as smollm2[:none|ADAPTER.gguf]", 1),
+    (["run", "go", "--kernel", "rule", "--no-adapter"], "only smollm2 can be taught", 2),
     (["run", "go", "--kernel", "gguf:/no/such.gguf"], "such.gguf", 1),
     (["run", "go", "--kernel", "replay:/no/such.jsonl"], "such.jsonl", 1),
     (["run", "go", "--kernel", "openai:http://[::1"], "no http address", 1),

@@ -71,6 +71,7 @@ def test_an_agent_s_write_says_who_why_and_from_which_run(scribe: Session) -> No
 REFUSED: tuple[tuple[dict[str, str], str], ...] = (
     ({"path": "projects/cellar/memory/note.md"}, "may not write"),
     ({"path": "kernel/config.md"}, "no agent writes the kernel's rules"),
+    ({"path": "models/robot.md"}, "no agent writes the kernel's rules or models"),
     ({"path": "agents/scribe.md"}, "may not write"),
     ({"tier": "team"}, "may not write"),
     ({"tier": "system"}, "tier"),
