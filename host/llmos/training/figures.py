@@ -3,7 +3,7 @@
 import math
 
 from .phrases import Draw, Said
-from .steps import COLOURS, OFF, STEPS, Loop, Made, Node, colour, side, step
+from .steps import OFF, Loop, Made, Node, colour, side, step
 
 BASE_MM = 100  # between the wheels of the robot `cube`
 
@@ -73,13 +73,11 @@ def _circling(radius: int, share: float, order: str) -> Node:
     return Loop(rounds, [line]) if rounds > 1 else line
 
 
-@step("eight", 0.4)
+@step("eight", 0.2)
 def _eight(draw: Draw) -> Made:
-    radius = draw.pick((10, 15, 20, 25, 30))
+    radius = 10  # larger ones could turn further than the robot may in one block
     size = draw.say("moves.eight_size", r=draw.said_length(10 * radius).words)
-    if draw.often(0.4):
-        size, radius = "", 15
-    words = draw.say("moves.eight", s=size)
+    words = draw.say("moves.eight", s=size if draw.often(0.4) else "")
     both = (_circling(radius, 1.0, order) for order in ("r1, r2", "r2, r1"))
     return words, [*_bend("left", *_WHEELS[radius]), *both]
 
@@ -237,12 +235,3 @@ def _wiggle(draw: Draw) -> Made:
         angle = Said("", "30deg", 30)
     sides = [f"TURN {part}deg, 30deg/s" for part in (angle.value, -2 * angle.value, angle.value)]
     return words, [Loop(times, sides)] if count else sides
-
-
-@step("lit", 1.0)
-def _lit(draw: Draw) -> Made:
-    words, nodes = STEPS[draw.pick(("forward", "forward", "back", "turn", "quarter", "spin", "polygon"))][0](
-        draw
-    )
-    name = draw.pick(tuple(COLOURS))
-    return draw.say("asked.lit", w=words, c=name), [f"LED {COLOURS[name]}", *nodes, OFF]

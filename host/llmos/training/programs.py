@@ -4,18 +4,20 @@ A pair's program is built of steps (`steps`, `senses`), each of which knows word
 accepted by the verifier; it is judged by what it does (`outcome`), never by its text.
 """
 
+import re
 import zlib
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
 from llmbytecode import Limits, Refusal, assemble, verify
+from llmbytecode.explain import explain
 from llmbytecode.grammar import grammar
 from llmos.inference import accepts
 from llmos.manifest import load_manifest
 from llmos.writing import LONGEST_WISH, question
 
-from . import figures, senses  # noqa: F401 -- they register their steps
+from . import cases, figures, senses  # noqa: F401 -- they register their steps
 from .phrases import Draw, tidy
 from .steps import STEPS, Loop, Step, lines
 
@@ -86,13 +88,32 @@ def _robot() -> tuple[Limits, str]:
 
 def _pair(draw: Draw) -> Pair:
     chance = draw.chance.random()
-    if chance < 0.6:
+    if chance < 0.58:
         made = _step(draw)
-    elif chance < 0.94:
+    elif chance < 0.91:
         made = _row(draw, draw.pick((2, 2, 2, 2, 3, 3, 4)))
-    else:
+    elif chance < 0.97:
         made = _repeated(draw)
-    return Pair(_asked(draw, made.words), "\n".join([*lines(made.nodes), "END", ""]), made.kind)
+    else:
+        return _explained(draw)
+    return Pair(_asked(draw, made.words), _text(made), made.kind)
+
+
+def _text(made: Step) -> str:
+    return "\n".join([*lines(made.nodes), "END", ""])
+
+
+def _explained(draw: Draw) -> Pair:
+    """Return a program with its explanation as the wish, in the units of the explanation."""
+    made = draw.pick((_step, _step, lambda draw: _row(draw, 2)))(draw)
+    text = _UNIT.sub(lambda found: f"{int(found[1]) * _MM[found[2]]}mm", _text(made))
+    said = explain(assemble(text)).partition("\n\n")[0]  # without its channels
+    return Pair(" ".join(_MRAD.sub("", said).split()), text, "explained")
+
+
+_MM = {"cm": 10, "m": 1000}
+_UNIT = re.compile(r"\b(\d+)(cm|m)\b")
+_MRAD = re.compile(r" \(-?\d+ mrad(/s)?\)")
 
 
 def _step(draw: Draw) -> Step:
@@ -107,7 +128,8 @@ def _row(draw: Draw, count: int) -> Step:
     steps = [_step(draw) for _ in range(count)]
     words = steps[0].words
     for number, part in enumerate(steps[1:], 2):
-        join = draw.pick(_LAST_JOINS if number == count > 2 else _JOINS)
+        joins = _LAST_JOINS if number == count > 2 else _JOINS
+        join = draw.pick(_APART if steps[number - 2].kind in _OPEN else joins)
         words = tidy(f"{words}{join} {part.words}")
     if count > 1 and draw.often(0.08):
         words = f"first {words}"
@@ -126,6 +148,8 @@ _JOINS = (
     ", then", ", then", " then", " and then", " and then", ", and then", " and", " and", ";", "; then", ". then", ".", ",",
     ", after that", ". after that", ", next", " and afterwards", ", and after that",
 )  # fmt: skip
+_OPEN = ("case", "blocked", "levels")  # steps whose words would take in what follows
+_APART = (";", "; then", ". then", ". after that", ".", "; afterwards", ". in any case")
 _LAST_JOINS = (
     ", then",
     " and",

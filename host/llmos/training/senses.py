@@ -1,7 +1,7 @@
 """What depends on the sensors: ways that end before something, reports, comparisons, walls."""
 
 from .phrases import Draw
-from .steps import STEPS, Case, Loop, Made, Node, Step, side, step, whither
+from .steps import Case, Loop, Made, Node, side, step, whither
 
 NEAR = "25cm"  # where a wish does not say how near, and
 CLEAR = "50cm"  # how free
@@ -11,8 +11,8 @@ _ON = {
     "right": "(on the right|on the right|on your right|to the right|to your right|at the right)",
     "rear": "(behind|behind you|at the back|to the rear)",
 }
-_NEAR_CM = (15, 18, 20, 20, 25, 30, 30, 35, 40, 45, 50, 60)
-_FREE_CM = (30, 40, 50, 50, 60, 70, 75, 80, 100)
+NEAR_CM = (15, 18, 20, 20, 25, 30, 30, 35, 40, 45, 50, 60)
+FREE_CM = (30, 40, 50, 50, 60, 70, 75, 80, 100)
 
 
 def guarded(watch: str, *moves: str) -> list[Node]:
@@ -20,11 +20,12 @@ def guarded(watch: str, *moves: str) -> list[Node]:
     return [f"GUARD g0, {watch}", *moves, "UNGUARD g0"]
 
 
-def _on(draw: Draw, channel: str) -> str:
+def on_side(draw: Draw, channel: str) -> str:
+    """Say where a channel looks."""
     return draw.fill(_ON[channel])
 
 
-def _beside(draw: Draw) -> tuple[str, str]:
+def beside(draw: Draw) -> tuple[str, str]:
     """Draw a side and the other one."""
     name, _ = side(draw)
     return name, "right" if name == "left" else "left"
@@ -35,7 +36,7 @@ def _beside(draw: Draw) -> tuple[str, str]:
 
 @step("until_near", 2.2)
 def _until_near(draw: Draw) -> Made:
-    near, (fast, speed) = draw.length(*_NEAR_CM), draw.speed()
+    near, (fast, speed) = draw.length(*NEAR_CM), draw.speed()
     if draw.often(0.35):
         return draw.say("until.near_plain", v=fast), guarded(f"front < {NEAR}", f"MOVE 2m, {speed}")
     words = draw.say("until.near", d=near.words, v=fast)
@@ -45,7 +46,7 @@ def _until_near(draw: Draw) -> Made:
 @step("until_near_most", 0.9)
 def _until_near_most(draw: Draw) -> Made:
     near, most, (fast, speed) = (
-        draw.length(*_NEAR_CM),
+        draw.length(*NEAR_CM),
         draw.length(30, 40, 50, 60, 80, 100, 150, 200),
         draw.speed(),
     )
@@ -58,25 +59,46 @@ def _until_near_most(draw: Draw) -> Made:
     return words, guarded(f"front < {NEAR if plain else near.text}", f"MOVE {most.text}, {speed}")
 
 
+@step("two_speeds", 0.3)
+def _two_speeds(draw: Draw) -> Made:
+    far, near = draw.length(40, 50, 60, 80), draw.length(15, 20, 25, 30)
+    fast = draw.pick(("fast", "quickly", "at full speed"))
+    words = draw.say("until.two_speeds", v=fast, d=far.words, e=near.words)
+    return words, [
+        *guarded(f"front < {far.text}", "MOVE 2m, 47mm/s"),
+        *guarded(f"front < {near.text}", "MOVE 1m, 20mm/s"),
+    ]
+
+
+@step("until_any", 0.3)
+def _until_any(draw: Draw) -> Made:
+    near = draw.length(*NEAR_CM)
+    sides = draw.pick((("front", "left", "right"), ("left", "right"), ("front", "left"), ("front", "right")))
+    told = [on_side(draw, name) for name in sides]
+    words = draw.say("until.any", d=near.words, on=f"{', '.join(told[:-1])} or {told[-1]}")
+    armed = [f"GUARD g{number}, {name} < {near.text}" for number, name in enumerate(sides)]
+    return words, [*armed, "MOVE 2m, 40mm/s", *(f"UNGUARD g{number}" for number in range(len(sides)))]
+
+
 @step("back_until", 0.9)
 def _back_until(draw: Draw) -> Made:
     if draw.often(0.55):
-        room = draw.length(*_FREE_CM)
+        room = draw.length(*FREE_CM)
         return draw.say("until.back_room", d=room.words), guarded(f"front > {room.text}", "MOVE -1m, 40mm/s")
     if draw.often(0.3):
         return draw.say("until.back_near_plain"), guarded(f"rear < {NEAR}", "MOVE -2m, 40mm/s")
-    near = draw.length(*_NEAR_CM)
+    near = draw.length(*NEAR_CM)
     return draw.say("until.back_near", d=near.words), guarded(f"rear < {near.text}", "MOVE -2m, 40mm/s")
 
 
 @step("until_side", 0.8)
 def _until_side(draw: Draw) -> Made:
     name, _ = side(draw)
-    on = _on(draw, name)
+    on = on_side(draw, name)
     if draw.often(0.3):
         return draw.say("until.side_free", on=on), guarded(f"{name} > {CLEAR}", "MOVE 2m, 40mm/s")
     free = draw.often(0.5)
-    length = draw.length(*(_FREE_CM if free else _NEAR_CM))
+    length = draw.length(*(FREE_CM if free else NEAR_CM))
     words = draw.say("until.side_free_by" if free else "until.side_near", on=on, name=name, d=length.words)
     return words, guarded(f"{name} {'>' if free else '<'} {length.text}", "MOVE 2m, 40mm/s")
 
@@ -89,7 +111,7 @@ def _turn_until(draw: Draw) -> Made:
     if draw.often(0.3):
         where = by = sign = ""
     plain = draw.often(0.3)
-    length = draw.length(*(_FREE_CM if kind == "free" else (30, 40, 50, 60, 80, 100)))
+    length = draw.length(*(FREE_CM if kind == "free" else (30, 40, 50, 60, 80, 100)))
     words = draw.say(f"until.turn_{kind}{'_plain' if plain else ''}", where=where, by=by, d=length.words)
     watch = f"{'>' if kind == 'free' else '<'} {CLEAR if plain else length.text}"
     return words, guarded(f"front {watch}", f"TURN {sign}360deg, 15deg/s")
@@ -97,7 +119,7 @@ def _turn_until(draw: Draw) -> Made:
 
 @step("turn_steps", 0.4)
 def _turn_steps(draw: Draw) -> Made:
-    (name, sign), part, length = side(draw), draw.angle(10, 15, 20, 30, 30, 45), draw.length(*_FREE_CM)
+    (name, sign), part, length = side(draw), draw.angle(10, 15, 20, 30, 30, 45), draw.length(*FREE_CM)
     words = draw.say("until.turn_steps", where=draw.fill(whither(name)), s=part.words, d=length.words)
     angle = part if part.words in words else draw.angle(30)
     return words, _turning_till(
@@ -115,14 +137,14 @@ def _wait_until(draw: Draw) -> Made:
     chance = draw.chance.random()
     if chance < 0.2:
         return draw.say("until.wait_free_plain"), guarded(f"front > {CLEAR}", "WAIT 60s")
-    kind, sign, some = ("free", ">", _FREE_CM) if chance < 0.5 else ("near", "<", _NEAR_CM)
+    kind, sign, some = ("free", ">", FREE_CM) if chance < 0.5 else ("near", "<", NEAR_CM)
     length = draw.length(*some)
     return draw.say(f"until.wait_{kind}", d=length.words), guarded(f"front {sign} {length.text}", "WAIT 60s")
 
 
 @step("bounce", 0.8)
 def _bounce(draw: Draw) -> Made:
-    chance, near = draw.chance.random(), draw.length(*_NEAR_CM)
+    chance, near = draw.chance.random(), draw.length(*NEAR_CM)
     kind, text = ("", NEAR) if chance < 0.5 else ("_near", near.text) if chance < 0.8 else ("_reverse", NEAR)
     words = draw.say(f"figures.bounce{kind}", d=near.words)
     out = ["SENSE r1, travelled", *guarded(f"front < {text}", "MOVE 2m, 40mm/s"), "SENSE r2, travelled"]
@@ -142,7 +164,11 @@ def _report(draw: Draw) -> Made:
     elif chance < 0.27:
         name, other = channels
         words = draw.say(
-            "senses.report_two", name=name, other=other, on=_on(draw, name), **{"and": _on(draw, other)}
+            "senses.report_two",
+            name=name,
+            other=other,
+            on=on_side(draw, name),
+            **{"and": on_side(draw, other)},
         )
     elif chance < 0.42:
         channels = [draw.pick(("battery", "battery", "heading", "travelled", "clock", "x", "y"))]
@@ -151,7 +177,7 @@ def _report(draw: Draw) -> Made:
         channels, words = ["x", "y"], draw.say("senses.position")
     else:
         channels = [channels[0] if chance > 0.7 else draw.pick(("front", "left", "right"))]
-        words = draw.say("senses.report", name=channels[0], on=_on(draw, channels[0]))
+        words = draw.say("senses.report", name=channels[0], on=on_side(draw, channels[0]))
     return words, [line for tag, name in enumerate(channels, 1) for line in _reported(name, tag)]
 
 
@@ -161,12 +187,12 @@ def _reported(channel: str, tag: int = 1) -> tuple[str, str]:
 
 @step("reckon", 0.8)
 def _reckon(draw: Draw) -> Made:
-    what, (name, other) = draw.pick(("width", "length", "greater", "lesser", "difference")), _beside(draw)
+    what, (name, other) = draw.pick(("width", "length", "greater", "lesser", "difference")), beside(draw)
     if what in ("width", "length"):
         name, other = ("left", "right") if what == "width" else ("front", "rear")
     elif draw.often(0.3):
         name, other = draw.chance.sample(tuple(_ON), 2)
-    told = {"on": _on(draw, name), "and": _on(draw, other)}
+    told = {"on": on_side(draw, name), "and": on_side(draw, other)}
     words = draw.say(f"senses.{what}", name=name, other=other, **told)
     by = {"width": "ADD", "length": "ADD", "greater": "MAX", "lesser": "MIN", "difference": "SUB"}[what]
     return words, [f"SENSE r1, {name}", f"SENSE r2, {other}", f"{by} r3, r1, r2", "REPORT 1, r3"]
@@ -189,10 +215,10 @@ def _survey(draw: Draw) -> Made:
     name = draw.pick(("front", "left", "right"))
     if draw.often(0.3):
         time = draw.time(0.5, 1, 1, 2, 3)
-        words = draw.say("senses.measure", n=draw.number(times), on=_on(draw, name), t=time.words)
+        words = draw.say("senses.measure", n=draw.number(times), on=on_side(draw, name), t=time.words)
         return words, [Loop(times, [*_reported(name), f"WAIT {time.text}"])]
     whole = draw.said_length(times * length.value).words
-    words = draw.say("senses.survey", n=draw.number(times), d=length.words, m=whole, on=_on(draw, name))
+    words = draw.say("senses.survey", n=draw.number(times), d=length.words, m=whole, on=on_side(draw, name))
     return words, [Loop(times, [f"MOVE {length.text}, 40mm/s", *_reported(name)])]
 
 
@@ -227,63 +253,6 @@ def _freest(draw: Draw) -> Made:
     turn = "TURN 30deg, 30deg/s"
     look = Loop(12, ["SENSE r1, front", "MAX r2, r2, r1", turn])
     return draw.say("senses.freest"), ["LDI r2, 0", look, *_turning_till("ADDI r2, -50", turn, 12)]
-
-
-_PLAIN = ("forward", "forward", "back", "turn", "turn", "quarter", "quarter", "about", "light", "light", "light", "blink", "blink", "wait", "hold", "report", "spin", "return")  # fmt: skip
-
-
-def _act(draw: Draw) -> Step:
-    """Draw what is done in a case."""
-    kind = draw.pick(_PLAIN)
-    return Step(kind, *STEPS[kind][0](draw))
-
-
-@step("case", 2.2)
-def _case(draw: Draw) -> Made:
-    said, nodes, skips, runs = _condition(draw)
-    one, other = _act(draw), _act(draw)
-    chance = draw.chance.random()
-    if chance < 0.6:
-        words = draw.say("cases.if_else", c=said, w=one.words, o=other.words)
-        return words, [*nodes, Case(skips, one.nodes, other.nodes)]
-    if chance < 0.92:
-        return draw.say("cases.if_only", c=said, w=one.words), [*nodes, Case(skips, one.nodes)]
-    return draw.say("cases.unless", c=said, w=one.words), [*nodes, Case(runs, one.nodes)]
-
-
-def _condition(draw: Draw) -> tuple[str, list[Node], str, str]:
-    """Draw a condition: its words, the lines that read it, and the branches where it fails and where it holds."""
-    chance, less, more = draw.chance.random(), "BLT r1, r2", "BGE r1, r2"
-    if chance < 0.12:
-        name, other = _beside(draw)
-        said = draw.say(
-            "cases.more_left", name=name, other=other, on=_on(draw, name), **{"and": _on(draw, other)}
-        )
-        return said, [f"SENSE r1, {name}", f"SENSE r2, {other}"], less, more
-    if chance < 0.2:
-        volts = draw.pick((4.5, 4.8, 5.0, 5.2, 5.5, 6.0))
-        said = draw.say("cases.low_battery", u=f"{volts:g}")
-        return said, ["SENSE r1, battery", f"LDI r2, {round(1000 * volts)}"], more, less
-    near = draw.often(0.5)
-    if chance < 0.3:
-        said = draw.say("cases.blocked_now" if near else "cases.clear_now")
-        lines: list[Node] = ["SENSE r1, front", "LDI r2, 300"]
-    else:
-        name = draw.pick(("front", "front", "front", "left", "right", "rear"))
-        length = draw.length(*(_NEAR_CM if near else _FREE_CM))
-        said = draw.say("cases.near" if near else "cases.free", name=name, d=length.words, on=_on(draw, name))
-        lines = [f"SENSE r1, {name}", f"LDI r2, {length.value}"]
-    return (said, lines, more, less) if near else (said, lines, less, more)
-
-
-@step("blocked", 0.9)
-def _blocked(draw: Draw) -> Made:
-    length, one, other = draw.length(30, 40, 50, 60, 80, 100, 150), _act(draw), _act(draw)
-    fields = {"d": length.words, "w": one.words, "o": other.words}
-    tried = [f"GUARD g0, front < {NEAR}", f"MOVE {length.text}, 40mm/s", "TRIP r1", "UNGUARD g0"]
-    if draw.often(0.5):
-        return draw.say("cases.blocked", **fields), [*tried, Case("BEQ r1, r0", one.nodes)]
-    return draw.say("cases.blocked_else", **fields), [*tried, Case("BEQ r1, r0", one.nodes, other.nodes)]
 
 
 # Walls.
@@ -350,3 +319,23 @@ def _keep(draw: Draw) -> Made:
         "MOVER r3, max 20cm, 40mm/s",
     ]
     return draw.say("walls.keep", d=gap.words), [Loop(8, near)]
+
+
+@step("middle", 0.3)
+def _middle(draw: Draw) -> Made:
+    times = draw.pick((5, 6, 8, 10, 10, 12))
+    told = draw.say("walls.follow_length", m=draw.said_length(100 * times).words)
+    if draw.often(0.5):
+        told, times = "", 10
+    steer = ["SENSE r1, front_left", "SENSE r2, front_right", "SUB r3, r1, r2", "LDI r4, 3", "DIV r3, r3, r4"]
+    words = draw.say("walls.middle", l=told)
+    return words, [Loop(times, [*steer, "TURNR r3, max 20deg, 30deg/s", "MOVE 10cm, 40mm/s"])]
+
+
+@step("first_heading", 0.3)
+def _first_heading(draw: Draw) -> Made:
+    return draw.say("senses.first_heading"), [
+        "SENSE r1, heading",
+        "SUB r1, r0, r1",
+        "TURNR r1, max 360deg, 30deg/s",
+    ]

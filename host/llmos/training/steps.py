@@ -72,7 +72,7 @@ def lines(nodes: Sequence[Node], place: str = "", first: int = 1) -> Iterator[st
             yield f"JMP E{here}"
         yield f"L{here}:"
         if node.other:
-            yield from lines(node.other, here, (*BLOCKS, 0)[len(here)] + 1)
+            yield from lines(node.other, here, sum(BLOCKS[len(here) : len(here) + 1]) + 1)
             yield f"E{here}:"
 
 
