@@ -281,7 +281,7 @@ def pursue(report: Report, means: Means, robot: Body, watch: Watch, belief: Beli
 def written(report: Report, means: Means, tell: Tell) -> Block | None:
     """Have the kernel make a behaviour's program; None where none is accepted, which the report then says."""
     order, manifest = report.order, means.manifest
-    way, seconds = order.way or usual_way(model_of(order.kernel)), max(order.deadline_s, WRITING_S)
+    way, seconds = order.way or usual_way(means.kernel.name), max(order.deadline_s, WRITING_S)
     report.draft = draft = make_program(
         order.goal, means.kernel, manifest, way, seed=order.seed, deadline_s=seconds
     )

@@ -242,7 +242,7 @@ def made(name: str, wish: str, spec: str, way: str | None, robot: str) -> str:
     """Return the file of a skill that a model makes."""
     kernel = open_kernel(spec)
     try:
-        chosen = way or usual_way(spec)
+        chosen = way or usual_way(kernel.name)
         author = spec.rpartition("/")[2]  # no file says where somebody's models and servers are
         return wished(name, wish, kernel, load_manifest(robot), author=author, way=chosen)
     finally:

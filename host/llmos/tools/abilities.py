@@ -7,7 +7,6 @@ from pydantic import Field
 from llmbytecode import Outcome
 from llmos.agents import Status, agent_of, run_agent
 from llmos.blackbox import data
-from llmos.brains.opening import model_of
 from llmos.evolution.patterns import patterns
 from llmos.mission import WRITING_S
 from llmos.runs import ended
@@ -120,7 +119,7 @@ def test_skill(session: Session, arguments: Trying) -> dict[str, Any]:
 @tool("skills", "move", {"wish": "drive a square of 40 cm"}, requires=("drive",))
 def write_program(session: Session, arguments: Wish) -> dict[str, Any]:
     """Have the model write a program, verified; run it where that is wanted."""
-    way = usual_way(model_of(session.order.kernel))
+    way = usual_way(session.kernel.name)
     draft = make_program(
         arguments.wish,
         session.kernel,

@@ -21,8 +21,11 @@ _USUAL = {
 
 
 def usual_way(kernel: str) -> str:
-    """Return the way for a kernel's spec where nobody asks for one: what `llmos eval --writing` favours."""
-    return _USUAL.get(kernel, "write")
+    """Return the way for a kernel's spec where nobody asks for one: what `llmos eval --writing` favours.
+
+    One with an adapter of one's own counts as that with the adapter that ships.
+    """
+    return _USUAL.get(kernel) or _USUAL.get(kernel.partition(":")[0], "write")
 
 
 def make_program(

@@ -15,7 +15,8 @@ from llmos.inference import InferenceError, Request, open_kernel
     [
         (
             "gpt",
-            "unknown; choose one of smollm2[:none|ADAPTER.gguf], gguf:PATH[+PROJECTOR], openai:URL, rule, random, replay:RUN",
+            "unknown; choose one of smollm2[:none|ADAPTER.gguf], gguf:PATH[+PROJECTOR], openai:URL, rule, "
+            "random, replay:RUN",
         ),
         ("", "kernel '' is unknown"),
         ("gguf", "write it as gguf:PATH[+PROJECTOR]"),
