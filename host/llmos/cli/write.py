@@ -57,9 +57,6 @@ def write(context: click.Context, /, as_json: bool, output: Path | None, **wante
     for most others. Name a larger model with --kernel gguf:PATH, or a server with --kernel openai:URL.
     """
     clean_wish(wanted["wish"])
-    wanted["way"] = wanted["way"] or usual_way(wanted["kernel"])
-    if wanted["attempts"] and wanted["way"] != "write":
-        raise click.UsageError(f"--attempts goes with --way write; this is --way {wanted['way']}")
     if output:
         writable(output)
     manifest = load_manifest(wanted["robot"])
@@ -78,14 +75,17 @@ def write(context: click.Context, /, as_json: bool, output: Path | None, **wante
 
 
 def drafted(manifest: Manifest, **wanted: Any) -> Draft:
-    """Have the program made."""
+    """Have the program made; refuse an option that its way has no use for."""
     kernel = open_kernel(wanted["kernel"])
     try:
+        way = wanted["way"] or usual_way(kernel.name)
+        if wanted["attempts"] and way != "write":
+            raise click.UsageError(f"--attempts goes with --way write; this is --way {way}")
         return make_program(
             wanted["wish"],
             kernel,
             manifest,
-            wanted["way"],
+            way,
             attempts=wanted["attempts"] or 3,
             seed=wanted["seed"],
             deadline_s=wanted["deadline"],
