@@ -13,21 +13,25 @@ import importlib
 import json
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import gguf
 import numpy as np
 from benchlib import Row, print_table
 
 from llmos.brains import rsa
 from llmos.errors import LlmosError
-from llmos.inference import Answer, InferenceError, Request, conforms, open_kernel
+from llmos.inference import Answer, InferenceError, Request, conforms, note_of, open_kernel
 from llmos.inference._cores import usable_cores
+from llmos.inference._gguf import read_gguf
 from llmos.inference._llama import LlamaKernel
 from llmos.inference._session import CONTEXT_TOKENS, Session
-from llmos.inference._weights import packaged_weights
+from llmos.inference._weights import fast_weights, packaged_weights
 from llmos.kernel.frame import NavigationFrame
 from llmos.kernel.prompt import system_prompt
 from llmos.mission import run_mission
@@ -37,6 +41,7 @@ ARENAS = ("exploration", "office", "maze:17", "office:3:explore")
 FRAMES = 8
 INSTINCTS = 36  # frames of the instinct
 THOUGHT_OVER = 3  # frames that RSA thinks over
+RANK = 12  # of a random adapter
 BUDGET_S = 40.0  # of each part: on a machine so busy that its frames take longer, fewer are measured
 INSTINCT_MS = (80.0, 150.0)  # p50 and p95 of the instinct on two cores
 GOAL_MS = 400.0  # p50 of a full decision on two cores
@@ -148,6 +153,59 @@ def instinct(kernel: LlamaKernel, asked: list[Question]) -> list[Row]:
     return [
         Row("instinct, p50", times[len(times) // 2], "promised on 2 cores", INSTINCT_MS[0], note=note),
         Row("instinct, p95", times[int(0.95 * len(times))], "promised on 2 cores", INSTINCT_MS[1]),
+    ]
+
+
+def random_adapter(folder: Path) -> Path:
+    """Write an adapter of the usual rank for all that one can change: what it says takes as long as any."""
+    writer = gguf.GGUFWriter(folder / "random.gguf", "llama")
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", float(RANK))
+    rng = np.random.default_rng(0)
+    with packaged_weights().open("rb") as file:
+        matrices = {name: one.shape for name, one in read_gguf(file).tensors.items() if len(one.shape) == 2}
+    for name, (rows, columns) in matrices.items():
+        if name.startswith("blk."):
+            for ending, shape in ((".lora_a", (RANK, columns)), (".lora_b", (rows, RANK))):
+                writer.add_tensor(name + ending, (0.01 * rng.standard_normal(shape)).astype(np.float16))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return folder / "random.gguf"
+
+
+def with_adapter(path: Path) -> LlamaKernel:
+    """Have llama.cpp add an adapter in each evaluation."""
+    session = Session(fast_weights(packaged_weights()))
+    lib = session.lib
+    loaded = (lib.llama_adapter_lora_p_ctypes * 1)(lib.llama_adapter_lora_init(session._model, bytes(path)))
+    lib.llama_set_adapters_lora(session._context, loaded, 1, (ctypes.c_float * 1)(1.0))
+    return LlamaKernel("llama.cpp's adapter", session)
+
+
+def taught(asked: list[Question]) -> list[Row]:
+    """Choose a candidate in each frame with an adapter, without, and as llama.cpp adds one, in turn."""
+    with tempfile.TemporaryDirectory() as folder:
+        adapter = random_adapter(Path(folder))
+        mine = open_kernel(f"smollm2:{adapter}")
+        if note_of(mine):
+            raise InferenceError(note_of(mine))
+        rivals = {"taught": mine, "untaught": open_kernel("smollm2:none"), "added": with_adapter(adapter)}
+        times: dict[str, list[float]] = {name: [] for name in rivals}
+        for _, frame in within_budget(asked):
+            choices = tuple(candidate.id for candidate in frame.candidates)
+            request = Request(system_prompt("instinct"), frame.short(), choices=choices, deadline_s=60.0)
+            for name, kernel in rivals.items():
+                times[name].append(1000 * kernel(request).seconds)
+        for kernel in rivals.values():
+            kernel.close()
+    ours, theirs, added = (statistics.median(found[1:]) for found in times.values())
+    note = f"a random adapter of rank {RANK}, in turn on {len(times['taught']) - 1} frames"
+    return [
+        Row("instinct, taught", ours, "untaught", theirs, wanted=1 / 1.1, note=note),
+        Row("", ours, "adapter added by llama.cpp", added),
     ]
 
 
@@ -349,6 +407,7 @@ def measure(frames: int = FRAMES) -> tuple[list[Row], bool]:
         raise InferenceError("smollm2 is no model of this process")
     found = [
         *instinct(kernel, spread(asked, INSTINCTS)),
+        *taught(spread(asked, INSTINCTS)),
         *rows(rivals),
         constraint(kernel, spread(asked, frames)),
         aggregation(kernel, spread(asked, THOUGHT_OVER + 1)),
