@@ -54,7 +54,8 @@ def _condition(draw: Draw) -> tuple[str, list[Node], str, str]:
         said = draw.say("cases.blocked_now" if near else "cases.clear_now")
     else:
         name = draw.pick(("front", "front", "front", "left", "right", "rear"))
-        _, text, mm = length = draw.length(*(NEAR_CM if near else FREE_CM))
+        length = draw.length(*(NEAR_CM if near else FREE_CM))
+        mm = length.value
         fields = {"name": name, "d": length.words, "on": on_side(draw, name)}
         said = draw.say("cases.near" if near else "cases.free", **fields)
     fails, holds = (more, less) if near else (less, more)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from llmbytecode import LLMBytecodeError, Machine, Outcome, assemble
@@ -24,6 +25,9 @@ class Light(NamedTuple):
     colour: str
     seconds: float
     place: tuple[float, float]
+
+
+Change = tuple[str, float, tuple[float, float]]  # of the light: the colour, when in s, and where
 
 
 class Done(NamedTuple):
@@ -50,28 +54,31 @@ def done(text: str, arena: str = ARENAS[0], seed: int = 0) -> Done:
     manifest = load_manifest(ROBOT)
     robot = Practice(load_arena(arena, radius_m=manifest.radius_m), manifest, seed)
     machine = Machine(assemble(text), manifest.limits, robot)
-    changes: list[tuple[str, float, tuple[float, float]]] = []
+    changes: list[Change] = []
     machine.world.begin()
     while machine.outcome is Outcome.RUNNING:
         machine.step()
         if len(machine.signals) > len(changes):
             changes.append((colour_of(machine.signals[-1][1:]), robot.clock.ms / 1000, robot.true[:2]))
-    seconds, (x, y, heading) = robot.clock.ms / 1000, robot.true
+    seconds = robot.clock.ms / 1000
     return Done(
-        (machine.outcome, machine.code), (x, y), heading, machine.path_mm / 1000, machine.rotation_mrad / 1000,
-        seconds, tuple(_shown(changes, seconds)), tuple(machine.reports), robot.collisions,
-    )  # fmt: skip
+        ended=(machine.outcome, machine.code),
+        place=robot.true[:2],
+        heading=robot.true[2],
+        path=machine.path_mm / 1000,
+        rotation=machine.rotation_mrad / 1000,
+        seconds=seconds,
+        lights=tuple(_shown(changes, seconds)),
+        reports=tuple(machine.reports),
+        collisions=robot.collisions,
+    )
 
 
-def _shown(changes: list[tuple[str, float, tuple[float, float]]], end: float) -> Iterator[Light]:
+def _shown(changes: list[Change], end: float) -> Iterator[Light]:
     """Yield the colours shown; one that is set anew while it shows goes on."""
-    changes = [
-        now
-        for before, now in zip([("", 0.0, (0.0, 0.0)), *changes], changes, strict=False)
-        if now[0] != before[0]
-    ]
-    ends = [change[1] for change in changes[1:]] + [end]
-    for (colour, began, place), until in zip(changes, ends, strict=False):
+    dark: Change = ("", 0.0, (0.0, 0.0))
+    changes = [now for before, now in pairwise([dark, *changes]) if now[0] != before[0]]
+    for (colour, began, place), (_, until, _) in pairwise([*changes, ("", end, dark[2])]):
         if colour:
             yield Light(colour, until - began, place)
 
@@ -82,7 +89,7 @@ def same_outcome(text: str, reference: str, arena: str, seed: int = 0) -> bool:
 
 
 def differences(text: str, reference: str, arena: str, seed: int = 0) -> list[str]:
-    """Return in what a program differs from its reference in an arena; a refused one differs in everything."""
+    """Return in what a program differs from its reference in an arena: in all where it is refused."""
     wanted = done(reference, arena, seed)
     try:
         found = done(text, arena, seed)
@@ -100,10 +107,8 @@ def differences(text: str, reference: str, arena: str, seed: int = 0) -> list[st
         "rotation": _near(wanted.rotation, found.rotation, _ANGLE_RAD, wanted.rotation),
         "time": _near(wanted.seconds, found.seconds, _SECONDS, 2 * wanted.seconds),
         "lights": lights and all(map(_alike, wanted.lights, found.lights)),
-        "reports": tags and all(
-            _near(one, other, _READING, abs(one)) for (_, one), (_, other) in zip(wanted.reports, found.reports, strict=True)
-        ),
-    }  # fmt: skip
+        "reports": tags and all(map(_read_alike, wanted.reports, found.reports)),
+    }
     return [name for name, same in told.items() if not same]
 
 
@@ -114,3 +119,7 @@ def _near(wanted: float, found: float, least: float, measure: float) -> bool:
 def _alike(wanted: Light, found: Light) -> bool:
     near = math.dist(wanted.place, found.place) <= 2 * _PLACE_M
     return near and _near(wanted.seconds, found.seconds, 0.15, 3 * wanted.seconds)
+
+
+def _read_alike(wanted: tuple[int, int], found: tuple[int, int]) -> bool:
+    return _near(wanted[1], found[1], _READING, abs(wanted[1]))

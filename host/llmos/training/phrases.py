@@ -1,4 +1,4 @@
-"""Ways to say a thing: wishes' templates with alternatives, and quantities as people say and programs write them.
+"""Ways to say a thing: templates of wishes, and quantities as people say and as programs write them.
 
 The templates lie in the system volume, `training/wishes.toml`.
 """
@@ -13,11 +13,29 @@ from typing import Any, NamedTuple, TypeVar
 from llmos.resources import system_volume
 
 _GROUP = re.compile(r"\(([^()]*)\)")
-_SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_SMALL = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _Choice = TypeVar("_Choice")
 
 

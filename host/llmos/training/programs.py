@@ -18,6 +18,7 @@ from llmos.manifest import load_manifest
 from llmos.writing import LONGEST_WISH, question
 
 from . import cases, figures, senses  # noqa: F401 -- they register their steps
+from .held_out import held_out
 from .phrases import Draw, tidy
 from .steps import STEPS, Loop, Step, lines
 
@@ -36,14 +37,16 @@ class Pair(NamedTuple):
 
 
 def pairs(seed: int, count: int) -> Iterator[Pair]:
-    """Yield so many pairs, no wish twice, the same for the same seed; each program is accepted."""
+    """Yield so many pairs, no wish twice nor held out; each program is accepted. A seed always gives the same."""
     draw, seen = Draw(f"programs {seed}"), set[str]()
     while len(seen) < count:
         made = _pair(draw)
-        if len(made.wish) > LONGEST_WISH or question(made.wish) in seen or not _accepted(made.text):
+        if len(made.wish) > LONGEST_WISH or not _accepted(made.text):
             continue
-        seen.add(question(made.wish))
-        yield made
+        asked = question(made.wish)
+        if asked not in seen and not held_out(asked):
+            seen.add(asked)
+            yield made
 
 
 def examples(seed: int, count: int) -> Iterator[dict[str, Any]]:
@@ -105,7 +108,7 @@ def _text(made: Step) -> str:
 
 def _explained(draw: Draw) -> Pair:
     """Return a program with its explanation as the wish, in the units of the explanation."""
-    made = draw.pick((_step, _step, lambda draw: _row(draw, 2)))(draw)
+    made = _row(draw, 2) if draw.often(0.35) else _step(draw)
     text = _UNIT.sub(lambda found: f"{int(found[1]) * _MM[found[2]]}mm", _text(made))
     said = explain(assemble(text)).partition("\n\n")[0]  # without its channels
     return Pair(" ".join(_MRAD.sub("", said).split()), text, "explained")
@@ -145,8 +148,8 @@ def _repeated(draw: Draw) -> Step:
 
 
 _JOINS = (
-    ", then", ", then", " then", " and then", " and then", ", and then", " and", " and", ";", "; then", ". then", ".", ",",
-    ", after that", ". after that", ", next", " and afterwards", ", and after that",
+    *(", then", ", then", " then", " and then", " and then", ", and then", " and", " and", ";", "; then"),
+    ". then", ".", ",", ", after that", ". after that", ", next", " and afterwards", ", and after that",
 )  # fmt: skip
 _OPEN = ("case", "blocked", "levels")  # steps whose words would take in what follows
 _APART = (";", "; then", ". then", ". after that", ".", "; afterwards", ". in any case")

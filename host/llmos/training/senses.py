@@ -242,7 +242,7 @@ def _freer(draw: Draw) -> Made:
 
 
 def _to_side(angle: str, freer: str) -> list[Node]:
-    """Return a turn to `freer` where there is more room on the left than on the right, else to the other side."""
+    """Return a turn to `freer` where there is more room on the left than on the right, else away from it."""
     turns = [f"TURN {angle}, 30deg/s", f"TURN -{angle}, 30deg/s"]
     here, there = turns if freer == "left" else reversed(turns)
     return ["SENSE r1, left", "SENSE r2, right", Case("BLT r1, r2", [here], [there])]
@@ -274,7 +274,7 @@ def _follow(draw: Draw) -> Made:
         words, gap = draw.say("walls.follow", name=name, g="", l=told), draw.length(25)
     else:
         words = draw.say("walls.follow", name=name, g=draw.say("walls.follow_gap", g=gap.words), l=told)
-    # The ray 30 degrees ahead of the side is twice as long as the gap where the robot is parallel to the wall.
+    # A ray 30 degrees ahead is twice as long as the gap where the robot stands along the wall.
     off = "SUB r3, r1, r2" if name == "left" else "SUB r3, r2, r1"
     steer = [f"SENSE r1, front_{name}", f"LDI r2, {2 * gap.value}", off, "TURNR r3, max 20deg, 30deg/s"]
     return words, [Loop(times, [*steer, "MOVE 10cm, 40mm/s"])]
@@ -286,19 +286,12 @@ def _wander(draw: Draw) -> Made:
     rounds = draw.say("walls.wander_rounds", n=draw.number(times))
     if draw.often(0.65):
         rounds, times = draw.pick(("", draw.say("walls.wander_time"))), 8
-    chance = draw.chance.random()
-    keeps = draw.say(
-        "walls.wander_near"
-        if chance < 0.35
-        else "walls.wander_freer"
-        if chance < 0.5
-        else "walls.wander_keep",
-        d=near.words,
-    )
-    words = draw.say("walls.wander", r=rounds, k=keeps if chance < 0.9 else "")
-    text = near.text if chance < 0.35 else NEAR
-    turn: list[Node] = ["TURN 100deg, 30deg/s"] if not 0.35 <= chance < 0.5 else _to_side("60deg", "left")
-    stretch = [
+    kind = draw.chance.choices(("near", "freer", "keep", ""), (35, 15, 40, 10))[0]
+    keeps = draw.say(f"walls.wander_{kind}", d=near.words) if kind else ""
+    words = draw.say("walls.wander", r=rounds, k=keeps)
+    text = near.text if kind == "near" else NEAR
+    turn: list[Node] = _to_side("60deg", "left") if kind == "freer" else ["TURN 100deg, 30deg/s"]
+    stretch: list[Node] = [
         f"GUARD g0, front < {text}",
         "MOVE 30cm, 40mm/s",
         "TRIP r1",

@@ -5,7 +5,7 @@ left, three blinks of half a second.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Union
+from typing import NamedTuple
 
 from llmbytecode.grammar import BLOCKS
 
@@ -27,7 +27,7 @@ class Case(NamedTuple):
     other: "Sequence[Node]" = ()
 
 
-Node = Union[str, Loop, Case]
+Node = str | Loop | Case
 
 
 class Step(NamedTuple):

@@ -18,7 +18,7 @@ def translate_program(
     seed: int = 0,
     deadline_s: float = 120.0,
 ) -> Draft:
-    """Have a taught kernel say a wish as a program; where the verifier refuses it, it tries once more by chance.
+    """Have a taught kernel say a wish as a program; where it is refused, it tries again with some chance.
 
     Args:
         wish: what the robot is to do, in a sentence.
@@ -51,5 +51,5 @@ def translate_program(
 
 
 def question(wish: str) -> str:
-    """Return the user's turn for a wish, in training as in use: in small letters, without a last full stop."""
+    """Return the user's turn for a wish, in training as in use: in small letters, without its full stop."""
     return clean_wish(wish).lower().rstrip(".!? ")
