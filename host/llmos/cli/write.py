@@ -50,7 +50,7 @@ def write(context: click.Context, /, as_json: bool, output: Path | None, **wante
     --run it.
 
     With --way choose it fills the numbers of the skill whose words are likest to the wish; with choose3 it
-    also picks one of three.
+    also picks one of three. With --way translate the model gets no examples: it says what it was taught.
 
     The model that ships, SmolLM2 with 135 million parameters, chooses by default: where it writes, it copies
     the worked example that is most like the wish, about rightly for short wishes that are like one, wrongly

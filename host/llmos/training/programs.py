@@ -37,7 +37,7 @@ class Pair(NamedTuple):
 
 
 def pairs(seed: int, count: int) -> Iterator[Pair]:
-    """Yield so many pairs, no wish twice nor held out; each program is accepted. A seed always gives the same."""
+    """Yield so many pairs, no wish twice nor held out, each program accepted; a seed gives the same."""
     draw, seen = Draw(f"programs {seed}"), set[str]()
     while len(seen) < count:
         made = _pair(draw)

@@ -1,7 +1,7 @@
 """The ways to a program for a wish.
 
-A kernel writes it from worked examples, chooses one that ships and fills its numbers, or translates the wish as it
-was taught.
+A kernel writes it from worked examples, chooses one that ships and fills its numbers, or translates the wish
+as it was taught.
 """
 
 from llmos.inference import Inference
