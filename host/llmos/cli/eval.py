@@ -30,8 +30,9 @@ OPTIONS: dict[str, tuple[Any, str]] = {
     "variants": (str, "Plain, shuffle, predict and map, by commas; several at once as shuffle+map."),
     "ways": (
         str,
-        "By commas, of write, choose, choose3 and translate; with --choices of first, score, pass, unbiased, "
-        "instinct, decision, best_of, majority, refinement and rsa; with --babyai of actions, all, named and steps.",
+        "By commas, of write, choose, choose3 and translate; with --choices of first, score, pass, "
+        "unbiased, instinct, decision, best_of, majority, refinement and rsa; with --babyai of actions, all, "
+        "named and steps.",
     ),
     "behaviours": (str, "Names, by commas."),
     "families": (str, "By commas: goto, pickup, open, putnext and pick_up_seq_go_to, or all."),

@@ -2,7 +2,7 @@
 
 from .phrases import Draw
 from .senses import FREE_CM, NEAR, NEAR_CM, beside, on_side
-from .steps import COLOURS, OFF, STEPS, Case, Made, Node, Step, side, step
+from .steps import COLOURS, OFF, STEPS, Case, Loop, Made, Node, Step, side, step
 
 _PLAIN = (
     *("forward", "forward", "back", "turn", "turn", "quarter", "quarter", "about", "spin"),
@@ -60,6 +60,15 @@ def _condition(draw: Draw) -> tuple[str, list[Node], str, str]:
         said = draw.say("cases.near" if near else "cases.free", **fields)
     fails, holds = (more, less) if near else (less, more)
     return said, [f"SENSE r1, {name}", f"LDI r2, {mm}"], fails, holds
+
+
+@step("do_until", 0.8)
+def _do_until(draw: Draw) -> Made:
+    said, nodes, fails, holds = _condition(draw)
+    done = _drawn(draw, "forward", "turn", "blink", "wait", "hold", "back", "shuttle", "quarter", "report")
+    lasts = draw.often(0.3)  # while it is so
+    words = draw.say("cases.do_while" if lasts else "cases.do_until", c=said, w=done.words)
+    return words, [Loop(10, [*nodes, Case(holds if lasts else fails, ["EXIT"]), *done.nodes])]
 
 
 @step("blocked", 0.9)

@@ -3,7 +3,7 @@
 import math
 
 from .phrases import Draw, Said
-from .steps import OFF, Loop, Made, Node, colour, side, step
+from .steps import OFF, Loop, Made, Node, blinking, colour, side, step
 
 BASE_MM = 100  # between the wheels of the robot `cube`
 
@@ -90,23 +90,23 @@ def _slalom(draw: Draw) -> Made:
     return words, [*_bend("left", 20, 40), Loop(pairs, bends)]
 
 
-@step("polygon", 2.4)
+@step("polygon", 2.6)
 def _polygon(draw: Draw) -> Made:
     what = draw.pick(("triangle", "square", "square", "square", "pentagon", "hexagon", "octagon"))
     corners, length = _CORNERS[what], draw.length(8, 10, 12, 15, 18, 20, 25, 30, 35, 40, 45, 50, 60)
-    where, sign = _way_round(draw)
+    (where, sign), (fast, speed) = _way_round(draw), draw.speed() if draw.often(0.3) else ("", "40mm/s")
     told, extra = _at_corners(draw) if draw.often(0.4) else ("", [])
+    fields = {"where": f"{where} {fast}", "x": told}
     if draw.often(0.07):
         length = Said("", "30cm", 300)
-        words = draw.say("figures.polygon_plain", what=what, where=where, x=told)
+        words = draw.say("figures.polygon_plain", what=what, **fields)
     elif draw.often(0.15):
         corners = draw.pick((3, 4, 5, 6, 8, 9, 10, 12))
-        words = draw.say("figures.sides", n=draw.number(corners), d=length.words, where=where, x=told)
+        words = draw.say("figures.sides", n=draw.number(corners), d=length.words, **fields)
     else:
-        words = draw.say("figures.polygon", what=what, d=length.words, where=where, x=told)
-    return words, [
-        Loop(corners, [f"MOVE {length.text}, 40mm/s", *extra, f"TURN {sign}{360 // corners}deg, 30deg/s"])
-    ]
+        words = draw.say("figures.polygon", what=what, d=length.words, **fields)
+    turn = f"TURN {sign}{360 // corners}deg, 30deg/s"
+    return words, [Loop(corners, [f"MOVE {length.text}, {speed}", *extra, turn])]
 
 
 def _way_round(draw: Draw) -> tuple[str, str]:
@@ -120,15 +120,26 @@ def _way_round(draw: Draw) -> tuple[str, str]:
 
 def _at_corners(draw: Draw) -> tuple[str, list[Node]]:
     """Draw what is done at each corner."""
-    if draw.often(0.2):
-        time = draw.time(0.5, 1, 2, 3)
-        return draw.say("figures.corner", a=draw.fill("(wait|pause|stop) {t}", t=time.words)), [
-            f"WAIT {time.text}"
-        ]
-    name, line = colour(draw)
-    verb = draw.pick(("blink", "light", "flash", "show", "light up", "blink", "flash"))
-    once = draw.pick(("", "", "once")) if verb in ("blink", "flash") else ""
-    return draw.say("figures.corner", a=f"{verb} {name} {once}".strip()), [line, "WAIT 300ms", OFF]
+    (name, line), time, chance = colour(draw), draw.time(0.5, 1, 2, 3), draw.chance.random()
+    done: list[Node] = [line, "WAIT 300ms", OFF]
+    if chance < 0.18:
+        told, done = draw.fill("(wait|pause|stop) (for|) {t}", t=time.words), [f"WAIT {time.text}"]
+    elif chance < 0.3:
+        times = draw.pick((2, 3))
+        told = draw.fill("(blink|flash) {c} {n}", c=name, n=draw.times(times))
+        done = [blinking(line, times, "300ms")]
+    elif chance < 0.4:
+        told = draw.fill("(show|light|light up) {c} for {t}", c=name, t=time.words)
+        done = [line, f"WAIT {time.text}", OFF]
+    elif chance < 0.5:
+        told = draw.fill("(report|tell me|measure) the (distance|free way) ahead")
+        done = ["SENSE r1, front", "REPORT 1, r1"]
+    else:
+        told = draw.fill(
+            "(blink|light|flash|show|light up|blink|flash|blink {c} once|flash {c} once)", c="{c}"
+        )
+        told = told.format(c=name) if "{c}" in told else f"{told} {name}"
+    return draw.say("figures.corner", a=told), done
 
 
 @step("rectangle", 0.7)
@@ -199,8 +210,9 @@ def _shuttle(draw: Draw) -> Made:
     else:
         other = draw.length(5, 10, 15, 20, 30) if draw.often(0.4) else one
         words = draw.say("figures.shuttle", d=one.words, e=other.words, n=count)
-    legs = [f"MOVE {one.text}, 40mm/s", f"MOVE -{other.text}, 40mm/s"]
-    return words, [Loop(times, legs)] if count else legs
+    fast, speed = draw.speed() if draw.often(0.3) else ("", "40mm/s")
+    legs = [f"MOVE {one.text}, {speed}", f"MOVE -{other.text}, {speed}"]
+    return f"{words} {fast}".strip(), [Loop(times, legs)] if count else legs
 
 
 @step("patrol", 0.9)

@@ -123,7 +123,24 @@ def _step(draw: Draw) -> Step:
     kinds = list(STEPS)
     (kind,) = draw.chance.choices(kinds, [STEPS[kind][1] for kind in kinds])
     words, nodes = STEPS[kind][0](draw)
+    if kind in _MOVING and draw.often(0.05):
+        words = draw.say("asked.stop", w=words)  # which it does anyway
     return Step(kind, words, nodes)
+
+
+_MOVING = (
+    "forward",
+    "back",
+    "timed",
+    "turn",
+    "quarter",
+    "spin",
+    "arc",
+    "circle",
+    "polygon",
+    "shuttle",
+    "until_near",
+)
 
 
 def _row(draw: Draw, count: int) -> Step:
@@ -144,14 +161,18 @@ def _repeated(draw: Draw) -> Step:
     """Repeat one or two steps."""
     some, times = _row(draw, draw.pick((1, 2, 2, 2))), draw.pick((2, 2, 3, 3, 4, 5))
     words = draw.say("asked.repeated", n=draw.times(times), w=some.words)
-    return Step(f"repeated+{some.kind}", words, [Loop(times, some.nodes)])
+    nodes = list(some.nodes)
+    if draw.often(0.2):
+        time = draw.time(0.5, 1, 2, 3, 5)
+        words, nodes = draw.say("asked.pausing", w=words, t=time.words), [*nodes, f"WAIT {time.text}"]
+    return Step(f"repeated+{some.kind}", words, [Loop(times, nodes)])
 
 
 _JOINS = (
     *(", then", ", then", " then", " and then", " and then", ", and then", " and", " and", ";", "; then"),
     ". then", ".", ",", ", after that", ". after that", ", next", " and afterwards", ", and after that",
 )  # fmt: skip
-_OPEN = ("case", "blocked", "levels")  # steps whose words would take in what follows
+_OPEN = ("case", "blocked", "levels", "do_until")  # steps whose words would take in what follows
 _APART = (";", "; then", ". then", ". after that", ".", "; afterwards", ". in any case")
 _LAST_JOINS = (
     ", then",
