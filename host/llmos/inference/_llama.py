@@ -9,7 +9,7 @@ from pathlib import Path
 
 from llmos.errors import LlmosWarning
 
-from ._adapter import KERNEL, NONE, AdapterError, adapter_path, read_adapter
+from ._adapter import KERNEL, NONE, adapter_path, read_adapter
 from ._choices import Choices
 from ._constraint import Constraint, Free, best_constraint
 from ._draft import Draft
@@ -37,7 +37,7 @@ def open_smollm2(argument: str = "") -> "LlamaKernel":
             adapter = read_adapter(path, carded=not argument)
             session = _session(lambda: taught_weights(packed, adapter))
             return LlamaKernel(f"{KERNEL}:{argument}" if argument else KERNEL, session)
-    except AdapterError as error:
+    except InferenceError as error:
         note = str(error)
         warnings.warn(f"the untaught model stands in: {note}", LlmosWarning, stacklevel=2)
     session = _session(lambda: fast_weights(packed), packed)

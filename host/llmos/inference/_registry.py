@@ -26,8 +26,8 @@ def open_kernel(spec: str) -> Kernel:
         known = ", ".join(_usage(known) for known in KERNELS)
         raise InferenceError(f"kernel {spec!r} is unknown; choose one of {known}")
     module, function, wanted = KERNELS[name]
-    optional = wanted.startswith("[")
-    if bool(colon) != bool(argument) or (bool(argument) != bool(wanted) and not (optional and not colon)):
+    fits = bool(wanted) if argument else not colon and wanted[:1] in ("", "[")
+    if not fits:
         raise InferenceError(f"kernel {spec!r} is incomplete or has too much; write it as {_usage(name)}")
     opener: Callable[..., Any] = getattr(import_module(module), function)
     kernel: Kernel = opener(argument) if argument else opener()
