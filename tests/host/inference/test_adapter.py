@@ -20,7 +20,7 @@ from llmos.errors import LlmosWarning
 from llmos.evaluation import EvaluationError
 from llmos.evaluation._jobs import kept_open
 from llmos.inference import AdapterError, Request, note_of, open_kernel
-from llmos.inference._adapter import read_adapter, read_card, require_fit
+from llmos.inference._adapter import adapter_path, read_adapter, read_card, require_fit
 from llmos.inference._session import Session
 from llmos.inference._weights import fast_weights, taught_weights
 
@@ -30,7 +30,8 @@ ONE = ("blk.0.attn_q",)  # makes the smallest adapter
 
 @pytest.fixture(name="base")
 def _base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A tiny model in the place of SmolLM2, with a cache and a state folder of its own."""
+    """A tiny model in the place of SmolLM2, with a cache and volumes of its own."""
+    monkeypatch.setattr("llmos.inference._adapter.system_volume", lambda: tmp_path / "system")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("LLMOS_HOME", str(tmp_path / "home"))
     model = write_model(tmp_path / "base.gguf", arch="llama")
@@ -113,12 +114,18 @@ def test_the_taught_copy_says_what_llama_cpp_says_with_the_adapter(
 
 
 def test_who_is_opened_by_which_spec(base: Path, tmp_path: Path, own: Path) -> None:
-    """One's own adapter is found; another is named; `none` leaves it out; without one nothing is amiss."""
+    """One's own comes before that which ships; `none` leaves it out; where there is none, nothing is amiss."""
     other = write_adapter(tmp_path / "other.gguf", seed=9)
     assert opened() == ("smollm2", "")
     assert opened(f"smollm2:{other}") == (f"smollm2:{other}", "")
     assert opened("smollm2:none") == ("smollm2:none", "")
-    own.unlink()
+    shipped = tmp_path / "system" / "models" / own.name
+    shutil.copytree(own.parent, shipped.parent)
+    assert adapter_path() == own
+    shutil.rmtree(own.parent)
+    assert adapter_path() == shipped
+    assert opened() == ("smollm2", "")
+    shutil.rmtree(shipped.parent)
     assert opened() == ("smollm2:none", "")
 
 
