@@ -114,7 +114,7 @@ def test_the_taught_copy_says_what_llama_cpp_says_with_the_adapter(
 
 
 def test_who_is_opened_by_which_spec(base: Path, tmp_path: Path, own: Path) -> None:
-    """One's own comes before that which ships; `none` leaves it out; where there is none, nothing is amiss."""
+    """One's own comes before that which ships; `none` leaves it out; to have none is no trouble."""
     other = write_adapter(tmp_path / "other.gguf", seed=9)
     assert opened() == ("smollm2", "")
     assert opened(f"smollm2:{other}") == (f"smollm2:{other}", "")
