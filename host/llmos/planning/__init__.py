@@ -10,6 +10,7 @@ from llmos.planning.astar import (
     reachable_costs,
 )
 from llmos.planning.clearance import clearance, costmap
+from llmos.planning.geodesics import geodesics
 
 __all__ = [
     "Cell",
@@ -19,6 +20,7 @@ __all__ = [
     "clearance",
     "compiled",
     "costmap",
+    "geodesics",
     "nearest_passable",
     "reachable_costs",
 ]

@@ -1,7 +1,7 @@
 # distutils: language = c
 # distutils: extra_compile_args = -O3 -ffp-contract=off
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
-"""The compiled twin of `_astar_py`: the same searches and the same distance transform, bit for bit.
+"""The compiled twin of `_astar_py`: the same searches and the same distances, bit for bit.
 
 The open list is a ring of buckets over f (Dial 1969), each a stack. Step costs are whole numbers and the
 heuristic is consistent, so f never falls along a path and never rises by more than the dearest step and its
@@ -10,6 +10,7 @@ settled twice within it; the search ends only when the goal's own bucket is empt
 Cells lie in a grid with a one-cell wall around it, so no step needs a bounds check.
 """
 
+from libc.math cimport sqrt
 from libc.stdint cimport int32_t, uint8_t
 from libc.stdlib cimport realloc
 from libc.string cimport memset
@@ -32,6 +33,7 @@ cdef enum:
     BAD_COST = 2
     TOO_LONG = 3
     NO_MEMORY = 4
+    DISC = 8                 # cells around the start of `geodesics` in which straight lengths are exact
 
 
 cdef struct Cell:
@@ -331,6 +333,73 @@ cdef void copy_costs(const Search *s, int32_t[:, ::1] out) noexcept nogil:
         for col in range(out.shape[1]):
             g = s.cells[(row + 1) * s.width + col + 1].g
             out[row, col] = g if g < UNREACHED else -1
+
+
+# --- any-angle lengths --------------------------------------------------------------------------------------
+
+def geodesics(const uint8_t[:, ::1] passable, int row, int col):
+    """Lengths in cells of the shortest ways that may run at any angle, inf where there is none; see the twin."""
+    walled = np.pad(passable, 1)
+    walled[row + 1, col + 1] = 1
+    result = np.full(walled.shape, np.inf)
+    cdef const uint8_t[:, ::1] free = walled
+    cdef double[:, ::1] lengths = result
+    cdef Py_ssize_t width = free.shape[1], start = (row + 1) * width + col + 1
+    cdef int rows, cols, turn = 0, quiet = 0
+    for rows in range(-DISC, DISC + 1):
+        for cols in range(-DISC, DISC + 1):
+            if rows * rows + cols * cols <= DISC * DISC and sees(&free[0, 0] + start, width, rows, cols):
+                (&lengths[0, 0] + start)[rows * width + cols] = sqrt(rows * rows + cols * cols)
+    while quiet < 4:
+        quiet = 0 if sweep(free, lengths, not turn & 2, not turn & 1) else quiet + 1
+        turn += 1
+    return result[1:-1, 1:-1].astype(np.float32)
+
+
+cdef bint sees(const uint8_t *cell, Py_ssize_t width, int rows, int cols) noexcept nogil:
+    """Whether the straight line over so many rows and columns is free, at a corner in both cells beside it."""
+    cdef Py_ssize_t down = width if rows > 0 else -width, right = 1 if cols > 0 else -1
+    cdef int row = 0, col = 0, later
+    rows, cols = rows if rows > 0 else -rows, cols if cols > 0 else -cols
+    while row < rows or col < cols:
+        later = (2 * row + 1) * cols - (2 * col + 1) * rows
+        if later == 0 and not (cell[down] and cell[right]):
+            return False
+        if later <= 0:
+            cell += down
+            row += 1
+        if later >= 0:
+            cell += right
+            col += 1
+        if not cell[0]:
+            return False
+    return True
+
+
+cdef bint sweep(const uint8_t[:, ::1] free, double[:, ::1] lengths, bint down, bint right) noexcept nogil:
+    """Lower the lengths, each from its neighbours', line by line; whether any was lowered."""
+    cdef Py_ssize_t rows = free.shape[0] - 2, cols = free.shape[1] - 2, width = free.shape[1], i, j, row, col
+    cdef bint lowered = False
+    cdef double *here
+    cdef double beside, along, low, high, length
+    for i in range(rows):
+        row = i + 1 if down else rows - i
+        for j in range(cols):
+            col = j + 1 if right else cols - j
+            if not free[row, col]:
+                continue
+            here = &lengths[row, col]
+            beside = min((here - 1)[0], (here + 1)[0])
+            along = min((here - width)[0], (here + width)[0])
+            low, high = (beside, along) if beside < along else (along, beside)
+            if low + 1 <= high:
+                length = low + 1
+            else:
+                length = (low + high + sqrt(2 - (high - low) * (high - low))) / 2
+            if length < here[0]:
+                here[0] = length
+                lowered = True
+    return lowered
 
 
 # --- the distance transform ---------------------------------------------------------------------------------

@@ -1,10 +1,11 @@
-"""Grid search and distance transform in plain Python: the readable meaning of `_astar.pyx`, bit for bit.
+"""Grid search and distances in plain Python: the readable meaning of `_astar.pyx`, bit for bit.
 
 Costs are whole numbers of 1/UNIT, so sums are exact and the order of any two paths is certain.
 """
 
+import math
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import cycle, pairwise, product
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,8 @@ FOUND, NO_PATH, BAD_COST, TOO_LONG, NO_MEMORY = range(5)
 
 Found = tuple[int, NDArray[np.int32] | None, int]
 Flooded = tuple[int, NDArray[np.int32] | None]
+
+DISC = 8  # cells around the start of `geodesics` in which straight lengths are exact
 
 _STRAIGHT = ((-1, 0), (0, -1), (0, 1), (1, 0))
 _DIAGONAL = ((-1, -1), (-1, 1), (1, -1), (1, 1))
@@ -140,6 +143,68 @@ def flood(cost: NDArray[np.float32], row: int, col: int) -> Flooded:
         return status, None
     costs = np.array(best, np.int64).reshape(-1, grid.width)[1:-1, 1:-1]
     return FOUND, np.where(costs < UNREACHED, costs, -1).astype(np.int32)
+
+
+def geodesics(passable: NDArray[np.uint8], row: int, col: int) -> NDArray[np.float32]:
+    """Lengths in cells of the shortest ways that may run at any angle, inf where there is none.
+
+    The eikonal equation by fast sweeping (Zhao 2005) with exact lengths around the start, where the upwind
+    differences would err most. A length depends on shorter ones alone, so the sweeps come to rest.
+    """
+    walled = np.pad(passable, 1)
+    walled[row + 1, col + 1] = 1
+    free, width = walled.ravel().tolist(), walled.shape[1]
+    start = (row + 1) * width + col + 1
+    lengths = [math.inf] * len(free)
+    for rows, cols in product(range(-DISC, DISC + 1), repeat=2):
+        if rows * rows + cols * cols <= DISC * DISC and _sees(free, width, start, rows, cols):
+            lengths[start + rows * width + cols] = math.sqrt(rows * rows + cols * cols)
+    down, right = range(width, len(free) - width, width), range(1, width - 1)
+    quiet = 0
+    for lines, columns in cycle(product((down, down[::-1]), (right, right[::-1]))):
+        quiet = 0 if _sweep(free, lengths, width, lines, columns) else quiet + 1
+        if quiet == 4:
+            break
+    return np.array(lengths).reshape(walled.shape)[1:-1, 1:-1].astype(np.float32)
+
+
+def _sees(free: list[int], width: int, cell: int, rows: int, cols: int) -> bool:
+    """Whether the straight line over so many rows and columns is free, at a corner in both cells beside it."""
+    down, right = width if rows > 0 else -width, 1 if cols > 0 else -1
+    rows, cols = abs(rows), abs(cols)
+    row = col = 0
+    while row < rows or col < cols:
+        later = (2 * row + 1) * cols - (2 * col + 1) * rows  # below 0: the line leaves by the row's edge
+        if later == 0 and not (free[cell + down] and free[cell + right]):
+            return False
+        if later <= 0:
+            cell, row = cell + down, row + 1
+        if later >= 0:
+            cell, col = cell + right, col + 1
+        if not free[cell]:
+            return False
+    return True
+
+
+def _sweep(free: list[int], lengths: list[float], width: int, lines: range, columns: range) -> bool:
+    """Lower the lengths, each from its neighbours', line by line; whether any was lowered."""
+    lowered = False
+    for line in lines:
+        for cell in range(line + columns.start, line + columns.stop, columns.step):
+            if not free[cell]:
+                continue
+            beside = min(lengths[cell - 1], lengths[cell + 1])
+            along = min(lengths[cell - width], lengths[cell + width])
+            low, high = min(beside, along), max(beside, along)
+            if low + 1 <= high:
+                length = low + 1
+            else:
+                apart = high - low
+                length = (low + high + math.sqrt(2 - apart * apart)) / 2
+            if length < lengths[cell]:
+                lengths[cell] = length
+                lowered = True
+    return lowered
 
 
 def clearance_squared(blocked: NDArray[np.uint8]) -> NDArray[np.int32]:
