@@ -27,7 +27,7 @@ from llmos.kernel.frame import (
 from llmos.kernel.mind import GIVE_UP_CYCLES, STUCK_CYCLES, STUCK_M, Mind, Step
 from llmos.planning import astar, nearest_passable, reachable_costs
 from llmos.planning.route import clear_length, cut, length, straighten
-from llmos.world.candidates import Candidate, candidates
+from llmos.world.candidates import Candidate, candidates, onward
 from llmos.world.draw import map_png
 from llmos.world.grid import UNKNOWN
 from llmos.world.serialize import MOST_OBJECTS, ascii_maps, objects, seen_object
@@ -95,17 +95,20 @@ def find_candidates(mind: Mind) -> list[Candidate]:
     mind.here = standing(mind)
     mind.reach = reachable_costs(mind.cost, mind.here)
     mind.avoid = {cell: last for cell, last in mind.avoid.items() if last >= mind.cycle}
+    goal = seeing.aim(mind)
     found = candidates(
         belief.grid,
         mind.cost,
         mind.reach,
         belief.pose,
-        seeing.aim(mind),
+        goal,
         stuck=mind.stuck >= STUCK_CYCLES,
         blacklist=mind.avoid,
         limit=OFFERED,
         strategy=mind.strategy,
     ) or seeing.unlooked(mind, OFFERED)
+    if goal:
+        found = onward(found, belief.grid, mind.cost, mind.reach, goal)
     return shuffled(found, mind) if mind.settings.shuffle else found
 
 
@@ -171,7 +174,15 @@ def assemble_frame(mind: Mind, step: Step, world: WorldModel, layer: SymbolicLay
         sensor_age_ms=mind.belief.age_ms,
     )
     options = [
-        FrameCandidate(id=c.id, type=c.type, pos_m=c.pos_m, score=c.score, path_m=c.path_m, note=c.note)
+        FrameCandidate(
+            id=c.id,
+            type=c.type,
+            pos_m=c.pos_m,
+            score=c.score,
+            path_m=c.path_m,
+            onward_m=c.onward_m,
+            note=c.note,
+        )
         for c in step.candidates
     ]
     return NavigationFrame(

@@ -1,5 +1,6 @@
 """The navigation frame: what the kernel tells the model, every cycle."""
 
+import re
 from bisect import bisect_right
 from typing import Annotated, Any, Literal
 
@@ -16,10 +17,10 @@ StepResult = Literal["success", "blocked", "timeout", "collision", "invalid", "r
 OLD_MS = 1000  # range readings of this age are worth a word
 SAID_STEPS, SAID_OBJECTS = 3, 4
 
-# What the instinct reads in place of numbers, each of which would cost a token a digit. The scores' steps are
-# finer below a half, where frontiers differ from each other.
-DISTANCE_WORDS, DISTANCES_M = ("near", "mid", "far"), (1.0, 2.5)
+# What the instinct reads in place of scores, whose digits would cost a token each. Their steps are finer
+# below a half, where frontiers differ from each other.
 SCORE_WORDS, SCORES = ("bad", "poor", "fair", "good", "best"), (0.15, 0.3, 0.5, 0.75)
+PROMISE = re.compile(r"(\d{1,4}) cells")  # how the note of a frontier begins
 
 
 class Part(BaseModel):
@@ -29,13 +30,14 @@ class Part(BaseModel):
 
 
 class FrameCandidate(Part):
-    """A place that the model may choose."""
+    """A place that the model may choose; `onward_m` leads on to the goal if all unknown ground is free."""
 
     id: str
     type: Literal["subgoal", "frontier", "recovery", "waypoint"]
     pos_m: Point
     score: Annotated[float, Field(ge=0, le=1)]
     path_m: Annotated[float, Field(ge=0)]
+    onward_m: Annotated[float, Field(ge=0)] | None = None
     note: str = ""
 
 
@@ -121,11 +123,12 @@ class NavigationFrame(Part):
     history: list[HistoryEntry]
     foresight: str = ""  # what probably lies beyond the candidates
 
-    def text(self, maps: str = "") -> str:
+    def text(self, maps: str = "", scores: bool = True) -> str:
         """Return the frame as the model reads it: what changes least comes first.
 
         With maps, for a model that can use them, it also gets the rooms and the last cycles. The text's size
         has a bound, in bytes and so in tokens, that depends on the maps and the number of candidates alone.
+        Without scores the model judges the places by itself.
         """
         state, last = self.state, self.last_step
         lines = [f"goal: {one_line(self.goal)}" + (f" at {place(self.goal_m)}" if self.goal_m else "")]
@@ -140,19 +143,19 @@ class NavigationFrame(Part):
                 f"last: {one_line(last.action, 40)} {last.result} {one_line(last.details, 140)}".rstrip()
             )
         lines.append(one_line(self.foresight, 100))
-        lines += [candidate_line(candidate) for candidate in self.candidates]
+        lines += [candidate_line(candidate, scores) for candidate in self.candidates]
         return "\n".join(line for line in lines if line)
 
-    def short(self) -> str:
-        """Return the candidates in words, for one pass of a model that answers with an id.
+    def short(self, scores: bool = True) -> str:
+        """Return the candidates in a few words each, for one pass of a model that answers with an id.
 
         The goal comes first, because it stays; then what failed, if anything did; then a line a candidate:
-        distance, kind, score, id. The id stands last, where a small model looks for what to repeat.
+        two numbers, kind, score, id. The id stands last, where a small model looks for what to repeat.
         """
         lines = [f"goal: {one_line(self.goal)}"]
         if self.last_step and self.last_step.result != "success":
             lines.append(f"last {self.last_step.result}")
-        lines += [candidate_words(candidate) for candidate in self.candidates]
+        lines += [candidate_words(candidate, scores) for candidate in self.candidates]
         return "\n".join([*lines, SCORE_WORDS[-1]])
 
 
@@ -184,11 +187,27 @@ def said_objects(objects: list[dict[str, Any]]) -> str:
     return f"seen: {', '.join(said)}" if said else ""
 
 
-def candidate_words(candidate: FrameCandidate) -> str:
-    """Return one candidate as the instinct reads it: `near frontier good c2`."""
-    near = DISTANCE_WORDS[bisect_right(DISTANCES_M, candidate.path_m)]
-    good = SCORE_WORDS[bisect_right(SCORES, candidate.score)]
-    return f"{near} {kind_word(candidate)} {good} {candidate.id}"
+def candidate_words(candidate: FrameCandidate, scores: bool = True) -> str:
+    """Return one candidate as the instinct reads it: `23 44 frontier good c2`.
+
+    The numbers are the way to it and the way on to the goal in dm; without a way on, the unknown cells that
+    it promises.
+    """
+    good = f" {SCORE_WORDS[bisect_right(SCORES, candidate.score)]}" if scores else ""
+    return f"{decimetres(candidate.path_m)} {prospect(candidate)} {kind_word(candidate)}{good} {candidate.id}"
+
+
+def prospect(candidate: FrameCandidate) -> int:
+    """Return the way on to the goal in dm, or without one the unknown cells that the note promises."""
+    if candidate.onward_m is not None:
+        return decimetres(candidate.onward_m)
+    promised = PROMISE.match(candidate.note)
+    return int(promised[1]) if promised else 0
+
+
+def decimetres(length_m: float) -> int:
+    """Return a length in whole decimetres, of three digits at most."""
+    return min(round(10 * length_m), 999)
 
 
 def kind_word(candidate: FrameCandidate) -> str:
@@ -203,8 +222,10 @@ def place(point: Point) -> str:
     return f"{point[0]:.1f},{point[1]:.1f}".replace("-0.0", "0.0")
 
 
-def candidate_line(candidate: FrameCandidate) -> str:
+def candidate_line(candidate: FrameCandidate, scores: bool = True) -> str:
     """Return one candidate as the model reads it."""
     where = f"{candidate.id} {candidate.type} {place(candidate.pos_m)}"
+    score = f" score {candidate.score:.2f}" if scores else ""
+    onward = "" if candidate.onward_m is None else f" onward {candidate.onward_m:.1f}m"
     note = one_line(candidate.note, 24)
-    return f"{where} score {candidate.score:.2f} path {candidate.path_m:.1f}m {note}".rstrip()
+    return f"{where}{score} path {candidate.path_m:.1f}m{onward} {note}".rstrip()

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from llmos.planning import astar
+from llmos.planning import astar, geodesics
 from llmos.world.grid import FREE, UNKNOWN, Cell, Grid
 
 Kind = Literal["subgoal", "frontier", "recovery"]
@@ -55,7 +55,18 @@ STRATEGIES = {
 
 @dataclass(frozen=True)
 class Candidate:
-    """A place that the next decision may choose: `path_m` is the way's length, `score` 0 to 1, best first."""
+    """A place that the next decision may choose.
+
+    Args:
+        id: what the decision names it by.
+        type: what the place is.
+        pos_m: where it is.
+        score: how good it is, 0 to 1, best first.
+        path_m: length of the way from the robot.
+        note: what it promises, in a few words.
+        cell: the same place on the map.
+        onward_m: length of the way on to the goal if all unknown ground were free; None without such a way.
+    """
 
     id: str
     type: Kind
@@ -64,6 +75,7 @@ class Candidate:
     path_m: float
     note: str
     cell: Cell
+    onward_m: float | None = None
 
 
 @dataclass(frozen=True)
@@ -140,14 +152,29 @@ def subgoals(view: View) -> list[Candidate]:
 
 def goal_cell(view: View) -> Cell | None:
     """Return the reachable cell that serves the goal best: its own, or the nearest within GOAL_REACH_M."""
-    if view.goal is None:
-        return None
-    own = view.grid.cell(*view.goal)
-    if own is not None and np.isfinite(view.reach[own]) and view.allowed[own]:
+    return serving(view.grid, view.goal, np.isfinite(view.reach) & view.allowed) if view.goal else None
+
+
+def serving(grid: Grid, goal: Point, fit: Mask) -> Cell | None:
+    """Return the goal's own cell where that is fit, else the fit one nearest to it within GOAL_REACH_M."""
+    own = grid.cell(*goal)
+    if own is not None and fit[own]:
         return own
-    away = distances(view.grid, view.goal)
-    fit = (away <= GOAL_REACH_M) & np.isfinite(view.reach) & view.allowed
+    away = distances(grid, goal)
+    fit = fit & (away <= GOAL_REACH_M)
     return as_cell(fit, int(np.where(fit, away, np.inf).argmin())) if fit.any() else None
+
+
+def onward(found: list[Candidate], grid: Grid, cost: Field, reach: Field, goal: Point) -> list[Candidate]:
+    """Return the candidates with the lengths of the ways on from them to the goal, where there are any."""
+    end = serving(grid, goal, np.isfinite(reach))
+    if end is None:
+        return found
+    ways = geodesics(np.isfinite(cost), end) * grid.cell_m
+    return [
+        replace(one, onward_m=round(float(ways[one.cell]), 3)) if np.isfinite(ways[one.cell]) else one
+        for one in found
+    ]
 
 
 def frontiers(view: View, limit: int) -> list[Candidate]:
