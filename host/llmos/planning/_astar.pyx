@@ -357,7 +357,7 @@ def geodesics(const uint8_t[:, ::1] passable, int row, int col):
 
 
 cdef bint sees(const uint8_t *cell, Py_ssize_t width, int rows, int cols) noexcept nogil:
-    """Whether the straight line over so many rows and columns is free, at a corner in both cells beside it."""
+    """Whether the straight line over so many rows and columns is free, at a corner both cells beside it."""
     cdef Py_ssize_t down = width if rows > 0 else -width, right = 1 if cols > 0 else -1
     cdef int row = 0, col = 0, later
     rows, cols = rows if rows > 0 else -rows, cols if cols > 0 else -cols

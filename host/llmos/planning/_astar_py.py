@@ -169,7 +169,7 @@ def geodesics(passable: NDArray[np.uint8], row: int, col: int) -> NDArray[np.flo
 
 
 def _sees(free: list[int], width: int, cell: int, rows: int, cols: int) -> bool:
-    """Whether the straight line over so many rows and columns is free, at a corner in both cells beside it."""
+    """Whether the straight line over so many rows and columns is free, at a corner both cells beside it."""
     down, right = width if rows > 0 else -width, 1 if cols > 0 else -1
     rows, cols = abs(rows), abs(cols)
     row = col = 0
