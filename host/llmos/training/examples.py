@@ -1,6 +1,5 @@
 """Examples on disk: one JSON line each, what a kernel is asked and what the teacher would have it answer."""
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal

@@ -6,12 +6,10 @@ among the tokens that go on and no others, because that is where its probabiliti
 (`llmos.inference.Choices`); elsewhere every token of the one answer is taught.
 """
 
-import json
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -22,6 +20,7 @@ from llmos.training.examples import Example
 from llmos.training.model import Model
 
 Tokens = list[int]
+Turns = tuple[tuple[str, str], ...]
 
 
 class Asked(NamedTuple):
@@ -44,12 +43,14 @@ class Lesson:
 class Tokenizer:
     """The runtime's own tokens: of prompts as it lays them out, and of answers."""
 
-    def __init__(self, session: Any, system: Callable[[str], str]) -> None:
+    def __init__(self, session: Any, system: Callable[[str], tuple[str, Turns]]) -> None:
+        """Take the runtime's session, and what gives a kernel file's system text and worked examples."""
         self._session, self._system = session, system
 
     def prompt(self, example: Example) -> Tokens:
         """Return the prompt's tokens."""
-        tokens: Tokens = self._session.prompt(self._system(example.system), example.user)
+        system, turns = self._system(example.system)
+        tokens: Tokens = self._session.prompt(system, example.user, turns)
         return tokens
 
     def answer(self, text: str) -> Tokens:
@@ -71,9 +72,7 @@ def lesson(example: Example, tokenizer: Tokenizer, chance: random.Random) -> Les
     return Lesson((*prompt, *answers[taken][:last]), tuple(asked))
 
 
-def partings(
-    answers: Sequence[Tokens], weights: Sequence[float], taken: int, start: int
-) -> Iterator[Asked]:
+def partings(answers: Sequence[Tokens], weights: Sequence[float], taken: int, start: int) -> Iterator[Asked]:
     """Yield the places where answers part on the way of the one that is taken."""
     left = range(len(answers))
     for depth, token in enumerate(answers[taken]):
@@ -130,7 +129,7 @@ def studied(model: Model, given: Batch) -> Learnt:
             losses.append(-(logs * torch.tensor(place.wanted, device=device)).sum() / counts[row])
             shares.append(logs.detach().exp().tolist())
         else:
-            losses.append(
-                functional.cross_entropy(scores[None], torch.tensor([place.token], device=device)) / counts[row]
-            )
+            token = torch.tensor([place.token], device=device)
+            losses.append(functional.cross_entropy(scores[None], token) / counts[row])
+            shares.append([])
     return Learnt(torch.stack(losses).sum() / len(given.rest), shares)

@@ -1,0 +1,311 @@
+"""Fitting: steps of gradient descent on the adapter, with checkpoints, a log, and an end where nothing gets better.
+
+Which examples a step learns from follows from the seed and the step's number alone, so that a fit that was
+interrupted goes on exactly as it would have gone.
+"""
+
+import io
+import json
+import math
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from llmos.babyai.choosing import prompt
+from llmos.inference._session import Session
+from llmos.inference._weights import packaged_weights
+from llmos.training.data import TrainingError, files, write_whole
+from llmos.training.examples import Example, read_examples
+from llmos.training.lessons import Batch, Tokenizer, batch, lesson, studied
+from llmos.training.model import Model
+
+BATCH_TOKENS = 2048  # about, of what is not shared
+WINDOW = 8  # batches that are sorted by length together, to spare padding
+SHARES = {
+    "instinct": 0.5,
+    "navigator": 0.12,
+    "programmer": 0.3,
+    "babyai": 0.08,
+}  # of the steps, by kernel file
+VALIDATED = 256  # examples of each kind, at most
+KEEP_EVERY = 50  # steps between two checkpoints
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to fit.
+
+    Args:
+        rank: of the adapter; 12 on all matrices makes 7.4 MB in half precision.
+        alpha: its strength.
+        rate: highest learning rate; it rises over `warm` steps and falls along a cosine.
+        steps: of the whole fit.
+        warm: steps.
+        every: steps between two validations.
+        patience: validations without a better one after which the fit ends.
+        seed: of the adapter's first values and the order of the examples.
+        shares: of the steps, by kernel file.
+    """
+
+    rank: int = 12
+    alpha: float = 24.0
+    rate: float = 1e-3
+    steps: int = 1500
+    warm: int = 40
+    every: int = 100
+    patience: int = 6
+    seed: int = 0
+
+
+@dataclass
+class State:
+    """How far a fit has come."""
+
+    step: int = 0
+    best: float = -math.inf  # validation's choice quality
+    since: int = 0  # validations since the best
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+Told = Mapping[str, Any]
+
+
+class Course:
+    """All lessons, and which of them each step takes."""
+
+    def __init__(self, examples: Iterable[Example], tokenizer: Tokenizer, seed: int) -> None:
+        self._tokenizer, self._seed = tokenizer, seed
+        self._groups: dict[str, list[Example]] = {}
+        for example in examples:
+            self._groups.setdefault(example.system, []).append(example)
+        self._shares = {name: SHARES.get(name, 0.1) for name in sorted(self._groups)}
+        self._sizes = {name: self._size(group) for name, group in self._groups.items()}
+        self._orders: dict[tuple[str, int], list[list[int]]] = {}
+
+    def _size(self, group: Sequence[Example]) -> int:
+        """Return how many lessons of a group make a batch."""
+        some = group[:: max(1, len(group) // 20)]
+        shared = len(self._tokenizer.prompt(some[0].model_copy(update={"user": ""})))
+        lengths = [len(lesson(one, self._tokenizer, random.Random(0)).tokens) - shared for one in some]
+        return max(4, min(64, round(BATCH_TOKENS / (sum(lengths) / len(lengths) + 1))))
+
+    def batches(self, first: int = 0) -> Iterator[Batch]:
+        """Yield the batch of each step from a step on, without end."""
+        taken = dict.fromkeys(self._groups, 0)
+        step = 0
+        while True:
+            chance = random.Random(f"{self._seed} {step}")
+            name = chance.choices(list(self._shares), list(self._shares.values()))[0]
+            if step >= first:
+                yield self._batch(name, taken[name], chance)
+            taken[name] += 1
+            step += 1
+
+    def _batch(self, name: str, number: int, chance: random.Random) -> Batch:
+        """Return a group's batch of a number, which counts on over its epochs."""
+        group, per = self._groups[name], -(-len(self._groups[name]) // self._sizes[name])
+        order = self._order(name, number // per)
+        return batch([lesson(group[which], self._tokenizer, chance) for which in order[number % per]])
+
+    def _order(self, name: str, epoch: int) -> list[list[int]]:
+        """Return the batches of a group's epoch: shuffled, those near to each other of like lengths."""
+        if (name, epoch) not in self._orders:
+            chance = random.Random(f"{self._seed} {name} {epoch}")
+            group, size = self._groups[name], self._sizes[name]
+            order = chance.sample(range(len(group)), len(group))
+            found: list[list[int]] = []
+            for start in range(0, len(order), size * WINDOW):
+                window = sorted(order[start : start + size * WINDOW], key=lambda n: length(group[n]))
+                parts = [window[at : at + size] for at in range(0, len(window), size)]
+                found += chance.sample(parts, len(parts))
+            self._orders = {key: value for key, value in self._orders.items() if key[0] != name}
+            self._orders[name, epoch] = found
+        return self._orders[name, epoch]
+
+
+def length(example: Example) -> int:
+    """Return about how long an example is."""
+    return len(example.user) + len(example.answers[0])
+
+
+class Fit:
+    """A fit under way in a folder.
+
+    Args:
+        work: the folder of the training, with `data`; checkpoints and log come into `fit` in it.
+        settings: how; a fit that goes on must have the same.
+        device: where PyTorch computes.
+
+    Raises:
+        TrainingError: no data, or a fit with other settings is there already.
+        InferenceError: the model's weights are missing.
+    """
+
+    def __init__(self, work: Path, settings: Settings, device: str = "cpu") -> None:
+        self.folder, self.settings = work / "fit", settings
+        self.folder.mkdir(parents=True, exist_ok=True)
+        examples = list(read_examples(files(work)))
+        train = [one for one in examples if one.split == "train"]
+        if not train:
+            raise TrainingError(f"{work / 'data'}: no examples to learn from; make some: llmos train data")
+        weights = packaged_weights()
+        self._tokenizer = Tokenizer(Session(weights), prompt)
+        self.course = Course(train, self._tokenizer, settings.seed)
+        self._validation = some_of_each(one for one in examples if one.split == "val")
+        torch.manual_seed(settings.seed)
+        dtype = torch.bfloat16 if device == "cpu" or torch.cuda.is_bf16_supported() else torch.float32
+        self.model = Model(weights, settings.rank, settings.alpha, dtype).to(device)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=settings.rate, betas=(0.9, 0.95), weight_decay=0.01
+        )
+        self.state = State()
+        self._resume()
+
+    def run(self, tell: Callable[[Told], None] = lambda told: None) -> State:
+        """Go on to the end; each line of the log is told as well. Ctrl-C keeps the last step."""
+        settings, state = self.settings, self.state
+        began = time.monotonic() - state.seconds
+        batches = self.course.batches(state.step)
+        losses: list[float] = []
+        try:
+            while state.step < settings.steps and state.since < settings.patience:
+                given = next(batches)
+                losses.append(self.step(given))
+                state.step += 1
+                state.tokens += given.rest.numel() + len(given.head)
+                state.seconds = time.monotonic() - began
+                if state.step % 10 == 0:
+                    tell(self._log(loss=round(sum(losses) / len(losses), 4)))
+                    losses.clear()
+                if state.step % settings.every == 0 or state.step == settings.steps:
+                    tell(self._log(**self.judge()))
+                if state.step % KEEP_EVERY == 0:
+                    self.keep("last")
+        finally:
+            self.keep("last")
+        return state
+
+    def step(self, given: Batch) -> float:
+        """Learn from a batch; return its loss."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate(self.state.step)
+        learnt = studied(self.model, given)
+        learnt.loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return float(learnt.loss)
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step."""
+        settings = self.settings
+        rising = min(1.0, (step + 1) / settings.warm)
+        falling = 0.5 * (1 + math.cos(math.pi * min(1.0, step / settings.steps)))
+        return settings.rate * rising * (0.05 + 0.95 * falling)
+
+    def judge(self) -> dict[str, float]:
+        """Validate, and keep the adapter where it is the best so far; return the figures."""
+        figures = self.validate()
+        quality = figures["val_choice"]
+        self.state.since += 1
+        if quality > self.state.best:
+            self.state.best, self.state.since = quality, 0
+            self.keep("best")
+        return figures
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Return the loss of each kind of example, and how often the likeliest choice is a best one."""
+        found: dict[str, float] = {}
+        chosen: dict[str, list[bool]] = {}
+        for name, group in self._validation.items():
+            chance, losses = random.Random(0), list[float]()
+            for start in range(0, len(group), 32):
+                part = [lesson(one, self._tokenizer, chance) for one in group[start : start + 32]]
+                given = batch(part)
+                learnt = studied(self.model, given)
+                losses.append(float(learnt.loss) * len(part))
+                chosen.setdefault(name, []).extend(rights(given, learnt.shares))
+            found[f"val_loss_{name}"] = round(sum(losses) / len(group), 4)
+        for name, right in chosen.items():
+            if right:
+                found[f"val_choice_{name}"] = round(sum(right) / len(right), 4)
+        losses = [value for key, value in found.items() if key.startswith("val_loss")]
+        found["val_loss"] = round(sum(losses) / max(1, len(losses)), 4)
+        found["val_choice"] = found.get("val_choice_instinct", -found["val_loss"])
+        return found
+
+    def keep(self, name: str) -> None:
+        """Write a checkpoint."""
+        buffer = io.BytesIO()
+        torch.save(
+            {
+                "settings": asdict(self.settings),
+                "state": asdict(self.state),
+                "learnt": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict() if name == "last" else None,
+            },
+            buffer,
+        )
+        write_whole(self.folder / f"{name}.pt", buffer.getvalue())
+
+    def _resume(self) -> None:
+        """Go on from the last checkpoint, where there is one."""
+        path = self.folder / "last.pt"
+        if not path.exists():
+            return
+        kept = read_checkpoint(path)
+        if kept["settings"] != asdict(self.settings):
+            raise TrainingError(
+                f"{path} was fitted with {kept['settings']}: go on with these, or name another folder by --work"
+            )
+        self.model.load_state_dict(kept["learnt"])
+        self.optimizer.load_state_dict(kept["optimizer"])
+        self.state = State(**kept["state"])
+
+    def _log(self, **figures: float) -> Told:
+        state = self.state
+        line = {"step": state.step, "tokens": state.tokens, "seconds": round(state.seconds, 1), **figures}
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        return line
+
+
+def rights(given: Batch, shares: Sequence[Sequence[float]]) -> Iterator[bool]:
+    """Tell of each place where choices part whether the likeliest one is among the best."""
+    for (_, place), said in zip(given.asked, shares, strict=False):
+        if place.options:
+            taken = max(range(len(said)), key=lambda number: said[number])
+            yield place.wanted[taken] >= max(place.wanted) - 1e-3
+
+
+def some_of_each(examples: Iterable[Example]) -> dict[str, list[Example]]:
+    """Return VALIDATED examples of each kind, always the same."""
+    groups: dict[str, list[Example]] = {}
+    for example in examples:
+        groups.setdefault(example.system, []).append(example)
+    return {
+        name: random.Random(name).sample(group, min(len(group), VALIDATED))
+        for name, group in sorted(groups.items())
+    }
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return a checkpoint.
+
+    Raises:
+        TrainingError: it cannot be read.
+    """
+    try:
+        kept: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # PyTorch raises what it likes on damaged files
+        raise TrainingError(
+            f"{path} cannot be read ({type(error).__name__}): delete it and fit again"
+        ) from None
+    return kept
