@@ -16,11 +16,12 @@ StepResult = Literal["success", "blocked", "timeout", "collision", "invalid", "r
 
 OLD_MS = 1000  # range readings of this age are worth a word
 SAID_STEPS, SAID_OBJECTS = 3, 4
+MOST = 999  # of what the instinct reads in numbers, whose digits cost a token each
 
-# What the instinct reads in place of scores, whose digits would cost a token each. Their steps are finer
-# below a half, where frontiers differ from each other.
+# What the instinct reads in place of scores. Their steps are finer below a half, where frontiers differ from
+# each other.
 SCORE_WORDS, SCORES = ("bad", "poor", "fair", "good", "best"), (0.15, 0.3, 0.5, 0.75)
-PROMISE = re.compile(r"(\d{1,4}) cells")  # how the note of a frontier begins
+PROMISE = re.compile(r"(\d{1,6}) cells\b")  # how the note of a frontier begins
 
 
 class Part(BaseModel):
@@ -140,7 +141,7 @@ class NavigationFrame(Part):
         lines.append(f"robot {place(state.position_m)} facing {state.yaw_deg:.0f} {state.mode}{stuck}{aged}")
         if last:
             lines.append(
-                f"last: {one_line(last.action, 40)} {last.result} {one_line(last.details, 140)}".rstrip()
+                f"last: {one_line(last.action, 40)} {last.result} {one_line(last.details, 100)}".rstrip()
             )
         lines.append(one_line(self.foresight, 100))
         lines += [candidate_line(candidate, scores) for candidate in self.candidates]
@@ -202,12 +203,12 @@ def prospect(candidate: FrameCandidate) -> int:
     if candidate.onward_m is not None:
         return decimetres(candidate.onward_m)
     promised = PROMISE.match(candidate.note)
-    return int(promised[1]) if promised else 0
+    return min(int(promised[1]), MOST) if promised else 0
 
 
 def decimetres(length_m: float) -> int:
-    """Return a length in whole decimetres, of three digits at most."""
-    return min(round(10 * length_m), 999)
+    """Return a length in whole decimetres."""
+    return min(round(10 * length_m), MOST)
 
 
 def kind_word(candidate: FrameCandidate) -> str:

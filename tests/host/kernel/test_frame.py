@@ -21,12 +21,13 @@ from llmos.kernel.prompt import system_prompt
 from llmos.world.grid import Grid
 from llmos.world.serialize import ascii_maps
 
-TEXT_TOKENS, RICH_TOKENS, MAPS_TOKENS, SHORT_TOKENS, ANSWER_TOKENS = 840, 1050, 570, 35, 96
+TEXT_TOKENS, RICH_TOKENS, MAPS_TOKENS, SHORT_TOKENS, ANSWER_TOKENS = 840, 1028, 570, 55, 96
 
 WORLD = WorldModel(cell_m=0.1, shape=(1, 1), free_pct=0, occupied_pct=0, unknown_pct=100, rle="U")
 KINDS = ("subgoal", "frontier", "recovery", "waypoint")
 texts = st.text(max_size=400) | st.sampled_from(["機" * 400, "🤖" * 400, "c1 " * 200, "\n" * 300, "x" * 4000])
 metres = st.floats(-99, 99)
+onward = st.none() | st.floats(0, 99)
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +40,10 @@ def session():
     opened.close()
 
 
-def candidate(number, kind="frontier", score=0.5, path_m=1.0, note="", pos_m=(1.0, 2.0)):
-    return FrameCandidate(id=f"c{number}", type=kind, pos_m=pos_m, score=score, path_m=path_m, note=note)
+def candidate(number, kind="frontier", score=0.5, path_m=1.0, note="", pos_m=(1.0, 2.0), onward_m=None):
+    return FrameCandidate(
+        id=f"c{number}", type=kind, pos_m=pos_m, score=score, path_m=path_m, note=note, onward_m=onward_m
+    )
 
 
 def frame(candidates=(), goal="go to 1.0,2.0", last=None, history=(), objects=(), room="", foresight=""):
@@ -73,7 +76,7 @@ def maps(size, place, seed):
 @settings(max_examples=25)
 @given(
     st.lists(st.builds(candidate, st.integers(1, 4), st.sampled_from(KINDS), st.floats(0, 1),
-             st.floats(0, 99), texts, st.tuples(metres, metres)), max_size=4),
+             st.floats(0, 99), texts, st.tuples(metres, metres), onward), max_size=4),
     texts, texts, texts, texts, texts, st.integers(0, 60),
 )  # fmt: skip
 def test_the_text_is_bounded_in_tokens(session, candidates, goal, details, label, room, said, many):
@@ -88,7 +91,7 @@ def test_the_text_is_bounded_in_tokens(session, candidates, goal, details, label
 def test_the_longest_text_there_can_be_is_bounded(session):
     """Digits are a token each, so this is as many tokens as bytes."""
     long = "1" * 900
-    offered = [candidate(n, "recovery", 0.98, 99.9, long, (-99.9, -99.9)) for n in range(1, 5)]
+    offered = [candidate(n, "recovery", 0.98, 99.9, long, (-99.9, -99.9), 99.9) for n in range(1, 5)]
     history = [HistoryEntry(cycle=n, action=long, result=long) for n in range(1, 9)]
     last = LastStep(action=long, result="collision", details=long)
     whole = frame(offered, long, last, history, [seen(long, 99_000_000)] * 9, long, long)
@@ -110,7 +113,8 @@ def test_the_longest_frame_fits_the_model_s_context(session):
 @settings(max_examples=30)
 @given(
     st.lists(st.builds(candidate, st.just(0), st.sampled_from(KINDS[:3]), st.floats(0, 1), st.floats(0, 99),
-             st.sampled_from(["goal", "towards goal", "x"])), min_size=1, max_size=4),
+             st.sampled_from(["goal", "towards goal", "9999 cells"]), st.just((1.0, 2.0)), onward),
+             min_size=1, max_size=4),
     st.sampled_from([None, "blocked", "timeout", "collision", "invalid", "refused"]),
 )  # fmt: skip
 def test_the_instinct_s_changed_tail_is_short(session, candidates, failure):
@@ -124,23 +128,46 @@ def test_the_instinct_s_changed_tail_is_short(session, candidates, failure):
     assert len(whole) - stays + 1 <= SHORT_TOKENS
 
 
-def test_the_instinct_reads_kind_distance_score_and_the_failure():
-    offered = [
-        candidate(1, "subgoal", 0.98, 0.4, "goal"),
-        candidate(2, "subgoal", 0.6, 1.5, "towards goal"),
-        candidate(3, "frontier", 0.1, 7.0, "12 cells"),
-        candidate(4, "recovery", 0.4, 0.5, "left"),
-    ]
+OFFERED = [
+    candidate(1, "subgoal", 0.98, 0.4, "goal", onward_m=0.0),
+    candidate(2, "subgoal", 0.6, 1.54, "towards goal", onward_m=2.36),
+    candidate(3, "frontier", 0.1, 7.0, "176 cells", onward_m=120.0),
+    candidate(4, "recovery", 0.4, 0.5, "left", onward_m=4.4),
+]
+
+
+def test_the_instinct_reads_ways_kind_score_and_the_failure():
     last = LastStep(action="MOVE_TO c1", result="blocked", details="long story")
-    assert frame(offered, last=last).short().splitlines() == [
+    assert frame(OFFERED, last=last).short().splitlines() == [
         "goal: go to 1.0,2.0",
         "last blocked",
-        "near goal best c1",
-        "mid towards good c2",
-        "far frontier bad c3",
-        "near recovery fair c4",
+        "4 0 goal best c1",
+        "15 24 towards good c2",
+        "70 999 frontier bad c3",
+        "5 44 recovery fair c4",
         "best",
     ]
+
+
+def test_without_a_way_on_the_instinct_reads_what_a_place_promises():
+    notes = ["176 cells", "12 cells not looked at", "left", "", "99999 cells", "8 cellars, 5 cells"]
+    lines = frame([candidate(n, note=note) for n, note in enumerate(notes, 1)]).short().splitlines()
+    assert [line.split()[1] for line in lines[1:-1]] == ["176", "12", "0", "0", "999", "0"]
+
+
+def test_scores_can_be_left_out():
+    assert frame(OFFERED).short(scores=False).splitlines()[1:] == [
+        "4 0 goal c1", "15 24 towards c2", "70 999 frontier c3", "5 44 recovery c4", "best",
+    ]  # fmt: skip
+    assert frame(OFFERED).text(scores=False).splitlines()[-4:-2] == [
+        "c1 subgoal 1.0,2.0 path 0.4m onward 0.0m goal",
+        "c2 subgoal 1.0,2.0 path 1.5m onward 2.4m towards goal",
+    ]
+
+
+def test_candidates_of_before_ways_on_were_told_are_read():
+    old = candidate(1).model_dump(exclude={"onward_m"})
+    assert FrameCandidate(**old) == candidate(1)
 
 
 def test_a_step_that_worked_is_not_mentioned_to_the_instinct():
@@ -175,3 +202,5 @@ def test_a_model_with_maps_reads_rooms_and_history_too():
         "seen: red box -12.3,-1.0 2s",
     ]  # fmt: skip
     assert lines[7:] == ["ahead: x", "c1 frontier 1.0,2.0 score 0.50 path 1.0m"]
+    told = frame([candidate(1, onward_m=2.25, note="6 cells")]).text().splitlines()[-1]
+    assert told == "c1 frontier 1.0,2.0 score 0.50 path 1.0m onward 2.2m 6 cells"
