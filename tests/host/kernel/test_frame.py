@@ -21,7 +21,7 @@ from llmos.kernel.prompt import system_prompt
 from llmos.world.grid import Grid
 from llmos.world.serialize import ascii_maps
 
-TEXT_TOKENS, RICH_TOKENS, MAPS_TOKENS, SHORT_TOKENS, ANSWER_TOKENS = 840, 1028, 570, 55, 96
+TEXT_TOKENS, RICH_TOKENS, MAPS_TOKENS, SHORT_TOKENS, ANSWER_TOKENS = 840, 1028, 570, 60, 96
 
 WORLD = WorldModel(cell_m=0.1, shape=(1, 1), free_pct=0, occupied_pct=0, unknown_pct=100, rle="U")
 KINDS = ("subgoal", "frontier", "recovery", "waypoint")
