@@ -83,6 +83,11 @@ def _shown(changes: list[Change], end: float) -> Iterator[Light]:
             yield Light(colour, until - began, place)
 
 
+def right(text: str, reference: str) -> bool:
+    """Return whether a program does what its reference does, in each of the `ARENAS`."""
+    return all(same_outcome(text, reference, arena) for arena in ARENAS)
+
+
 def same_outcome(text: str, reference: str, arena: str, seed: int = 0) -> bool:
     """Return whether a program does in an arena what its reference does."""
     return not differences(text, reference, arena, seed)
