@@ -42,6 +42,7 @@ class Judged:
 
     id: str
     confidence: float
+    chances: Mapping[str, float]  # of each candidate
     swayed: bool  # the model's opinion changed what the scores alone would have chosen
 
 
@@ -55,6 +56,11 @@ def load_trust(kernel: str) -> Trust:
     path = system_volume() / "kernel" / "confidence.toml"
     table = read_table(path, Table, "the weights of confidence", ConfidenceError)
     return taught_trust(kernel) or table.kernels.get(kernel, table.unmeasured)
+
+
+def alone(weights: Weights) -> Weights:
+    """Return the weights of a model that decides without the scores."""
+    return weights.model_copy(update={"model": weights.model or 1.0, "score": 0.0})
 
 
 def posterior(
@@ -81,4 +87,4 @@ def judged(probabilities: Mapping[str, float], scores: Mapping[str, float], weig
     """Return the likeliest best candidate; of equal ones the first offered."""
     chances = posterior(probabilities, scores, weights)
     best = max(chances, key=lambda name: chances[name])
-    return Judged(best, chances[best], best != max(scores, key=lambda name: scores[name]))
+    return Judged(best, chances[best], chances, best != max(scores, key=lambda name: scores[name]))
