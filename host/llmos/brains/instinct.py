@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from llmos.brains.confidence import Judged, judged
 from llmos.brains.decide import towards
-from llmos.brains.question import Question
+from llmos.brains.question import Question, Thought
 from llmos.inference import Answer, Kernel, Request
 from llmos.kernel.frame import FrameCandidate
 from llmos.kernel.prompt import system_prompt
 from llmos.trust import Weights
 
-DEADLINE_S = 2.0  # at most, however much the whole decision may take
+DEADLINE_S = 2.0  # where a rule can stand in, however much the whole decision may take
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,20 @@ class Hunch:
     answer: Answer
     prompt: str
 
+    @property
+    def thought(self) -> Thought:
+        """The hunch as a brain's answer."""
+        said, chance = self.judged, self.probabilities[self.judged.id]
+        return Thought(
+            self.text,
+            "instinct",
+            f"p {chance:.2f}",
+            said.confidence,
+            self.probabilities,
+            calls=(self.answer,),
+            prompt=self.prompt,
+        )
+
 
 class Instinct:
     """Asks for a candidate's id and nothing else; what to do with it follows from the candidate."""
@@ -30,8 +44,8 @@ class Instinct:
     def __init__(self, kernel: Kernel, weights: Weights) -> None:
         self._kernel, self._weights = kernel, weights
 
-    def __call__(self, question: Question) -> Hunch:
-        """Choose among the candidates.
+    def __call__(self, question: Question, most_s: float = DEADLINE_S) -> Hunch:
+        """Choose among the candidates, in `most_s` of wall time at most.
 
         Raises:
             InferenceError: the model failed or was late.
@@ -43,7 +57,7 @@ class Instinct:
                 system=system_prompt("instinct"),
                 user=prompt,
                 choices=tuple(one.id for one in offered),
-                deadline_s=min(question.deadline_s, DEADLINE_S),
+                deadline_s=min(question.deadline_s, most_s),
                 seed=question.seed,
             )
         )
@@ -51,7 +65,7 @@ class Instinct:
         probabilities = {one.id: chance for one, chance in zip(offered, said, strict=True)}
         choice = judged(probabilities, {one.id: one.score for one in offered}, self._weights)
         chosen = next(one for one in offered if one.id == choice.id)
-        text = towards(chosen, offered, explanation(chosen, choice))
+        text = towards(chosen, offered, explanation(chosen, choice), choice.chances)
         return Hunch(text, choice, probabilities, answer, prompt)
 
 
