@@ -95,19 +95,9 @@ class Dual:
     def _felt(self, question: Question) -> Thought:
         """Ask the instinct; the rule answers where it cannot."""
         try:
-            hunch = self._instinct(question)
+            return self._instinct(question).thought
         except InferenceError as failure:
             return rule_decides(question, failure)
-        chance = hunch.probabilities[hunch.judged.id]
-        return Thought(
-            hunch.text,
-            "instinct",
-            f"p {chance:.2f}",
-            hunch.judged.confidence,
-            hunch.probabilities,
-            calls=(hunch.answer,),
-            prompt=hunch.prompt,
-        )
 
     def _take_plan(self, question: Question) -> None:
         """Take in a plan that has arrived."""
