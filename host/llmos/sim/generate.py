@@ -14,7 +14,7 @@ have no thickness, so that a ray along one would not see its end: every free end
 import math
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, product
 from typing import Any
@@ -321,9 +321,11 @@ MAKERS = {**FAMILIES, **SMALL}
 NAME = re.compile(rf"({'|'.join(MAKERS)}):(0|[1-9]\d{{0,17}})(:explore)?")
 
 
-def names(count: int, first: int = 0, explore: bool = False) -> list[str]:
+def names(
+    count: int, first: int = 0, explore: bool = False, families: Sequence[str] = tuple(FAMILIES)
+) -> list[str]:
     """The names of `count` arenas, the families in turn, seeds from `first`."""
-    kinds, end = list(FAMILIES), ":explore" if explore else ""
+    kinds, end = list(families), ":explore" if explore else ""
     return [f"{kinds[n % len(kinds)]}:{first + n // len(kinds)}{end}" for n in range(count)]
 
 
