@@ -27,7 +27,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "predict": {"predict": True},
     "map": {"show_map": True},
 }
-GENERATED = re.compile(r"generated:([1-9]\d{0,4})(?:@(0|[1-9]\d{0,16}))?(:explore)?")
+MANY = re.compile(
+    rf"(?:generated|(?P<family>{'|'.join(generate.FAMILIES)})(?=.*@)):"
+    r"(?P<count>[1-9]\d{0,4})(?:@(?P<first>0|[1-9]\d{0,16}))?(?P<explore>:explore)?"
+)
 WAY_M = 0.02  # how far a kept way may be off the true one
 
 
@@ -70,7 +73,8 @@ def arenas_of(text: str) -> tuple[str, ...]:
     """Return the arenas that a comma-separated list names.
 
     `all` stands for each that ships with a task, `generated:100` for a hundred of the families in turn from
-    seed 0, `generated:100@5000` for such from seed 5000, with `:explore` behind it for exploring them.
+    seed 0, `generated:100@5000` for such from seed 5000, `office:100@5000` for such of one family (`office:100`
+    is a single one, of seed 100); with `:explore` behind it for exploring them.
 
     Raises:
         ArenaError: one of them is wrong; said before the first mission.
@@ -86,12 +90,13 @@ def arenas_of(text: str) -> tuple[str, ...]:
 
 
 def _arenas(part: str) -> list[str]:
-    made = GENERATED.fullmatch(part)
-    if made:
-        return generate.names(int(made[1]), int(made[2] or 0), bool(made[3]))
-    if part.startswith("generated"):
+    many = MANY.fullmatch(part)
+    if many:
+        families = [many["family"]] if many["family"] else list(generate.FAMILIES)
+        return generate.names(int(many["count"]), int(many["first"] or 0), bool(many["explore"]), families)
+    if part.partition(":")[0] in ("generated", *generate.FAMILIES) and not generate.NAME.fullmatch(part):
         raise EvaluationError(
-            f"arenas {part!r}: write generated:100, generated:100@5000 or generated:100:explore"
+            f"arenas {part!r}: write generated:100, generated:100@5000, office:100@5000 or one of them with :explore"
         )
     return [name for name in list_arenas() if load_arena(name).task] if part == "all" else [part]
 
