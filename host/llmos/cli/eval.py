@@ -24,7 +24,8 @@ Example:
 OPTIONS: dict[str, tuple[Any, str]] = {
     "arenas": (
         str,
-        "By commas: names or paths, `all` for those that ship, `generated:100`, `generated:100@5000`.",
+        "By commas: names or paths, `all` for those that ship, `generated:100`, `generated:100@5000`, "
+        "`office:100@5000`.",
     ),
     "kernels": (str, "Kernels as in `llmos run`, by commas."),
     "variants": (str, "Plain, shuffle, predict and map, by commas; several at once as shuffle+map."),
