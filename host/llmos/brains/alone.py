@@ -10,8 +10,8 @@ from llmos.inference import Kernel
 class Alone:
     """Chooses by the model's probabilities and nothing else: no score, no plan, no rule.
 
-    A model that fails or is late ends the drive. What keeps the robot whole is not here: each block is proved,
-    and the robot stops by itself before what is ahead.
+    A model that fails or is late ends the drive. What keeps the robot whole lies elsewhere: each block is
+    proved, and the robot stops by itself before what is ahead.
     """
 
     vision = False
