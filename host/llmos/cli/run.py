@@ -40,8 +40,8 @@ A_FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @options.kernel(
     "dual",
-    "Who decides: dual or dual:KERNEL, two brains; instinct or instinct:KERNEL, a model's choice and no rule; "
-    "or one alone: smollm2[:ADAPTER.gguf], gguf:PATH[+PROJECTOR], openai:URL, rule, random, replay:RUN.",
+    "Who decides: dual or dual:KERNEL, two brains; instinct or instinct:KERNEL, a model's word only; "
+    "or a kernel alone: smollm2[:ADAPTER.gguf], gguf:PATH[+PROJECTOR], openai:URL, rule, random, replay:RUN.",
 )
 @click.option(
     "--robot", default="cube", show_default=True, help="A robot that ships, or a path to its manifest."
