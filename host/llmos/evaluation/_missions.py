@@ -73,8 +73,8 @@ def arenas_of(text: str) -> tuple[str, ...]:
     """Return the arenas that a comma-separated list names.
 
     `all` stands for each that ships with a task, `generated:100` for a hundred of the families in turn from
-    seed 0, `generated:100@5000` for such from seed 5000, `office:100@5000` for such of one family (`office:100`
-    is a single one, of seed 100); with `:explore` behind it for exploring them.
+    seed 0, `generated:100@5000` for such from seed 5000, `office:100@5000` for such of one family (without
+    the seed it is a single one, of seed 100); with `:explore` behind it for exploring them.
 
     Raises:
         ArenaError: one of them is wrong; said before the first mission.
@@ -96,7 +96,8 @@ def _arenas(part: str) -> list[str]:
         return generate.names(int(many["count"]), int(many["first"] or 0), bool(many["explore"]), families)
     if part.partition(":")[0] in ("generated", *generate.FAMILIES) and not generate.NAME.fullmatch(part):
         raise EvaluationError(
-            f"arenas {part!r}: write generated:100, generated:100@5000, office:100@5000 or one of them with :explore"
+            f"arenas {part!r}: write generated:100, generated:100@5000, office:100@5000, "
+            "or :explore behind one of them"
         )
     return [name for name in list_arenas() if load_arena(name).task] if part == "all" else [part]
 
