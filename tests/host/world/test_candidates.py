@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmos.planning import astar, costmap, nearest_passable, reachable_costs
-from llmos.world.candidates import SPACING_M, STRATEGIES, candidates
+from llmos.world.candidates import SPACING_M, STRATEGIES, Candidate, candidates, onward
 from llmos.world.grid import FREE, OCCUPIED, UNKNOWN, Grid
 
 RADIUS_CELLS = 0.95
@@ -162,6 +162,41 @@ def test_a_goal_too_near_to_a_wall_is_served_by_the_next_cell():
     found, *_ = listed(grid, goal=(0.92, 0.05))
     assert found[0].note == "goal"
     assert math.dist(found[0].pos_m, (0.92, 0.05)) <= 0.2
+
+
+def listed_with_ways_on(grid, goal):
+    found, cost, start = listed(grid, goal=goal)
+    return onward(found, grid, cost, reachable_costs(cost, start), goal)
+
+
+def test_the_way_on_is_measured_over_unknown_ground():
+    grid = world("\n".join(["." * 21] * 21))
+    for goal in ((2.0, 0.05), (0.95, 0.95)):
+        found = listed_with_ways_on(grid, goal)
+        assert len(found) > 2
+        for one in found:
+            far = math.dist(one.pos_m, goal)
+            assert far - 0.08 <= one.onward_m <= 1.03 * far + 0.08  # ways lead from centre to centre
+    assert listed_with_ways_on(grid, (0.05, 0.05))[0].onward_m == 0.0
+
+
+@pytest.mark.parametrize(("wall", "way_m"), [(4.0, 0.2 + 2 * math.hypot(0.9, 2.1)), (0.0, 2.0)])
+def test_the_way_on_leads_round_known_walls_and_through_the_unknown(wall, way_m):
+    grid = Grid()
+    grid.logodds[:] = -2.9
+    grid.logodds[30, :40] = wall
+    cost = costmap(grid.occupancy(), RADIUS_CELLS)
+    beyond = Candidate("c1", "frontier", grid.centre((40, 20)), 0.5, 1.0, "", (40, 20))
+    found = onward([beyond], grid, cost, reachable_costs(cost, (25, 25)), grid.centre((20, 20)))
+    assert found[0].onward_m == pytest.approx(way_m, rel=0.06)
+
+
+def test_a_goal_without_a_way_and_a_goal_off_the_map_have_no_way_on():
+    closed = world("\n".join(["#" * 11, *["#" + "." * 9 + "#"] * 9, "#" * 11]))
+    closed.logodds[45:] = -2.9
+    grid = world("\n".join(["." * 9] * 9))
+    for one in (*listed_with_ways_on(closed, (0.0, 2.2)), *listed_with_ways_on(grid, (90.0, 90.0))):
+        assert one.onward_m is None
 
 
 def test_cells_to_leave_alone_are_left_alone():
