@@ -157,9 +157,11 @@ def candidate_lines(step: Part) -> Iterator[str]:
     """Tell the candidates."""
     for one in step.get("candidates") or []:
         x, y = one["pos_m"]
+        onward = one.get("onward_m")  # records of earlier versions have none
+        way = f"way {one['path_m']:.2f} m" + ("" if onward is None else f", on {onward:.2f} m")
         yield (
             f"{one['id']:4} {one['type']:9} ({x:5.2f}, {y:5.2f}) score {one['score']:.2f} "
-            f"way {one['path_m']:.2f} m  {one['note']}"
+            f"{way}  {one['note']}"
         ).rstrip()
 
 
