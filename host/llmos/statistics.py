@@ -1,12 +1,15 @@
 """What can be said from few runs: intervals of shares, and differences between two on the same tasks."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 Z95 = 1.959964  # standard normal, two-sided 95 %
 DRAWS = 4000
+
+Floats = NDArray[np.float64]
 
 
 def wilson(good: int, count: int) -> tuple[float, float]:
@@ -27,14 +30,37 @@ def sign_test(more: int, less: int) -> float:
     return min(1.0, 2 * tail)
 
 
-def mean_between(groups: Sequence[Sequence[float]]) -> tuple[float, float, float]:
-    """Return the mean of all values and its 95 % interval by the cluster bootstrap (Field & Welsh 2007).
+def bootstrap(parts: Floats, figure: Callable[[Floats], Floats]) -> tuple[float, float, float]:
+    """Return a figure of sums and its 95 % interval by the cluster bootstrap (Field & Welsh 2007).
 
     Whole groups are drawn with replacement, as values of one group (an arena's seeds) depend on each other.
     The draws are always the same.
+
+    Args:
+        parts: shape (groups, k): each group's share of the k sums.
+        figure: from sums, shape (…, k), to figures, shape (…).
     """
-    sums, counts = np.array([sum(group) for group in groups]), np.array([len(group) for group in groups])
-    drawn = np.random.default_rng(0).integers(0, len(groups), (DRAWS, len(groups)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.percentile(means, (2.5, 97.5))
-    return float(sums.sum() / counts.sum()), float(low), float(high)
+    count = len(parts)
+    drawn = np.random.default_rng(0).integers(0, count, (DRAWS, count))
+    often = np.zeros((DRAWS, count))
+    np.add.at(often, (np.arange(DRAWS)[:, None], drawn), 1)
+    low, high = np.percentile(figure(often @ parts), (2.5, 97.5), method="inverted_cdf")
+    return float(figure(parts.sum(axis=0))), float(low), float(high)
+
+
+def ratio_between(
+    above: Sequence[Sequence[float]], below: Sequence[Sequence[float]]
+) -> tuple[float, float, float]:
+    """Return the ratio of two sums over the same groups, and its interval; infinite over nothing."""
+    parts = np.array([[sum(one), sum(other)] for one, other in zip(above, below, strict=True)], float)
+
+    def ratio(sums: Floats) -> Floats:
+        nothing = np.full(sums.shape[:-1], np.inf)
+        return np.asarray(np.divide(sums[..., 0], sums[..., 1], where=sums[..., 1] > 0, out=nothing))
+
+    return bootstrap(parts, ratio)
+
+
+def mean_between(groups: Sequence[Sequence[float]]) -> tuple[float, float, float]:
+    """Return the mean of all values and its interval; see `bootstrap`."""
+    return ratio_between(groups, [[1.0] * len(group) for group in groups])
