@@ -1,133 +1,159 @@
-"""Frames from real drives whose best candidate the true map tells; who chooses does not see the map."""
+"""Frames from drives whose best candidate the teacher tells; who chooses does not see the true map."""
 
-import math
-import string
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache
-from itertools import product
+from functools import cache, lru_cache
 from random import Random
-
-import numpy as np
-from numpy.typing import NDArray
 
 from llmos.brains import Question
 from llmos.kernel.decision import decision_schema
 from llmos.kernel.frame import NavigationFrame
 from llmos.kernel.mind import Mind, Step
+from llmos.manifest import Manifest, load_manifest
 from llmos.mission import run_mission
-from llmos.planning import nearest_passable, reachable_costs
 from llmos.report import Order
-from llmos.sim.arena import Arena, ground, load_arena
-from llmos.sim.ground import Ground
+from llmos.sim.arena import Arena, load_arena
+from llmos.training.decisions import Seen, disguised, frames
+from llmos.training.drives import HELD, Drive
+from llmos.training.teacher import Teacher, best, regrets
+from llmos.world.grid import Grid
 
-TIE_M = 0.1  # a cell of the robot's map: ways that differ by less are as good as each other
-OFF_M = 0.25  # a candidate stands for the ground that is this near to it
-DRIVERS = ("rule", "random")  # a drive each, so that frames come from good ways and from bad ones
+SHOWS = ("shown", "hidden", "wrong")  # how a frame's scores are: as they are, not told, or one of them wrong
+BODIES = ("practice", "board")
+DRIVERS = {"rule": 0.0, "random": 1.0}  # a drive each, so that frames come from good ways and from bad ones
 GOAL = "go where the arena says"
+ROBOT = "cube"
+PATIENCE_S = 60.0  # for one answer
 
 
 @dataclass(frozen=True)
 class Case:
-    """A question, and for each candidate how much longer the true way to the goal is than by the best."""
+    """A question, and what the teacher says of it.
+
+    Args:
+        question: what is asked; its frame is as it is shown.
+        scores: whether the scores are told.
+        lost: by how much each candidate is worse than the best, in metres by id.
+        rule: the candidate that the rule takes, by its own scores.
+    """
 
     question: Question
-    regret_m: Mapping[str, float]
+    scores: bool
+    lost: Mapping[str, float]
+    rule: str
+
+    @property
+    def frame(self) -> NavigationFrame:
+        """The frame."""
+        return self.question.frame
 
     @property
     def best(self) -> frozenset[str]:
         """The candidates of which none is better."""
-        return frozenset(name for name, lost in self.regret_m.items() if lost <= TIE_M)
+        return best(self.lost)
 
     @property
     def chance(self) -> float:
         """How often a blind choice is right."""
-        return len(self.best) / len(self.regret_m)
+        return len(self.best) / len(self.lost)
+
+    def regret_m(self, name: str) -> float:
+        """Return what a choice loses against the best; none at all, or no way, loses as much as the worst."""
+        worst = max(lost for lost in self.lost.values() if lost < float("inf"))
+        return min(self.lost.get(name, worst), worst)
+
+
+@lru_cache(maxsize=8)
+def cases(arena_name: str, seed: int, show: str, body: str, most: int) -> tuple[Case, ...]:
+    """Return frames of a drive by each of DRIVERS in which there is something to choose.
+
+    Candidates are in random order, and named at random, the same in every show.
+
+    Args:
+        arena_name: where.
+        seed: of drives and disguises.
+        show: one of `SHOWS`; frames of which no score can be made wrong are left out of `wrong`.
+        body: one of `BODIES`: who drives.
+        most: frames; drawn, where there are more.
+    """
+    chance = Random(f"{arena_name} {seed} {show}")
+    found = (case(one, show, chance) for one in seen(arena_name, seed, body, most))
+    return tuple(one for one in found if one)
+
+
+@lru_cache(maxsize=8)
+def seen(arena_name: str, seed: int, body: str, most: int) -> tuple[Seen, ...]:
+    """Return at most so many frames of the drives, disguised."""
+    manifest, chance = robot(), Random(f"{arena_name} {seed}")
+    arena = load_arena(arena_name, radius_m=manifest.radius_m)
+    made: list[Seen] = []
+    for driver, astray in DRIVERS.items():
+        if body == "board":
+            made += board_frames(Order(GOAL, arena_name, driver, seed=seed), arena, manifest)
+        else:
+            made += frames(arena, manifest, Drive(GOAL, astray, seed, held=HELD))
+    taken = sorted(chance.sample(range(len(made)), min(most, len(made))))
+    return tuple(disguised(made[number], chance) for number in taken)
 
 
 @cache
-def cases(arena_name: str, seed: int) -> tuple[Case, ...]:
-    """Return the frames of a drive by each of DRIVERS in which there is something to choose.
-
-    Candidates are in random order, and named at random.
-    """
-    found: list[Case] = []
-    for driver in DRIVERS:
-        frames: list[NavigationFrame] = []
-
-        def watch(mind: Mind, step: Step, frames: list[NavigationFrame] = frames) -> None:
-            if step.frame:
-                frames.append(step.frame)
-
-        report = run_mission(Order(GOAL, arena_name, driver, seed=seed), watch)
-        chance = Random(f"{arena_name} {seed} {driver}")
-        teacher = Teacher(load_arena(arena_name), report.radius_m)
-        asked = (case(disguised(frame, chance), teacher) for frame in frames)
-        found += [one for one in asked if one and 0 < len(one.best) < len(one.regret_m)]
-    return tuple(found)
+def robot() -> Manifest:
+    """Return the robot that drives."""
+    return load_manifest(ROBOT)
 
 
-def disguised(frame: NavigationFrame, chance: Random) -> NavigationFrame:
-    """Return a frame whose candidates stand in random order, with other names: a letter and a digit."""
-    names = ["".join(pair) for pair in product(string.ascii_lowercase, "123456789")]
-    order = chance.sample(frame.candidates, len(frame.candidates))
-    drawn = chance.sample(names, len(order))
-    others = [one.model_copy(update={"id": name}) for one, name in zip(order, drawn, strict=True)]
-    return frame.model_copy(update={"candidates": others})
+def board_frames(order: Order, arena: Arena, manifest: Manifest) -> Iterator[Seen]:
+    """Make a drive on the virtual board, and return its frames in which there is something to choose."""
+    teacher, found = Teacher(arena, manifest), list[Seen]()
+    known: Grid | None = None  # the map when the question was asked: as the step before has left it
+
+    def watch(mind: Mind, step: Step) -> None:
+        nonlocal known
+        if step.frame and known and len(step.frame.candidates) > 1:
+            lost = regrets(teacher.costs(step.frame, known))
+            if 0 < len(best(lost)) < len(lost):
+                last = step.frame.last_step
+                found.append(Seen(step.frame, lost, last is not None and last.result != "success"))
+        known = deepcopy(mind.belief.grid)
+
+    run_mission(order, watch)
+    yield from found
 
 
-def case(frame: NavigationFrame, teacher: "Teacher") -> Case | None:
-    """Return a case of a frame; None where the true map does not tell."""
-    x, y = frame.state.position_m
-    ways = teacher.ways_m((x, y), {one.id: one.pos_m for one in frame.candidates})
-    least = min(ways.values(), default=math.inf)
-    if math.isinf(least):
+def case(one: Seen, show: str, chance: Random) -> Case | None:
+    """Return a frame as a case; None where it cannot be shown so."""
+    rule = max(one.frame.candidates, key=lambda candidate: candidate.score).id
+    frame = misled(one, chance) if show == "wrong" else one.frame
+    if frame is None:
         return None
-    failed = frame.last_step is not None and frame.last_step.result != "success"
+    scores = show != "hidden"
     question = Question(
         frame=frame,
-        text=frame.text(),
+        text=frame.text(scores=scores),
         schema=decision_schema(frame.candidates, failed=False),
-        failed=failed,
-        deadline_s=60.0,
+        failed=one.failed,
+        deadline_s=PATIENCE_S,
         seed=frame.cycle,
     )
-    return Case(question, {name: way - least for name, way in ways.items()})
+    return Case(question, scores, one.lost, rule)
 
 
-class Teacher:
-    """Knows the arena, and so how long every way to its goal really is."""
+def misled(one: Seen, chance: Random) -> NavigationFrame | None:
+    """Return a frame in which one score is so wrong that who follows the scores is; None where none can be.
 
-    def __init__(self, arena: Arena, radius_m: float) -> None:
-        self._ground = ground(arena, radius_m)
-        self._cost = np.where(self._ground.blocked, np.inf, 1.0).astype(np.float32)
-        goal = (arena.goal.x, arena.goal.y) if arena.goal else (arena.start.x, arena.start.y)
-        self._to_goal = self._ways(goal)
-
-    def ways_m(
-        self, here: tuple[float, float], places: Mapping[str, tuple[float, float]]
-    ) -> dict[str, float]:
-        """Return the length of the way from here over each place to the goal, infinite if there is none."""
-        from_here = self._ways(here)
-        if from_here is None or self._to_goal is None:
-            return {}
-        whole = from_here + self._to_goal
-        return {name: float(self._near(whole, at).min(initial=np.inf)) for name, at in places.items()}
-
-    def _ways(self, place: tuple[float, float]) -> NDArray[np.float32] | None:
-        """Return each cell's way to a place in metres."""
-        start = nearest_passable(self._cost, self._ground.cell(*place), OFF_M / self._ground.cell_m)
-        if start is None:
-            return None
-        return reachable_costs(self._cost, start) * np.float32(self._ground.cell_m)
-
-    def _near(self, field: NDArray[np.float32], at: tuple[float, float]) -> NDArray[np.float32]:
-        """Return a field's values at a place, or where there is none right there, around it."""
-        where: Ground = self._ground
-        row, column = where.cell(*at)
-        if np.isfinite(field[row, column]):
-            return field[row : row + 1, column]
-        reach = round(OFF_M / where.cell_m)
-        return field[
-            max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1
-        ].ravel()
+    The score of a worse candidate is raised above all others, or that of the best is lowered below them.
+    """
+    offered, right = one.frame.candidates, best(one.lost)
+    ways: list[tuple[str, float]] = []
+    for candidate in offered:
+        top = max((other for other in offered if other is not candidate), key=lambda other: other.score)
+        if candidate.id not in right and top.score < 1:
+            ways.append((candidate.id, 1.0))
+        elif candidate.id in right and top.id not in right and top.score > 0:
+            ways.append((candidate.id, 0.0))
+    if not ways:
+        return None
+    name, score = chance.choice(ways)
+    changed = [each.model_copy(update={"score": score}) if each.id == name else each for each in offered]
+    return one.frame.model_copy(update={"candidates": changed})
