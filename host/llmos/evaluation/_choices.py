@@ -1,31 +1,38 @@
 """How often who picks the best candidate: by chance, by score, by one pass, by a vote, by aggregation.
 
-Candidates are shuffled and renamed, and the true map says which is the best, so neither the list's order nor
-a name helps. A model that chooses no better than chance shows it here.
+Candidates are shuffled and renamed, and the teacher says which is the best, so neither the list's order nor
+a name helps; scores are shown, hidden, or shown with one that leads astray. A model that chooses no better
+than chance shows it here.
 """
 
 import statistics
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
+
+import numpy as np
 
 from llmos.brains import ways
-from llmos.brains.confidence import judged, load_trust, posterior
+from llmos.brains.confidence import alone, judged, load_trust
 from llmos.brains.rsa import target
 from llmos.errors import LlmosError
-from llmos.inference import InferenceError, Kernel, Request
+from llmos.figures import percentile
+from llmos.inference import Answer, InferenceError, Kernel, Request
+from llmos.kernel.frame import FrameCandidate, NavigationFrame, prospect
 from llmos.kernel.prompt import system_prompt
-from llmos.statistics import mean_between, wilson
+from llmos.statistics import bootstrap, mean_between, ratio_between, wilson
+from llmos.training.teacher import NEW_GROUND_M
 from llmos.trust import Weights
 
-from ._frames import Case, cases
+from ._frames import BODIES, SHOWS, Case, cases
 from ._jobs import EvaluationError, Row, kept_open
 from ._kind import Kind, Tables, names
 from ._missions import arenas_of
 
 GENERATIONS = 12  # as many as RSA's quick preset makes, for every way that thinks
-BINS = 5  # of confidence
+BINS = 10  # of confidence
 
 
 class Pick(NamedTuple):
@@ -41,45 +48,64 @@ class Pick(NamedTuple):
 
 def first(case: Case, kernel: Kernel) -> Pick:
     """Take the first of the list."""
-    return Pick(case.question.frame.candidates[0].id)
+    return Pick(case.frame.candidates[0].id)
 
 
 def scored(case: Case, kernel: Kernel) -> Pick:
-    """Take the best score, as the rule does."""
-    return Pick(max(case.question.frame.candidates, key=lambda one: one.score).id)
+    """Take the best score as it is shown, or where it is hidden as it was: the rule."""
+    return Pick(max(case.frame.candidates, key=lambda one: one.score).id)
+
+
+def least(case: Case, kernel: Kernel) -> Pick:
+    """Take the least sum of the line's two numbers: what arithmetic alone comes to, without any learning."""
+    return Pick(min(case.frame.candidates, key=lambda one: whole_m(one, case.frame)).id)
+
+
+def whole_m(one: FrameCandidate, frame: NavigationFrame) -> float:
+    """Return the way over a candidate to the goal; exploring, the way less what the new ground is worth."""
+    if frame.goal_m is not None:
+        return one.path_m + (float("inf") if one.onward_m is None else one.onward_m)
+    return one.path_m - NEW_GROUND_M * prospect(one) * frame.world_model.cell_m**2
+
+
+@lru_cache(maxsize=1024)
+def read(kernel: Kernel, request: Request) -> Answer:
+    """Return a kernel's answer, the same to all ways that make something of it."""
+    return kernel(request)
 
 
 def one_pass(case: Case, kernel: Kernel) -> Pick:
     """Take the likeliest answer of the instinct's one pass, as the model gives it."""
-    offered = case.question.frame.candidates
+    offered = case.frame.candidates
     request = Request(
         system_prompt("instinct"),
-        case.question.frame.short(),
+        case.frame.short(scores=case.scores),
         choices=tuple(one.id for one in offered),
         deadline_s=case.question.deadline_s,
+        seed=case.question.seed,
     )
-    answer = kernel(request)
+    answer = read(cast(Any, kernel), request)  # a protocol is not known to be hashable
     said = answer.probabilities or tuple(float(one.id == answer.text) for one in offered)
     shares = {one.id: chance for one, chance in zip(offered, said, strict=True)}
-    return Pick(answer.text, answer.seconds, 1, answer.tokens_in + answer.tokens_out, shares)
+    tokens = answer.tokens_in + answer.tokens_out
+    return Pick(answer.text, answer.seconds, 1, tokens, shares, shares.get(answer.text))
 
 
-def unbiased(case: Case, kernel: Kernel) -> Pick:
-    """Take the instinct's answer after what it always says of a place in the list is taken off."""
-    weights = Weights(model=1, score=0, bias=load_trust(kernel.name).instinct.bias)
-    return weighed(case, one_pass(case, kernel), weights)
+def by_itself(case: Case, kernel: Kernel) -> Pick:
+    """Take what the pass says by calibrated weights, without the scores: what the instinct alone does."""
+    return weighed(case, one_pass(case, kernel), alone(load_trust(kernel.name).instinct))
 
 
 def instinct(case: Case, kernel: Kernel) -> Pick:
-    """Take what the instinct and the scores say together: what two brains do."""
+    """Take what the pass and the scores say together: what the instinct of two brains does."""
     return weighed(case, one_pass(case, kernel), load_trust(kernel.name).instinct)
 
 
 def weighed(case: Case, pick: Pick, weights: Weights) -> Pick:
-    """Return a pick by calibrated weights."""
-    scores = {one.id: one.score for one in case.question.frame.candidates}
+    """Return a pick by calibrated weights; scores that are hidden are all alike."""
+    scores = {one.id: one.score if case.scores else 1.0 for one in case.frame.candidates}
     choice = judged(pick.shares, scores, weights)
-    return pick._replace(id=choice.id, confidence=posterior(pick.shares, scores, weights)[choice.id])
+    return pick._replace(id=choice.id, confidence=choice.confidence)
 
 
 def thought(way: str, generations: int) -> Callable[[Case, Kernel], Pick]:
@@ -92,7 +118,7 @@ def thought(way: str, generations: int) -> Callable[[Case, Kernel], Pick]:
             seed=question.seed,
         )  # fmt: skip
         found = ways.answer(way, kernel, request, generations)
-        votes = dict.fromkeys(case.regret_m, 0.0)
+        votes = dict.fromkeys(case.lost, 0.0)
         for answer, share in found.shares.items():
             name = answer.rpartition(" ")[2]
             if name in votes:
@@ -102,12 +128,13 @@ def thought(way: str, generations: int) -> Callable[[Case, Kernel], Pick]:
     return pick
 
 
-FREE = ("first", "score")  # ways that ask no model
+FREE = ("first", "score", "least")  # ways that ask no model
 WAYS: dict[str, Callable[[Case, Kernel], Pick]] = {
     "first": first,
     "score": scored,
+    "least": least,
     "pass": one_pass,
-    "unbiased": unbiased,
+    "alone": by_itself,
     "instinct": instinct,
     "decision": thought("single", 1),
     "best_of": thought(ways.BEST_OF_N, GENERATIONS),
@@ -123,8 +150,10 @@ class Chosen:
 
     kernel: str
     way: str
+    show: str
     arena: str
     seed: int
+    body: str
     most: int  # frames
 
 
@@ -135,33 +164,39 @@ class Choices:
     arenas: tuple[str, ...]
     kernels: tuple[str, ...]
     ways: tuple[str, ...]
-    seeds: int
-    frames: int
+    shows: tuple[str, ...] = ("shown",)
+    body: str = BODIES[0]
+    seeds: int = 1
+    frames: int = 20
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be evaluated, before the first frame."""
+        for what, given, known in (
+            ("way", self.ways, tuple(WAYS)), ("show", self.shows, SHOWS), ("body", (self.body,), BODIES)
+        ):  # fmt: skip
+            for one in given:
+                if one not in known:
+                    raise EvaluationError(f"{what} {one!r}: unknown; name one of {', '.join(known)}")
 
     def tasks(self) -> Iterator[Chosen]:
-        """Return a task for each, those that ask no model once."""
-        for way, arena, seed in product(self.ways, self.arenas, range(self.seeds)):
-            for kernel in ("rule",) if way in FREE else self.kernels:
-                yield Chosen(kernel, way, arena, seed, self.frames)
+        """Return a task for each, an arena's together, as they share its frames; no model, no kernel."""
+        for arena, seed, show in product(self.arenas, range(self.seeds), self.shows):
+            for way in self.ways:
+                for kernel in ("rule",) if way in FREE else self.kernels:
+                    yield Chosen(kernel, way, show, arena, seed, self.body, self.frames)
 
 
-def plan(*, arenas: str, kernels: str, ways: str, seeds: int, frames: int) -> Choices:
-    """Return what the options ask for.
-
-    Raises:
-        EvaluationError: a way is unknown, or an arena sets no goal.
-    """
-    for way in names(ways):
-        if way not in WAYS:
-            raise EvaluationError(f"way {way!r}: unknown; name one of {', '.join(WAYS)}")
-    return Choices(arenas_of(arenas), names(kernels), names(ways), seeds, frames)
+def plan(*, arenas: str, kernels: str, ways: str, show: str, body: str, seeds: int, frames: int) -> Choices:
+    """Return what the options ask for; raises as `Choices` and `arenas_of` do."""
+    return Choices(arenas_of(arenas), names(kernels), names(ways), names(show), body, seeds, frames)
 
 
 def one_choice(task: Chosen) -> Row:
     """Put an arena's frames to a kernel; what could not begin ends the evaluation."""
     try:
         kernel = kept_open(task.kernel)
-        picks = [(case, picked(case, task.way, kernel)) for case in cases(task.arena, task.seed)[: task.most]]
+        asked = cases(task.arena, task.seed, task.show, task.body, task.most)
+        picks = [(case, picked(case, task.way, kernel)) for case in asked]
     except LlmosError as error:
         raise EvaluationError(f"{task.kernel}, {task.way} in {task.arena}: {error}") from None
     return {**vars(task), "frames": [frame_row(case, pick) for case, pick in picks]}
@@ -177,17 +212,18 @@ def picked(case: Case, way: str, kernel: Kernel) -> Pick:
 
 def frame_row(case: Case, pick: Pick) -> Row:
     """Return what a choice came to; lists are in the order in which the candidates were listed."""
-    offered = case.question.frame.candidates
-    worst = max((lost for lost in case.regret_m.values() if lost < float("inf")), default=0.0)
+    offered = case.frame.candidates
     return {
+        "goal": case.frame.goal_m is not None,
         "right": pick.id in case.best,
         "chance": case.chance,
-        "regret_m": round(min(case.regret_m.get(pick.id, worst), worst), 3),
-        "seconds": round(pick.seconds, 4),
+        "regret_m": round(case.regret_m(pick.id), 3),
+        "rule_m": round(case.regret_m(case.rule), 3),
+        "seconds": round(pick.seconds, 5),
         "calls": pick.calls,
         "tokens": pick.tokens,
-        "confidence": pick.confidence,
-        "scores": [one.score for one in offered],
+        "confidence": None if pick.confidence is None else round(pick.confidence, 4),
+        "scores": [one.score if case.scores else None for one in offered],
         "shares": [round(pick.shares.get(one.id, 0.0), 4) for one in offered],
         "best": [one.id in case.best for one in offered],
     }
@@ -196,65 +232,145 @@ def frame_row(case: Case, pick: Pick) -> Row:
 def line(row: Row) -> str:
     """Return one arena's line of progress."""
     right = sum(frame["right"] for frame in row["frames"])
-    return f"{row['kernel']:8} {row['way']:10} {row['arena']:14} {right} of {len(row['frames'])} right"
+    who = f"{row['kernel']:12} {row['way']:10} {row['show']:6}"
+    return f"{who} {row['arena']:14} {right} of {len(row['frames'])} right"
 
 
 def tables(rows: list[Row]) -> Tables:
-    """Return the sums by kernel and way."""
-    ways: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        ways.setdefault((row["kernel"], row["way"]), []).append(row)
-    return {"table": [sums(kernel, way, mine) for (kernel, way), mine in ways.items()]}
-
-
-def sums(kernel: str, way: str, rows: list[Row]) -> Row:
-    """Sum up one kernel's choices in one way; the interval of the difference is over arenas."""
-    frames = [frame for row in rows for frame in row["frames"]]
-    if not frames:
-        raise EvaluationError("no frame has something to choose: name more arenas, or more seeds")
-    right, count = sum(frame["right"] for frame in frames), len(frames)
-    low, high = wilson(right, count)
-    over = [[frame["right"] - frame["chance"] for frame in row["frames"]] for row in rows if row["frames"]]
-    more, least, most = mean_between(over)
+    """Return the sums by show, kernel and way; and the choices and regrets by family and kind of frame."""
+    parts = parted(rows)
     return {
-        "kernel": kernel if way not in FREE else "–",
-        "way": way,
-        "frames": count,
-        "best": right / count,
-        "best_95": f"{low:.0%}–{high:.0%}",
-        "chance": statistics.mean(frame["chance"] for frame in frames),
-        "over_chance": f"{more:+.2f} ({least:+.2f} to {most:+.2f})",
-        "regret_m": round(statistics.mean(frame["regret_m"] for frame in frames), 3),
-        "calls": round(statistics.mean(frame["calls"] for frame in frames), 1),
-        "p50_ms": round(1000 * statistics.median(frame["seconds"] for frame in frames)),
-        "tokens": round(statistics.mean(frame["tokens"] for frame in frames)),
-        "ece": calibration_error(frames),
+        "table": [sums(mine) for mine in grouped(rows)],
+        "parts": [
+            *by_part(parts, "best", lambda one: f"{one['best']:.0%} {one['by_arena_95']}"),
+            *by_part(parts, "of_rule", lambda one: f"{one['of_rule']} {one['of_rule_95']}"),
+        ],
     }
 
 
-def calibration_error(frames: list[Any]) -> float | None:
-    """Return the expected calibration error (Naeini et al. 2015), in equal bins; None without one."""
-    sure = [frame for frame in frames if frame["confidence"] is not None]
-    if not sure:
+def parted(rows: list[Row]) -> dict[str, list[Row]]:
+    """Return the rows of each family of arenas, and those of either kind of frame, where there are two."""
+    families: dict[str, list[Row]] = {}
+    kinds: dict[str, list[Row]] = {}
+    for row in rows:
+        for kind, goal in (("goal", True), ("explore", False)):
+            frames = [frame for frame in row["frames"] if frame["goal"] is goal]
+            if frames:
+                families.setdefault(row["arena"].partition(":")[0], []).append({**row, "frames": frames})
+                kinds.setdefault(kind, []).append({**row, "frames": frames})
+    return {name: some for parts in (families, kinds) if len(parts) > 1 for name, some in parts.items()}
+
+
+def by_part(parts: dict[str, list[Row]], figure: str, say: Callable[[Row], str]) -> list[Row]:
+    """Return a line for each show, kernel and way, with a figure of each part in words; None where it has none."""
+    lines: dict[tuple[str, ...], Row] = {}
+    for part, rows in parts.items():
+        for found in map(sums, grouped(rows)):
+            key = {name: found[name] for name in ("show", "kernel", "way")}
+            lines.setdefault(tuple(key.values()), {"figure": figure, **key, **dict.fromkeys(parts)})[part] = (
+                say(found)
+            )
+    return list(lines.values())
+
+
+def grouped(rows: Sequence[Row]) -> list[list[Row]]:
+    """Return the rows of each show, kernel and way, in their order."""
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["show"], row["kernel"], row["way"]), []).append(row)
+    return sorted(groups.values(), key=lambda mine: SHOWS.index(mine[0]["show"]))
+
+
+def sums(rows: list[Row]) -> Row:
+    """Sum up one kernel's choices in one way.
+
+    `best_95` is Wilson's interval, as if frames were independent; all other intervals are by the bootstrap
+    over arenas. `of_rule` is the regret over that of the rule's choice by its own scores on the same frames.
+    """
+    arenas: dict[str, list[Row]] = {}
+    for row in rows:
+        arenas.setdefault(row["arena"], []).extend(row["frames"])
+    groups = [frames for frames in arenas.values() if frames]
+    frames = [frame for group in groups for frame in group]
+    if not frames:
+        raise EvaluationError("no frame has something to choose: name more arenas, or more seeds")
+
+    def each(key: str) -> list[list[float]]:
+        return [[float(frame[key]) for frame in group] for group in groups]
+
+    right, count, said = sum(frame["right"] for frame in frames), len(frames), rows[0]
+    of_rule = ratio_between(each("regret_m"), each("rule_m"))
+    times = [1000 * frame["seconds"] for frame in frames if frame["calls"]]
+    ece = calibration_error(groups)
+    return {
+        "show": said["show"],
+        "kernel": said["kernel"] if said["way"] not in FREE else "–",
+        "way": said["way"],
+        "arenas": len(groups),
+        "frames": count,
+        "best": right / count,
+        "best_95": span(wilson(right, count), ".0%"),
+        "by_arena_95": span(mean_between(each("right"))[1:], ".0%"),
+        "chance": statistics.mean(frame["chance"] for frame in frames),
+        **between("regret_m", mean_between(each("regret_m"))),
+        **between("of_rule", of_rule),
+        **between("ece", ece),
+        "p50_ms": round(percentile(times, 50), 1) if times else None,
+        "p95_ms": round(percentile(times, 95), 1) if times else None,
+        "calls": round(statistics.mean(frame["calls"] for frame in frames), 1),
+        "tokens": round(statistics.mean(frame["tokens"] for frame in frames)),
+    }
+
+
+def between(name: str, found: tuple[float, float, float] | None) -> Row:
+    """Return a figure and its interval as two columns; nothing where there is none, as a ratio to nothing."""
+    if found is None or not np.isfinite(found[0]):
+        return {name: None, f"{name}_95": None}
+    return {name: round(found[0], 3), f"{name}_95": span(found[1:], ".2f")}
+
+
+def span(ends: tuple[float, ...], form: str) -> str:
+    """Return an interval in words."""
+    low, high = ends
+    return f"{low:{form}}–{high:{form}}"
+
+
+def calibration_error(groups: Sequence[Sequence[Row]]) -> tuple[float, float, float] | None:
+    """Return the expected calibration error (Naeini et al. 2015) in equal bins, with its interval.
+
+    The interval is rather too high than too low: drawing again adds noise to each bin, and noise adds up.
+    None where no confidence is given.
+    """
+    parts = np.zeros((len(groups), BINS + 1))
+    for part, group in zip(parts, groups, strict=True):
+        for frame in group:
+            if frame["confidence"] is not None:
+                part[min(int(frame["confidence"] * BINS), BINS - 1)] += frame["confidence"] - frame["right"]
+                part[BINS] += 1
+    if not (parts[:, BINS] > 0).any():
         return None
-    bins: dict[int, list[Row]] = {}
-    for frame in sure:
-        bins.setdefault(min(int(frame["confidence"] * BINS), BINS - 1), []).append(frame)
-    off = [abs(sum(frame["confidence"] - frame["right"] for frame in mine)) for mine in bins.values()]
-    return round(float(sum(off)) / len(sure), 3)
+    return bootstrap(parts, lambda sums: np.abs(sums[..., :BINS]).sum(-1) / np.maximum(1, sums[..., BINS]))
 
 
 CHOICES = Kind(
     name="choices",
-    help="Put frames of real drives, candidates shuffled and renamed, to every kernel in every way, and "
-    "count how often it picks the candidate that the true map calls the best.",
+    help="Put frames of drives, candidates shuffled and renamed, to every kernel in every way, and count how "
+    "often it picks the candidate that the teacher, who sees the true map, calls the best.",
     options={
-        "arenas": "generated:12", "kernels": "random,smollm2",
-        "ways": "first,score,pass,unbiased,instinct,decision", "seeds": 1, "frames": 20,
+        "arenas": "generated:12,generated:6:explore", "kernels": "random,smollm2:none,smollm2",
+        "ways": "first,score,least,pass,alone,instinct", "show": "shown,hidden,wrong", "body": BODIES[0],
+        "seeds": 1, "frames": 20,
     },
     plan=plan,
     one=one_choice,
     line=line,
     tables=tables,
+    columns={
+        "table": (
+            "show", "kernel", "way", "arenas", "frames", "best", "best_95", "by_arena_95", "chance",
+            "regret_m", "regret_m_95", "of_rule", "of_rule_95", "ece", "ece_95", "p50_ms", "p95_ms", "calls",
+            "tokens",
+        ),
+    },
     shares=("best", "chance"),
 )  # fmt: skip
