@@ -17,7 +17,7 @@ Example:
   llmos eval --arenas all,generated:100 --kernels rule,random,smollm2,dual --seeds 5 --jobs 2
   llmos eval --arenas maze --kernels smollm2 --variants plain,shuffle,shuffle+map
   llmos eval --writing --kernels random,smollm2 --ways write,choose
-  llmos eval --choices --arenas generated:30 --ways score,pass,instinct,majority,rsa
+  llmos eval --choices --arenas office:30@0 --ways score,pass,instinct,majority,rsa --show hidden
   llmos eval --babyai --kernels expert,random,rule,smollm2,dual --jobs 2
 """
 # What the kinds take, each with its type and help; a kind names those that it takes, and their usual values.
@@ -38,6 +38,8 @@ OPTIONS: dict[str, tuple[Any, str]] = {
     "behaviours": (str, "Names, by commas."),
     "families": (str, "By commas: goto, pickup, open, putnext and pick_up_seq_go_to, or all."),
     "distractors": (click.IntRange(0, 20), "Objects in the room that the mission does not need."),
+    "show": (str, "How scores are, by commas: shown, hidden, or wrong, shown with one that leads astray."),
+    "body": (str, "Who makes the frames' drives: practice, in this process, or board, the virtual board."),
     "frames": (click.IntRange(1), "Most frames of each arena."),
     "seeds": (click.IntRange(1), "How often each is done, from seed 0."),
     "deadline": (options.SECONDS, "Seconds for a decision or a program."),
