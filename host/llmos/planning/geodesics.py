@@ -10,8 +10,9 @@ def geodesics(passable: NDArray[np.bool_], start: Cell) -> NDArray[np.float32]:
     """Return the length in cells of the shortest any-angle way from `start` to each cell, or inf.
 
     A way runs over passable cells and never squeezes between two blocked ones that touch at a corner, so it
-    exists where `astar` finds a path. Lengths are exact within 8 cells of the start in straight sight of it;
-    beyond, they are never too short, and some 2 % too long at most in the open, 5 % round a wall.
+    exists where `astar` finds a path. Lengths are exact within 8 cells of the start in straight sight of it.
+    Beyond, they are never below the straight distance; they err by 2 % at most in the open, round walls by 1 %
+    in the median and 7 % at most on maps of 30 by 30 cells.
 
     Args:
         passable: shape (rows, columns); the start counts as passable.
