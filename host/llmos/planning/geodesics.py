@@ -11,8 +11,8 @@ def geodesics(passable: NDArray[np.bool_], start: Cell) -> NDArray[np.float32]:
 
     A way runs over passable cells and never squeezes between two blocked ones that touch at a corner, so it
     exists where `astar` finds a path. Lengths are exact within 8 cells of the start in straight sight of it.
-    Beyond, they are never below the straight distance; they err by 2 % at most in the open, round walls by 1 %
-    in the median and 7 % at most on maps of 30 by 30 cells.
+    Beyond, they are never below the straight distance; they err by 2 % at most in the open, round walls by
+    1 % in the median and 7 % at most on maps of 30 by 30 cells.
 
     Args:
         passable: shape (rows, columns); the start counts as passable.
