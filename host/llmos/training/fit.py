@@ -1,7 +1,8 @@
-"""Fitting: steps of gradient descent on the adapter, with checkpoints, a log, and an end where nothing gets better.
+"""Fitting: gradient descent on the adapter, with checkpoints, a log, and an end where nothing gets better.
 
 Which examples a step learns from follows from the seed and the step's number alone, so that a fit that was
-interrupted goes on exactly as it would have gone.
+interrupted goes on exactly as it would have gone. Files are written beside their places and moved there; of
+the two newest checkpoints one can be read at any moment.
 """
 
 import io
@@ -9,16 +10,19 @@ import json
 import math
 import random
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from llmos.babyai.choosing import prompt
+from llmos.errors import LlmosWarning
 from llmos.inference._session import Session
 from llmos.inference._weights import packaged_weights
+from llmos.link.interrupts import deferred_interrupts
 from llmos.training.data import TrainingError, files, write_whole
 from llmos.training.examples import Example, read_examples
 from llmos.training.lessons import Batch, Tokenizer, batch, lesson, studied
@@ -26,14 +30,17 @@ from llmos.training.model import Model
 
 BATCH_TOKENS = 2048  # about, of what is not shared
 WINDOW = 8  # batches that are sorted by length together, to spare padding
-SHARES = {
+SHARES = {"instinct": 0.38, "navigator": 0.12, "programmer": 0.42, "babyai": 0.08}  # of the steps, by kernel file
     "instinct": 0.5,
     "navigator": 0.12,
     "programmer": 0.3,
     "babyai": 0.08,
 }  # of the steps, by kernel file
-VALIDATED = 256  # examples of each kind, at most
+VALIDATED = 160  # examples of each kind, at most
 KEEP_EVERY = 50  # steps between two checkpoints
+TELL_EVERY = 10  # steps between two lines of the log
+LAST, EARLIER, BEST = "last.pt", "earlier.pt", "best.pt"
+LOG = "log.jsonl"
 
 
 @dataclass(frozen=True)
@@ -69,8 +76,10 @@ class State:
     step: int = 0
     best: float = -math.inf  # validation's choice quality
     since: int = 0  # validations since the best
+    judged: int = 0  # the step of the last validation
     tokens: int = 0
     seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)  # since the last line of the log
 
 
 Told = Mapping[str, Any]
@@ -164,43 +173,88 @@ class Fit:
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=settings.rate, betas=(0.9, 0.95), weight_decay=0.01
         )
-        self.state = State()
+        self.state, self._whole = State(), True
         self._resume()
+        self._trim_log()
 
-    def run(self, tell: Callable[[Told], None] = lambda told: None) -> State:
-        """Go on to the end; each line of the log is told as well. Ctrl-C keeps the last step."""
-        settings, state = self.settings, self.state
-        began = time.monotonic() - state.seconds
-        batches = self.course.batches(state.step)
-        losses: list[float] = []
+    @property
+    def ended(self) -> bool:
+        """Whether all steps are done, or nothing gets better any more."""
+        state, settings = self.state, self.settings
+        return self.judged and (state.step >= settings.steps or state.since >= settings.patience)
+
+    @property
+    def judged(self) -> bool:
+        """Whether no validation is due."""
+        state, settings = self.state, self.settings
+        due = state.step and (state.step % settings.every == 0 or state.step >= settings.steps)
+        return not due or state.judged == state.step
+
+    def run(self, tell: Callable[[Told], None] = lambda told: None, seconds: float = math.inf) -> State:
+        """Go on to the end, or for some time; each line of the log is told as well.
+
+        Ctrl-C is obeyed between two steps; what was learnt until then is kept.
+
+        Args:
+            tell: called with each line.
+            seconds: after which to stop.
+
+        Raises:
+            TrainingError: a file cannot be written, or the loss is no number any more.
+        """
+        until = time.monotonic() + seconds
+        batches = self.course.batches(self.state.step)
         try:
-            while state.step < settings.steps and state.since < settings.patience:
+            while not self.ended and time.monotonic() < until:
+                if not self.judged:
+                    tell(self.judge())
+                    continue
                 given = next(batches)
-                losses.append(self.step(given))
-                state.step += 1
-                state.tokens += given.rest.numel() + len(given.head)
-                state.seconds = time.monotonic() - began
-                if state.step % 10 == 0:
-                    tell(self._log(loss=round(sum(losses) / len(losses), 4)))
-                    losses.clear()
-                if state.step % settings.every == 0 or state.step == settings.steps:
-                    tell(self._log(**self.judge()))
-                if state.step % KEEP_EVERY == 0:
-                    self.keep("last")
-        finally:
-            self.keep("last")
-        return state
+                with deferred_interrupts():
+                    told = self.advance(given)
+                if told:
+                    tell(told)
+        except KeyboardInterrupt:
+            if self._whole:
+                self.keep(LAST)
+            raise
+        self.keep(LAST)
+        return self.state
+
+    def advance(self, given: Batch) -> Told | None:
+        """Take a step, and keep what is due; return the log's line where there is one."""
+        began, self._whole = time.monotonic(), False
+        loss, old = self.step(given), self.state
+        step, losses = old.step + 1, [*old.losses, loss]
+        due = step % TELL_EVERY == 0
+        self.state = replace(
+            old,
+            step=step,
+            tokens=old.tokens + given.rest.numel() + len(given.head),
+            seconds=old.seconds + time.monotonic() - began,
+            losses=[] if due else losses,
+        )
+        self._whole = True
+        told = self._log(loss=round(sum(losses) / len(losses), 4)) if due else None
+        if self.judged and step % KEEP_EVERY == 0:
+            self.keep(LAST)
+        return told
 
     def step(self, given: Batch) -> float:
         """Learn from a batch; return its loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(self.state.step)
         learnt = studied(self.model, given)
+        if not math.isfinite(float(learnt.loss)):
+            raise TrainingError(
+                f"step {self.state.step + 1}: the loss is {float(learnt.loss)}; fit again at a lower "
+                "--rate, in another folder (--work)"
+            )
         learnt.loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return float(learnt.loss)
+        return float(learnt.loss.detach())
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step."""
@@ -209,15 +263,26 @@ class Fit:
         falling = 0.5 * (1 + math.cos(math.pi * min(1.0, step / settings.steps)))
         return settings.rate * rising * (0.05 + 0.95 * falling)
 
-    def judge(self) -> dict[str, float]:
-        """Validate, and keep the adapter where it is the best so far; return the figures."""
+    def judge(self) -> Told:
+        """Validate, and keep the adapter where it is the best so far; return the log's line."""
+        began = time.monotonic()
         figures = self.validate()
-        quality = figures["val_choice"]
-        self.state.since += 1
-        if quality > self.state.best:
-            self.state.best, self.state.since = quality, 0
-            self.keep("best")
-        return figures
+        with deferred_interrupts():
+            old, quality = self.state, figures["val_choice"]
+            better = quality > old.best
+            state = replace(
+                old,
+                best=max(quality, old.best),
+                since=0 if better else old.since + 1,
+                judged=old.step,
+                seconds=old.seconds + time.monotonic() - began,
+            )
+            if better:
+                self.keep(BEST, state)
+            self.state = state
+            told = self._log(**figures)
+            self.keep(LAST)
+        return told
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -241,39 +306,71 @@ class Fit:
         found["val_choice"] = found.get("val_choice_instinct", -found["val_loss"])
         return found
 
-    def keep(self, name: str) -> None:
-        """Write a checkpoint."""
+    def keep(self, name: str, state: State | None = None) -> None:
+        """Write a checkpoint; of the last one, the one before stays.
+
+        Raises:
+            TrainingError: it cannot be written.
+        """
         buffer = io.BytesIO()
         torch.save(
             {
                 "settings": asdict(self.settings),
-                "state": asdict(self.state),
+                "state": asdict(state or self.state),
                 "learnt": self.model.state_dict(),
-                "optimizer": self.optimizer.state_dict() if name == "last" else None,
+                "optimizer": self.optimizer.state_dict() if name == LAST else None,
             },
             buffer,
         )
-        write_whole(self.folder / f"{name}.pt", buffer.getvalue())
+        path = self.folder / name
+        try:
+            if name == LAST and path.exists():
+                path.replace(self.folder / EARLIER)
+            write_whole(path, buffer.getvalue())
+        except OSError as error:
+            raise self._unwritten(path, error) from None
+
+    def _unwritten(self, path: Path, error: OSError) -> TrainingError:
+        """Return the error for a file that cannot be written."""
+        return TrainingError(
+            f"{path} cannot be written ({error.strerror or error}): make room; the last checkpoint is kept, "
+            "and the same command goes on from there"
+        )
 
     def _resume(self) -> None:
-        """Go on from the last checkpoint, where there is one."""
-        path = self.folder / "last.pt"
-        if not path.exists():
+        """Go on from the newest checkpoint that can be read, where there is one."""
+        found = newest(self.folder)
+        if found is None:
             return
-        kept = read_checkpoint(path)
+        name, kept = found
         if kept["settings"] != asdict(self.settings):
+            other = different(kept["settings"], asdict(self.settings))
             raise TrainingError(
-                f"{path} was fitted with {kept['settings']}: go on with these, or name another folder by --work"
+                f"{self.folder} was fitted with {other}: go on with that, or name another folder by --work"
             )
+        if name != LAST:
+            (self.folder / LAST).unlink(missing_ok=True)  # it cannot be read
         self.model.load_state_dict(kept["learnt"])
         self.optimizer.load_state_dict(kept["optimizer"])
         self.state = State(**kept["state"])
 
+    def _trim_log(self) -> None:
+        """Leave out of the log what comes again, and what was torn."""
+        lines = [line for line in read_log(self.folder) if line["step"] <= self.state.step]
+        try:
+            write_whole(self.folder / LOG, "".join(f"{json.dumps(line)}\n" for line in lines).encode())
+        except OSError as error:
+            raise self._unwritten(self.folder / LOG, error) from None
+
     def _log(self, **figures: float) -> Told:
         state = self.state
         line = {"step": state.step, "tokens": state.tokens, "seconds": round(state.seconds, 1), **figures}
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        path = self.folder / LOG
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise self._unwritten(path, error) from None
         return line
 
 
@@ -296,6 +393,27 @@ def some_of_each(examples: Iterable[Example]) -> dict[str, list[Example]]:
     }
 
 
+def newest(folder: Path) -> tuple[str, dict[str, Any]] | None:
+    """Return the newest checkpoint of a fit that can be read, with its name; None where there is none at all.
+
+    Raises:
+        TrainingError: there are some, and none can be read.
+    """
+    problem = None
+    for name in (LAST, EARLIER):
+        path = folder / name
+        if not path.exists():
+            continue
+        try:
+            return name, read_checkpoint(path)
+        except TrainingError as error:
+            warnings.warn(LlmosWarning(f"{error}; going on from the one before"), stacklevel=2)
+            problem = error
+    if problem:
+        raise TrainingError(f"{problem}; nor can one before it: delete {folder} and fit again")
+    return None
+
+
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Return a checkpoint.
 
@@ -304,8 +422,28 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         kept: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+        if not {"settings", "state", "learnt", "optimizer"} <= kept.keys():
+            raise KeyError("parts are missing")
     except Exception as error:  # PyTorch raises what it likes on damaged files
-        raise TrainingError(
-            f"{path} cannot be read ({type(error).__name__}): delete it and fit again"
-        ) from None
+        raise TrainingError(f"the checkpoint {path} cannot be read ({type(error).__name__})") from None
     return kept
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """Return the lines of a fit's log; what is torn or damaged is left out."""
+    path, found = folder / LOG, []
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    for line in text.splitlines():
+        try:
+            told = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(told, dict) and isinstance(told.get("step"), int):
+            found.append(told)
+    return found
+
+
+def different(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Return the settings of one that another has otherwise."""
+    names = [name for name in one if one[name] != other.get(name)]
+    return ", ".join(f"{name} {one[name]}, not {other.get(name)}" for name in names)
