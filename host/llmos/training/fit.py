@@ -30,12 +30,8 @@ from llmos.training.model import Model
 
 BATCH_TOKENS = 2048  # about, of what is not shared
 WINDOW = 8  # batches that are sorted by length together, to spare padding
-SHARES = {"instinct": 0.38, "navigator": 0.12, "programmer": 0.42, "babyai": 0.08}  # of the steps, by kernel file
-    "instinct": 0.5,
-    "navigator": 0.12,
-    "programmer": 0.3,
-    "babyai": 0.08,
-}  # of the steps, by kernel file
+# Of the steps, by kernel file.
+SHARES = {"instinct": 0.38, "navigator": 0.12, "programmer": 0.42, "babyai": 0.08}
 VALIDATED = 160  # examples of each kind, at most
 KEEP_EVERY = 50  # steps between two checkpoints
 TELL_EVERY = 10  # steps between two lines of the log
@@ -245,10 +241,11 @@ class Fit:
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(self.state.step)
         learnt = studied(self.model, given)
-        if not math.isfinite(float(learnt.loss)):
+        loss = learnt.loss.item()
+        if not math.isfinite(loss):
             raise TrainingError(
-                f"step {self.state.step + 1}: the loss is {float(learnt.loss)}; fit again at a lower "
-                "--rate, in another folder (--work)"
+                f"step {self.state.step + 1}: the loss is {loss}; fit again at a lower --rate, "
+                "in another folder (--work)"
             )
         learnt.loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)

@@ -2,7 +2,8 @@
 
 The architecture is Llama's (Touvron et al. 2023, arXiv 2302.13971) with grouped queries (Ainslie et al. 2023,
 arXiv 2305.13245), its weights and rotary positions in the layout of the GGUF file, so that nothing has to be
-permuted on the way back. The adapter is LoRA (Hu et al. 2021, arXiv 2106.09685) on all seven matrices of a layer.
+permuted on the way back. The adapter is LoRA (Hu et al. 2021, arXiv 2106.09685) on all seven matrices of a
+layer.
 
 What all examples of a batch begin with, the system text, is evaluated once and shared.
 """
@@ -150,7 +151,10 @@ class Model(nn.Module):
         super().__init__()
         header, weights = read_gguf(path)
         self.shape, self.rank, self.alpha = header, rank, alpha
-        tensors = {name: torch.from_numpy(array).to(dtype) for name, array in weights.items()}
+        tensors = {
+            name: torch.from_numpy(np.require(array, requirements="W")).to(dtype)
+            for name, array in weights.items()
+        }
         self.register_buffer("embedding", tensors["token_embd.weight"], persistent=False)
         self.register_buffer("norm", tensors["output_norm.weight"], persistent=False)
         output = tensors.get("output.weight", tensors["token_embd.weight"])
