@@ -7,7 +7,7 @@ Errors: `LlmosError` <- `EvaluationError`.
 """
 
 from ._babyai import BABYAI
-from ._choices import CHOICES
+from ._choices import CHOICES, Choices, one_choice
 from ._figures import mission_table, pair_table
 from ._jobs import EvaluationError, Row, evaluate
 from ._journal import Journal
@@ -22,6 +22,7 @@ KINDS = {kind.name: kind for kind in (MISSIONS, WRITING, CHOICES, BABYAI)}
 
 __all__ = [
     "KINDS",
+    "Choices",
     "EvaluationError",
     "Journal",
     "Kind",
@@ -35,6 +36,7 @@ __all__ = [
     "as_text",
     "evaluate",
     "mission_table",
+    "one_choice",
     "one_mission",
     "one_program",
     "page",
