@@ -112,6 +112,12 @@ class Course:
             taken[name] += 1
             step += 1
 
+    def one_of_each(self) -> Iterator[tuple[str, float, Batch]]:
+        """Yield a batch of each kind, with its name and its share of the steps."""
+        whole = sum(self._shares.values())
+        for name, share in self._shares.items():
+            yield name, share / whole, self._batch(name, 0, random.Random(0))
+
     def _batch(self, name: str, number: int, chance: random.Random) -> Batch:
         """Return a group's batch of a number, which counts on over its epochs."""
         group, per = self._groups[name], -(-len(self._groups[name]) // self._sizes[name])
@@ -162,7 +168,7 @@ class Fit:
         weights = packaged_weights()
         self._tokenizer = Tokenizer(Session(weights), prompt)
         self.course = Course(train, self._tokenizer, settings.seed)
-        self._validation = some_of_each(one for one in examples if one.split == "val")
+        self.validation = some_of_each(one for one in examples if one.split == "val")
         torch.manual_seed(settings.seed)
         dtype = torch.bfloat16 if device == "cpu" or torch.cuda.is_bf16_supported() else torch.float32
         self.model = Model(weights, settings.rank, settings.alpha, dtype).to(device)
@@ -286,7 +292,7 @@ class Fit:
         """Return the loss of each kind of example, and how often the likeliest choice is a best one."""
         found: dict[str, float] = {}
         chosen: dict[str, list[bool]] = {}
-        for name, group in self._validation.items():
+        for name, group in self.validation.items():
             chance, losses = random.Random(0), list[float]()
             for start in range(0, len(group), 32):
                 part = [lesson(one, self._tokenizer, chance) for one in group[start : start + 32]]
