@@ -38,6 +38,15 @@ figure { margin: 1rem 0 }
 .c5 { fill: #d55e00; background: #d55e00 }
 .c6 { fill: #f0e442; background: #f0e442 }
 .c7 { fill: #8a8f98; background: #8a8f98 }
+.curve { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round }
+.s0 { stroke: #0072b2 }
+.s1 { stroke: #e69f00 }
+.s2 { stroke: #009e73 }
+.s3 { stroke: #cc79a7 }
+.s4 { stroke: #56b4e9 }
+.s5 { stroke: #d55e00 }
+.s6 { stroke: #f0e442 }
+.s7 { stroke: #8a8f98 }
 .legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; font-size:
   13px }
 .legend i { display: inline-block; width: .8em; height: .8em; margin-right: .4em }

@@ -1,4 +1,4 @@
-"""Plots as inline SVG: one row a driver, along one axis; colours come from the page's style."""
+"""Plots as inline SVG: one row a driver along one axis, or curves; colours come from the page's style."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from llmos.figures import percentile
 from llmos.world.draw import clipped, escaped
 
-LABEL, PLOT, RIGHT, ROW, FOOT = 190, 430, 70, 26, 40  # pixels
+LABEL, PLOT, RIGHT, ROW, FOOT, CURVES = 190, 430, 70, 26, 40, 200  # pixels
 MOST_DOTS = 150  # of one row
 COLOURS = 8  # classes c0 to c7 of the style
 
@@ -124,6 +124,38 @@ def legend(names: Sequence[str]) -> str:
     """Return what the colours of `stacked` mean."""
     items = (f'<li><i class="c{n % COLOURS}"></i>{escaped(name)}</li>' for n, name in enumerate(names))
     return f'<ul class="legend">{"".join(items)}</ul>' if names else ""
+
+
+def curves(title: str, units: tuple[str, str], lines: Mapping[str, Sequence[tuple[float, float]]]) -> str:
+    """Return a plot of curves: title, the units across and up, the points of each curve by its name."""
+    across = axis_for([x for points in lines.values() for x, _ in points])
+    up = axis_for([y for points in lines.values() for _, y in points])
+    width, height = LABEL + PLOT + RIGHT, CURVES + FOOT
+
+    def y_of(value: float) -> float:
+        return CURVES * (1 - min(1.0, value / up.high))
+
+    parts = [f'<svg class="plot" viewBox="0 0 {width} {height}" role="img" aria-label="{escaped(title)}">']
+    for tick in across.ticks():
+        x = across.x(tick)
+        parts.append(f'<text class="tick" x="{x:.1f}" y="{height - 24}" text-anchor="middle">{tick:g}</text>')
+    for tick in up.ticks():
+        y = y_of(tick)
+        parts.append(f'<path class="grid" d="M{LABEL} {y:.1f}H{LABEL + PLOT}"/>')
+        parts.append(f'<text class="tick" x="{LABEL - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
+    for number, points in enumerate(lines.values()):
+        drawn = "".join(
+            f"{'L' if n else 'M'}{across.x(x):.1f} {y_of(y):.1f}" for n, (x, y) in enumerate(points)
+        )
+        dot = "h0" if len(points) == 1 else ""
+        parts.append(f'<path class="curve s{number % COLOURS}" d="{drawn}{dot}"/>')
+    parts.append(
+        f'<text class="tick" x="{LABEL + PLOT / 2}" y="{height - 6}" text-anchor="middle">'
+        f"{escaped(units[0])}</text>"
+        f'<text class="tick" x="0" y="{CURVES / 2}">{escaped(units[1])}</text>'
+    )
+    drawing = f"{''.join(parts)}</svg>"
+    return f"<figure><figcaption>{escaped(title)}</figcaption>{drawing}{legend(list(lines))}</figure>"
 
 
 def _behind(y: float, text: str) -> str:

@@ -16,6 +16,7 @@ COMMANDS = {
     "agent": ("agent", "agent", "Run agents: markdown files with tools and steps."),
     "dream": ("dream", "dream", "Breed skills that failed, and propose what is measurably better."),
     "evolution": ("evolution", "evolution", "Tell how skills came to be what they are."),
+    "train": ("train", "train", "Teach the model: make examples, fit an adapter, put it to use."),
     "write": ("write", "write", "Have a model write a program, and verify it."),
     "volume": ("volume", "volume", "Look after the markdown of system, team and user."),
     "skill": ("skill", "skill", "List, run, test and make skills."),

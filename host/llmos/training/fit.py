@@ -180,6 +180,11 @@ class Fit:
         self._trim_log()
 
     @property
+    def bytes(self) -> int:
+        """Size of what is learnt."""
+        return sum(value.numel() * value.element_size() for value in self.model.state_dict().values())
+
+    @property
     def ended(self) -> bool:
         """Whether all steps are done, or nothing gets better any more."""
         state, settings = self.state, self.settings

@@ -1,0 +1,133 @@
+"""The folder of a training: one process at a time uses it; what a killed one left is cleared up."""
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from llmos.training.data import Amounts, Shard, TrainingError, files, shards, write_whole
+from llmos.training.examples import Example
+
+DATA, FIT, EXPORT = "data", "fit", "export"
+COMMANDS = "commands.json"  # by which what lies in the folder was made
+# What an arena, a pair or a room takes: seconds of one core of a laptop, bytes on disk; `--dry-run` measures.
+USUAL_S = {"decisions": 2.0, "programs": 0.05, "subgoals": 0.1}
+USUAL_BYTES = {"decisions": 8000, "programs": 400, "subgoals": 300}
+
+
+@contextmanager
+def held(work: Path) -> Iterator[Path]:
+    """Have a folder of a training for this process alone; it is made where it is not there.
+
+    Raises:
+        TrainingError: it cannot be used, or another process uses it.
+    """
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        lock = os.open(work, os.O_RDONLY)
+    except OSError as error:
+        raise TrainingError(f"{work} cannot be used ({error.strerror}): name another --work") from None
+    try:
+        taken(lock, work)
+        for part in work.glob("*/*.part"):  # of a process that was killed
+            with suppress(OSError):
+                part.unlink()
+        yield work
+    finally:
+        os.close(lock)
+
+
+def taken(lock: int, work: Path, patience_s: float = 5.0) -> None:
+    """Lock a folder; workers of a process that was killed hold it a moment longer.
+
+    Raises:
+        TrainingError: another process has it.
+    """
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError:
+            if time.monotonic() > until:
+                raise TrainingError(
+                    f"{work} is used by another llmos train: wait for it, or name another --work"
+                ) from None
+            time.sleep(0.1)
+
+
+def drop_damaged(work: Path) -> list[Path]:
+    """Remove the shards that cannot be read, so that they are made again; return them."""
+    dropped = [path for path in files(work) if not sound(path)]
+    for path in dropped:
+        path.unlink()
+    return dropped
+
+
+def sound(path: Path) -> bool:
+    """Whether a shard is whole: examples line by line."""
+    try:
+        raw = path.read_bytes()
+        for line in raw.splitlines():
+            Example.model_validate_json(line)
+    except (OSError, ValidationError):
+        return False
+    return not raw or raw.endswith(b"\n")
+
+
+def missing(work: Path, what: Amounts, seed: int) -> list[Shard]:
+    """Return the shards that are not there yet."""
+    return [shard for shard in shards(work, what, seed) if not shard.path.exists()]
+
+
+def require_room(work: Path, needed: float, what: str) -> None:
+    """Refuse what the disk has no room for.
+
+    Raises:
+        TrainingError: it has not.
+    """
+    free = shutil.disk_usage(work).free
+    if free < needed:
+        raise TrainingError(
+            f"{work}: {what} takes about {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free: make "
+            "room, or name a folder on another disk by --work"
+        )
+
+
+def usual_bytes(todo: list[Shard]) -> float:
+    """Return about what shards come to on disk, with some room to spare."""
+    return 1.5 * sum(shard.count * USUAL_BYTES[shard.kind] for shard in todo)
+
+
+def usual_s(shard: Shard) -> float:
+    """Return about how long a shard takes on one core of a laptop."""
+    return shard.count * USUAL_S[shard.kind]
+
+
+def note_command(work: Path, name: str, command: str) -> None:
+    """Note how a part of what the folder holds is made.
+
+    Raises:
+        TrainingError: it cannot be written.
+    """
+    path = work / COMMANDS
+    try:
+        write_whole(path, f"{json.dumps(commands(work) | {name: command}, indent=1)}\n".encode())
+    except OSError as error:
+        raise TrainingError(f"{path} cannot be written: {error.strerror}; make room, then go on") from None
+
+
+def commands(work: Path) -> dict[str, Any]:
+    """Return the commands by which what a folder holds was made, by their names."""
+    try:
+        found = json.loads((work / COMMANDS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
