@@ -5,6 +5,7 @@ amounts and seed give the same files whatever the number of workers.
 """
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -68,7 +69,7 @@ def shards(work: Path, what: Amounts, seed: int) -> list[Shard]:
     folder, found = work / "data", list[Shard]()
     for kind, per in PER_SHARD.items():
         train = getattr(what, kind)
-        for split, count in (("train", train), ("val", round(train * VALIDATION[kind]))):
+        for split, count in (("train", train), ("val", math.ceil(train * VALIDATION[kind]))):
             for number in range(-(-count // per)):
                 size = min(per, count - number * per)
                 found.append(Shard(folder, kind, split, number, size, seed))

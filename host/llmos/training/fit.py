@@ -169,6 +169,8 @@ class Fit:
         self._tokenizer = Tokenizer(Session(weights), prompt)
         self.course = Course(train, self._tokenizer, settings.seed)
         self.validation = some_of_each(one for one in examples if one.split == "val")
+        if not self.validation:
+            raise TrainingError(f"{work / 'data'}: no examples to validate with; make more: llmos train data")
         torch.manual_seed(settings.seed)
         dtype = torch.bfloat16 if device == "cpu" or torch.cuda.is_bf16_supported() else torch.float32
         self.model = Model(weights, settings.rank, settings.alpha, dtype).to(device)

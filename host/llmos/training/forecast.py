@@ -2,11 +2,10 @@
 
 import json
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from llmos.scratch import scratch_folder
 from llmos.training.data import PER_SHARD, Shard, examples
@@ -23,7 +22,8 @@ CHECKPOINTS = (
 )
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True)
+class Part:
     """What a part of a training takes: of `count` `unit`s, wall time in s, and bytes on disk."""
 
     name: str
@@ -35,20 +35,17 @@ class Part(NamedTuple):
 
 def of_data(todo: Sequence[Shard], jobs: int) -> Iterator[Part]:
     """Yield what making some shards will take, by making a little of each kind."""
-    for kind, count in Counter[str](
-        {kind: sum(shard.count for shard in todo if shard.kind == kind) for kind in PER_SHARD}
-    ).items():
-        if count:
-            shard = next(shard for shard in todo if shard.kind == kind)
-            tried = min(TRIED[kind], count)
-            began = time.monotonic()
-            size = sum(
-                len(json.dumps(one, ensure_ascii=False).encode()) + 1
-                for one in examples(replace(shard, count=tried))
-            )
-            each = (time.monotonic() - began) / tried
-            busy = min(jobs, sum(shard.kind == kind for shard in todo))
-            yield Part(kind, count, UNITS[kind], each * count / busy, size / tried * count)
+    for kind in PER_SHARD:
+        mine = [shard for shard in todo if shard.kind == kind]
+        if not mine:
+            continue
+        count, tried = sum(shard.count for shard in mine), min(TRIED[kind], mine[0].count)
+        first = replace(mine[0], count=tried)
+        next(examples(first), None)  # the first one has much to load
+        began = time.monotonic()
+        size = sum(len(json.dumps(one, ensure_ascii=False).encode()) + 1 for one in examples(first))
+        each = (time.monotonic() - began) / tried
+        yield Part(kind, count, UNITS[kind], each * count / min(jobs, len(mine)), size / tried * count)
 
 
 def of_fit(work: Path, settings: "Settings", device: str) -> Iterator[Part]:

@@ -1,4 +1,4 @@
-"""A fit as a person runs it: settings given or kept, the device, lines of progress, the page of its curves."""
+"""A fit as a person runs it: settings given or kept, the device, lines of progress, a page of curves."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
