@@ -29,7 +29,7 @@ FULL = 0.15  # of the frames that are asked for a full decision besides
 KEPT = 0.5  # of a drive's frames
 PLACES = (
     "go to {}", "drive to {}", "reach {}", "get to {}", "move to the point {}", "head for {}", "come to {}",
-    "please drive over to {}", "take the robot to {}", "navigate to {}", "make your way to {}",
+    "please drive to {}", "take the robot to {}", "navigate to {}", "make your way to {}",
 )  # fmt: skip
 GOALS = (
     "go where the arena says", "drive to the goal", "go to the goal", "head for the goal", "reach the target",

@@ -28,10 +28,10 @@ from llmos.training.examples import Example, read_examples
 from llmos.training.lessons import Batch, Tokenizer, batch, lesson, studied
 from llmos.training.model import Model
 
-BATCH_TOKENS = 2048  # about, of what is not shared
+BATCH_TOKENS = 1536  # about, of what is not shared
 WINDOW = 8  # batches that are sorted by length together, to spare padding
 # Of the steps, by kernel file.
-SHARES = {"instinct": 0.38, "navigator": 0.12, "programmer": 0.42, "babyai": 0.08}
+SHARES = {"instinct": 0.36, "navigator": 0.10, "programmer": 0.46, "babyai": 0.08}
 VALIDATED = 160  # examples of each kind, at most
 KEEP_EVERY = 50  # steps between two checkpoints
 TELL_EVERY = 10  # steps between two lines of the log

@@ -19,6 +19,9 @@ from torch.nn import functional
 from llmos.training.examples import Example
 from llmos.training.model import Model
 
+# What a token of an answer competes with: the tokens of the batch's answers, and so many of the shortest, which
+# come first in a vocabulary made by merging. All of the vocabulary would cost as much as the rest of the model.
+COMMON = 4096
 Tokens = list[int]
 Turns = tuple[tuple[str, str], ...]
 
@@ -120,16 +123,36 @@ def studied(model: Model, given: Batch) -> Learnt:
     states = model(given.head.to(device), given.rest.to(device))
     rows = torch.tensor([row for row, _ in given.asked], device=device)
     at = torch.tensor([place.at - 1 for _, place in given.asked], device=device)
-    logits = model.logits(states[rows, at])
-    counts = torch.bincount(rows, minlength=len(given.rest)).float()
-    losses, shares = [], []
-    for (row, place), scores in zip(given.asked, logits, strict=True):
-        if place.options:
-            logs = functional.log_softmax(scores[list(place.options)], -1)
-            losses.append(-(logs * torch.tensor(place.wanted, device=device)).sum() / counts[row])
-            shares.append(logs.detach().exp().tolist())
-        else:
-            token = torch.tensor([place.token], device=device)
-            losses.append(functional.cross_entropy(scores[None], token) / counts[row])
-            shares.append([])
-    return Learnt(torch.stack(losses).sum() / len(given.rest), shares)
+    counts = torch.bincount(rows, minlength=len(given.rest))[rows].float()
+    found = states[rows, at]
+    parted = [number for number, (_, place) in enumerate(given.asked) if place.options]
+    told = [number for number, (_, place) in enumerate(given.asked) if not place.options]
+    losses, shares = torch.zeros(len(given.asked), device=device), [list[float]()] * len(given.asked)
+    if told:
+        tokens = torch.tensor([given.asked[number][1].token for number in told])
+        rivals = torch.unique(torch.cat((tokens, torch.arange(COMMON))))
+        logits = functional.linear(found[told], model.output[rivals.to(device)]).float()
+        right = torch.searchsorted(rivals, tokens).to(device)
+        losses[told] = functional.cross_entropy(logits, right, reduction="none")
+    if parted:
+        logs, wanted, sizes = parting(model, found[parted], [given.asked[number][1] for number in parted])
+        losses[parted] = -(logs * wanted).sum(-1)
+        for number, row, size in zip(parted, logs.detach().exp().tolist(), sizes, strict=True):
+            shares[number] = row[:size]
+    return Learnt((losses / counts).sum() / len(given.rest), shares)
+
+
+def parting(model: Model, states: Tensor, places: Sequence[Asked]) -> tuple[Tensor, Tensor, list[int]]:
+    """Return the log probabilities of the options at some places, those that are wanted, and how many there are.
+
+    Only the options' own logits are computed; rows of fewer than the most are filled up with options of weight 0
+    and next to no probability.
+    """
+    device, sizes = states.device, [len(place.options) for place in places]
+    most = max(sizes)
+    options = torch.tensor([[*place.options, *[0] * (most - len(place.options))] for place in places])
+    wanted = torch.tensor([[*place.wanted, *[0.0] * (most - len(place.wanted))] for place in places])
+    absent = torch.arange(most)[None, :] >= torch.tensor(sizes)[:, None]
+    logits = torch.einsum("nkw,nw->nk", model.output[options.to(device)], states).float()
+    logs = functional.log_softmax(logits.masked_fill(absent.to(device), -1e9), -1)
+    return logs, wanted.to(device), sizes
