@@ -1,7 +1,6 @@
 """`llmos train`: teach the model: make examples, fit an adapter, measure it, put it to use."""
 
 import math
-import shlex
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from llmos.cli import flags, options
 from llmos.text import span
@@ -67,7 +65,7 @@ def data(
         if dry_run:
             foretold(forecast.of_data(todo, jobs), work)
             return
-        folder.note_command(work, "data", typed())
+        folder.note_command(work, "data", vars(what) | {"seed": seed})
         make_data(work, what, todo, seed, jobs)
     click.echo(f"{counted(work)} in {work / 'data'}; next: llmos train fit --work {work}")
 
@@ -100,7 +98,7 @@ def fit(
         if dry_run:
             foretold(progress.foretell(work, settings, place), work)
             return
-        run = progress.opened(work, settings, place, typed())
+        run = progress.opened(work, settings, place)
         state = progress.carry_on(run, 60 * minutes if minutes else math.inf, click.echo)
     told = f"the best so far: {state.best:.1%}" if state.best >= 0 else "not validated yet"
     if run.ended:
@@ -127,7 +125,7 @@ def export(work: Path, out: Path | None, own: bool, calibrate: bool) -> None:
         raise click.UsageError("--out and --own name two places: give one of them")
     with resumable(work):
         place = exporting.own_models() if own else out or work / "export"
-        card = exporting.exported(work, place, typed())
+        card = exporting.exported(work, place)
         if calibrate:
             exporting.calibrate(card, lambda line: click.echo(line, err=True))
     click.echo(f"{card.with_suffix('.gguf')} and its card are written; next: llmos train eval --work {work}")
@@ -173,19 +171,6 @@ def resumable(work: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         click.echo(f"stopped; the same command goes on from what {work} holds", err=True)
         raise
-
-
-def typed() -> str:
-    """Return the command as it is repeated: with all its options that are not as usual."""
-    context = click.get_current_context()
-    words = ["llmos", "train", str(context.info_name)]
-    for option in context.command.params:
-        value = context.params.get(option.name or "")
-        if context.get_parameter_source(option.name or "") is ParameterSource.DEFAULT:
-            continue
-        for one in value if isinstance(value, tuple) else (value,):
-            words += [option.opts[0], *([] if value is True else [str(one)])]
-    return shlex.join(words)
 
 
 def foretold(parts: Iterable[Any], work: Path) -> None:

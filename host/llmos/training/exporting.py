@@ -18,8 +18,10 @@ from llmos.training.fit import BEST, read_log
 TEXT = """
 # What it was taught
 
-LoRA on all matrices of the model's layers, fitted with `llmos train` to {examples} examples: {kinds}. The
-best of {validations} validations, at step {step}, is kept.
+LoRA on all matrices of the model's layers, fitted with `llmos train` to {examples} examples. The best of
+{validations} validations, at step {step}, is kept.
+
+{kinds}
 
 # How to repeat it
 
@@ -37,7 +39,7 @@ def own_models() -> Path:
     return state_dir() / "volumes" / "user" / "models"
 
 
-def exported(work: Path, out: Path, command: str) -> Path:
+def exported(work: Path, out: Path) -> Path:
     """Write the best adapter of a fit with its card, and return the card.
 
     Raises:
@@ -46,7 +48,7 @@ def exported(work: Path, out: Path, command: str) -> Path:
     checkpoint = work / folder.FIT / BEST
     if not checkpoint.exists():
         raise TrainingError(f"{checkpoint} is not there: llmos train fit makes it, at its first validation")
-    folder.note_command(work, "export", command)
+    folder.note_command(work, "export", {})
     facts = about(work)
     try:
         export(checkpoint, out, facts, prose(facts))
@@ -78,7 +80,7 @@ def prose(facts: Mapping[str, Any]) -> str:
     examples, best = facts["data"]["examples"], facts["scores"]["validation"]
     return TEXT.format(
         examples=sum(examples.values()),
-        kinds="; ".join(f"{name}: {count}" for name, count in examples.items()),
+        kinds="\n".join(f"- {name}: {count}" for name, count in examples.items()),
         validations=facts["scores"]["validations"],
         step=best.get("step", "–"),
         commands="\n".join(f"    {command}" for command in facts["commands"]),

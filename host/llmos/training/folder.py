@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -111,15 +111,22 @@ def usual_s(shard: Shard) -> float:
     return shard.count * USUAL_S[shard.kind]
 
 
-def note_command(work: Path, name: str, command: str) -> None:
-    """Note how a part of what the folder holds is made.
+def note_command(work: Path, name: str, options: Mapping[str, Any]) -> None:
+    """Note the command by which a part of what the folder holds is made again.
+
+    Args:
+        work: the folder.
+        name: of the sub-command.
+        options: that it takes, with their values.
 
     Raises:
         TrainingError: it cannot be written.
     """
+    words = [f"--{option} {value}" for option, value in options.items()]
+    noted = commands(work) | {name: " ".join(["llmos train", name, *words])}
     path = work / COMMANDS
     try:
-        write_whole(path, f"{json.dumps(commands(work) | {name: command}, indent=1)}\n".encode())
+        write_whole(path, f"{json.dumps(noted, indent=1)}\n".encode())
     except OSError as error:
         raise TrainingError(f"{path} cannot be written: {error.strerror}; make room, then go on") from None
 

@@ -58,7 +58,7 @@ def foretell(work: Path, settings: Settings, device: str) -> Iterator[forecast.P
     return forecast.of_fit(work, settings, device)
 
 
-def opened(work: Path, settings: Settings, device: str, command: str) -> Fit:
+def opened(work: Path, settings: Settings, device: str) -> Fit:
     """Return a fit that is ready to go on; its checkpoints have room on the disk.
 
     Raises:
@@ -67,7 +67,8 @@ def opened(work: Path, settings: Settings, device: str, command: str) -> Fit:
     fit = Fit(work, settings, device)
     kept = sum(path.stat().st_size for path in fit.folder.glob("*.pt"))
     folder.require_room(work, fit.bytes * forecast.CHECKPOINTS - kept, "a fit")
-    folder.note_command(work, "fit", command)
+    options = asdict(settings)
+    folder.note_command(work, "fit", {name: options[name] for name in options if name != "alpha"})
     return fit
 
 
