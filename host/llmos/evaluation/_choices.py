@@ -5,34 +5,29 @@ a name helps; scores are shown, hidden, or shown with one that leads astray. A m
 than chance shows it here.
 """
 
-import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple, cast
 
-import numpy as np
-
 from llmos.brains import ways
 from llmos.brains.confidence import alone, judged, load_trust
 from llmos.brains.rsa import target
 from llmos.errors import LlmosError
-from llmos.figures import percentile
 from llmos.inference import Answer, InferenceError, Kernel, Request
 from llmos.kernel.frame import FrameCandidate, NavigationFrame, prospect
 from llmos.kernel.prompt import system_prompt
-from llmos.statistics import bootstrap, mean_between, ratio_between, wilson
 from llmos.training.teacher import NEW_GROUND_M
 from llmos.trust import Weights
 
+from ._choice_figures import tables
 from ._frames import BODIES, SHOWS, Case, cases
 from ._jobs import EvaluationError, Row, kept_open
-from ._kind import Kind, Tables, names
+from ._kind import Kind, names
 from ._missions import arenas_of
 
 GENERATIONS = 12  # as many as RSA's quick preset makes, for every way that thinks
-BINS = 10  # of confidence
 
 
 class Pick(NamedTuple):
@@ -128,7 +123,8 @@ def thought(way: str, generations: int) -> Callable[[Case, Kernel], Pick]:
     return pick
 
 
-FREE = ("first", "score", "least")  # ways that ask no model
+FREE = ("first", "score", "least")  # ways that ask no kernel
+NOBODY = "–"  # in its place
 WAYS: dict[str, Callable[[Case, Kernel], Pick]] = {
     "first": first,
     "score": scored,
@@ -195,11 +191,12 @@ def one_choice(task: Chosen) -> Row:
     """Put an arena's frames to a kernel; what could not begin ends the evaluation."""
     try:
         kernel = kept_open(task.kernel)
-        asked = cases(task.arena, task.seed, task.show, task.body, task.most)
-        picks = [(case, picked(case, task.way, kernel)) for case in asked]
+        some = cases(task.arena, task.seed, task.show, task.body, task.most)
+        picks = [(case, picked(case, task.way, kernel)) for case in some]
     except LlmosError as error:
         raise EvaluationError(f"{task.kernel}, {task.way} in {task.arena}: {error}") from None
-    return {**vars(task), "frames": [frame_row(case, pick) for case, pick in picks]}
+    asked = NOBODY if task.way in FREE else task.kernel
+    return {**vars(task), "kernel": asked, "frames": [frame_row(case, pick) for case, pick in picks]}
 
 
 def picked(case: Case, way: str, kernel: Kernel) -> Pick:
@@ -234,122 +231,6 @@ def line(row: Row) -> str:
     right = sum(frame["right"] for frame in row["frames"])
     who = f"{row['kernel']:12} {row['way']:10} {row['show']:6}"
     return f"{who} {row['arena']:14} {right} of {len(row['frames'])} right"
-
-
-def tables(rows: list[Row]) -> Tables:
-    """Return the sums by show, kernel and way; and the choices and regrets by family and kind of frame."""
-    parts = parted(rows)
-    return {
-        "table": [sums(mine) for mine in grouped(rows)],
-        "parts": [
-            *by_part(parts, "best", lambda one: f"{one['best']:.0%} {one['by_arena_95']}"),
-            *by_part(parts, "of_rule", lambda one: f"{one['of_rule']} {one['of_rule_95']}"),
-        ],
-    }
-
-
-def parted(rows: list[Row]) -> dict[str, list[Row]]:
-    """Return the rows of each family of arenas, and those of either kind of frame, where there are two."""
-    families: dict[str, list[Row]] = {}
-    kinds: dict[str, list[Row]] = {}
-    for row in rows:
-        for kind, goal in (("goal", True), ("explore", False)):
-            frames = [frame for frame in row["frames"] if frame["goal"] is goal]
-            if frames:
-                families.setdefault(row["arena"].partition(":")[0], []).append({**row, "frames": frames})
-                kinds.setdefault(kind, []).append({**row, "frames": frames})
-    return {name: some for parts in (families, kinds) if len(parts) > 1 for name, some in parts.items()}
-
-
-def by_part(parts: dict[str, list[Row]], figure: str, say: Callable[[Row], str]) -> list[Row]:
-    """Return a line for each show, kernel and way, with a figure of each part in words; None where it has none."""
-    lines: dict[tuple[str, ...], Row] = {}
-    for part, rows in parts.items():
-        for found in map(sums, grouped(rows)):
-            key = {name: found[name] for name in ("show", "kernel", "way")}
-            lines.setdefault(tuple(key.values()), {"figure": figure, **key, **dict.fromkeys(parts)})[part] = (
-                say(found)
-            )
-    return list(lines.values())
-
-
-def grouped(rows: Sequence[Row]) -> list[list[Row]]:
-    """Return the rows of each show, kernel and way, in their order."""
-    groups: dict[tuple[str, str, str], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row["show"], row["kernel"], row["way"]), []).append(row)
-    return sorted(groups.values(), key=lambda mine: SHOWS.index(mine[0]["show"]))
-
-
-def sums(rows: list[Row]) -> Row:
-    """Sum up one kernel's choices in one way.
-
-    `best_95` is Wilson's interval, as if frames were independent; all other intervals are by the bootstrap
-    over arenas. `of_rule` is the regret over that of the rule's choice by its own scores on the same frames.
-    """
-    arenas: dict[str, list[Row]] = {}
-    for row in rows:
-        arenas.setdefault(row["arena"], []).extend(row["frames"])
-    groups = [frames for frames in arenas.values() if frames]
-    frames = [frame for group in groups for frame in group]
-    if not frames:
-        raise EvaluationError("no frame has something to choose: name more arenas, or more seeds")
-
-    def each(key: str) -> list[list[float]]:
-        return [[float(frame[key]) for frame in group] for group in groups]
-
-    right, count, said = sum(frame["right"] for frame in frames), len(frames), rows[0]
-    of_rule = ratio_between(each("regret_m"), each("rule_m"))
-    times = [1000 * frame["seconds"] for frame in frames if frame["calls"]]
-    ece = calibration_error(groups)
-    return {
-        "show": said["show"],
-        "kernel": said["kernel"] if said["way"] not in FREE else "–",
-        "way": said["way"],
-        "arenas": len(groups),
-        "frames": count,
-        "best": right / count,
-        "best_95": span(wilson(right, count), ".0%"),
-        "by_arena_95": span(mean_between(each("right"))[1:], ".0%"),
-        "chance": statistics.mean(frame["chance"] for frame in frames),
-        **between("regret_m", mean_between(each("regret_m"))),
-        **between("of_rule", of_rule),
-        **between("ece", ece),
-        "p50_ms": round(percentile(times, 50), 1) if times else None,
-        "p95_ms": round(percentile(times, 95), 1) if times else None,
-        "calls": round(statistics.mean(frame["calls"] for frame in frames), 1),
-        "tokens": round(statistics.mean(frame["tokens"] for frame in frames)),
-    }
-
-
-def between(name: str, found: tuple[float, float, float] | None) -> Row:
-    """Return a figure and its interval as two columns; nothing where there is none, as a ratio to nothing."""
-    if found is None or not np.isfinite(found[0]):
-        return {name: None, f"{name}_95": None}
-    return {name: round(found[0], 3), f"{name}_95": span(found[1:], ".2f")}
-
-
-def span(ends: tuple[float, ...], form: str) -> str:
-    """Return an interval in words."""
-    low, high = ends
-    return f"{low:{form}}–{high:{form}}"
-
-
-def calibration_error(groups: Sequence[Sequence[Row]]) -> tuple[float, float, float] | None:
-    """Return the expected calibration error (Naeini et al. 2015) in equal bins, with its interval.
-
-    The interval is rather too high than too low: drawing again adds noise to each bin, and noise adds up.
-    None where no confidence is given.
-    """
-    parts = np.zeros((len(groups), BINS + 1))
-    for part, group in zip(parts, groups, strict=True):
-        for frame in group:
-            if frame["confidence"] is not None:
-                part[min(int(frame["confidence"] * BINS), BINS - 1)] += frame["confidence"] - frame["right"]
-                part[BINS] += 1
-    if not (parts[:, BINS] > 0).any():
-        return None
-    return bootstrap(parts, lambda sums: np.abs(sums[..., :BINS]).sum(-1) / np.maximum(1, sums[..., BINS]))
 
 
 CHOICES = Kind(
