@@ -28,7 +28,7 @@ SHOWING = (  # what makes nothing of a row
     "llmos/cli/",
     *(
         f"llmos/evaluation/_{name}."
-        for name in ["drives", "figures", "kind", "page", "plots", "results", "statistics", "style", "table"]
+        for name in ["choice_figures", "drives", "figures", "kind", "page", "results", "table", "taught"]
     ),
 )
 
