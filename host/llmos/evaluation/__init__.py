@@ -1,5 +1,5 @@
 """Evaluations: missions by arenas, kernels and seeds; programs by behaviours and ways; choices by frames;
-episodes of BabyAI by players and ways.
+episodes of BabyAI by players and ways; and what a taught kernel has to show of all these.
 
 A kind of evaluation is one entry of `KINDS`; the first one is what `llmos eval` does without a flag.
 
@@ -16,9 +16,10 @@ from ._missions import MISSIONS, Mission, Missions, arenas_of, one_mission, vari
 from ._page import page
 from ._results import run, usual_folder, write
 from ._table import as_csv, as_text
+from ._taught import TAUGHT
 from ._writing import WRITING, Programs, Wanted, one_program, program_table, right_table
 
-KINDS = {kind.name: kind for kind in (MISSIONS, WRITING, CHOICES, BABYAI)}
+KINDS = {kind.name: kind for kind in (MISSIONS, WRITING, CHOICES, BABYAI, TAUGHT)}
 
 __all__ = [
     "KINDS",
