@@ -18,6 +18,7 @@ Example:
   llmos eval --arenas maze --kernels smollm2 --variants plain,shuffle,shuffle+map
   llmos eval --writing --kernels random,smollm2 --ways write,choose
   llmos eval --choices --arenas office:30@0 --ways score,pass,instinct,majority,rsa --show hidden
+  llmos eval --taught --quick
   llmos eval --babyai --kernels expert,random,rule,smollm2,dual --jobs 2
 """
 # What the kinds take, each with its type and help; a kind names those that it takes, and their usual values.
@@ -27,12 +28,13 @@ OPTIONS: dict[str, tuple[Any, str]] = {
         "By commas: names or paths, `all` for those that ship, `generated:100`, `generated:100@5000`, "
         "`office:100@5000`.",
     ),
-    "kernels": (str, "Kernels as in `llmos run`, by commas."),
+    "quick": (bool, "With --taught: a small sample, in a minute or two."),
+    "kernels": (str, "Kernels as in `llmos run`, by commas; with --taught the one that was taught."),
     "variants": (str, "Plain, shuffle, predict and map, by commas; several at once as shuffle+map."),
     "ways": (
         str,
-        "By commas, of write, choose, choose3 and translate; with --choices of first, score, pass, "
-        "unbiased, instinct, decision, best_of, majority, refinement and rsa; with --babyai of actions, all, "
+        "By commas, of write, choose, choose3 and translate; with --choices of first, score, least, pass, "
+        "alone, instinct, decision, best_of, majority, refinement and rsa; with --babyai of actions, all, "
         "named and steps.",
     ),
     "behaviours": (str, "Names, by commas."),
@@ -54,7 +56,10 @@ def kind_options(command: Callable[..., Any]) -> Callable[..., Any]:
         usual = "; ".join(
             f"{value}" if kind == USUAL.name else f"--{kind}: {value}" for kind, value in values.items()
         )
-        command = click.option(f"--{name}", type=type_, help=f"{text} [{usual}]")(command)
+        if type_ is bool:
+            command = click.option(f"--{name}", is_flag=True, default=None, help=text)(command)
+        else:
+            command = click.option(f"--{name}", type=type_, help=f"{text} [{usual}]")(command)
     for kind in reversed(OTHERS):
         command = click.option(
             f"--{kind.name}", "kinds", flag_value=kind.name, multiple=True, help=kind.help
