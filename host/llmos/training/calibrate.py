@@ -89,7 +89,7 @@ def told(scores: Sequence[float | None]) -> list[float]:
 
 def logs(values: Sequence[float]) -> Floats:
     """Return logarithms, as `posterior` takes them."""
-    return np.log(np.maximum(np.array(values, float), LEAST))
+    return np.asarray(np.log(np.maximum(np.array(values, float), LEAST)))
 
 
 def fitted(frames: Sequence[Said], *, biased: bool = False) -> Fit:
