@@ -137,7 +137,7 @@ def examples(arena_name: str, split: str, manifest: Manifest, seed: int) -> Iter
 
 
 def taught(seen: Seen, chance: Random) -> Iterator[dict[str, Any]]:
-    """Return the examples of one frame: the instinct's, and of some the full decision's, each disguised anew."""
+    """Return a frame's examples: the instinct's, and of some the full decision's, each disguised anew."""
     yield short_example(disguised(seen, chance), chance)
     if chance.random() < FULL:
         yield full_example(disguised(seen, chance), chance)

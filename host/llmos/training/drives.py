@@ -2,7 +2,8 @@
 
 The frames are those that the mind makes on any robot, by the same code. Who leads takes the best score, or
 with some probability any candidate, so that there are frames from good ways and from bad ones, from their
-beginnings to their ends. Now and then the robot is held as if its wheels had slipped, so that it offers to back off.
+beginnings to their ends. Now and then the robot is held as if its wheels had slipped, so that it offers to
+back off.
 """
 
 import random

@@ -37,7 +37,9 @@ def export(checkpoint: Path, out: Path, about: Mapping[str, Any], text: str) -> 
     out.mkdir(parents=True, exist_ok=True)
     data = gguf_bytes(model, out)
     if len(data) > LARGEST:
-        raise TrainingError(f"the adapter has {len(data)} bytes, more than {LARGEST}: fit one of a lower rank")
+        raise TrainingError(
+            f"the adapter has {len(data)} bytes, more than {LARGEST}: fit one of a lower rank"
+        )
     write_whole(out / f"{NAME}.gguf", data)
     card = Card(
         name=NAME,
@@ -58,7 +60,9 @@ def export(checkpoint: Path, out: Path, about: Mapping[str, Any], text: str) -> 
 
 def write_card(path: Path, card: Card, text: str) -> None:
     """Write a card: its keys as front matter, then the prose."""
-    keys = yaml.safe_dump(card.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True, width=110)
+    keys = yaml.safe_dump(
+        card.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True, width=110
+    )
     write_whole(path, f"---\n{keys}---\n{text.strip()}\n".encode())
 
 

@@ -1,12 +1,11 @@
 """From examples to what the model computes on: tokens, where it is asked something, and what it should say.
 
 An example is a line of a data file: what the kernel is asked, and the answers with the probability that the
-teacher gives each. Where the runtime would offer choices, the model is taught at the tokens at which they part,
-among the tokens that go on and no others, because that is where its probabilities are read
+teacher gives each. Where the runtime would offer choices, the model is taught at the tokens at which they
+part, among the tokens that go on and no others, because that is where its probabilities are read
 (`llmos.inference.Choices`); elsewhere every token of the one answer is taught.
 """
 
-import os
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,8 +18,8 @@ from torch.nn import functional
 from llmos.training.examples import Example
 from llmos.training.model import Model
 
-# What a token of an answer competes with: the tokens of the batch's answers, and so many of the shortest, which
-# come first in a vocabulary made by merging. All of the vocabulary would cost as much as the rest of the model.
+# What a token of an answer competes with: the tokens of the batch's answers, and so many of the shortest,
+# which come first in a vocabulary made by merging. All of it would cost as much as the rest of the model.
 COMMON = 4096
 Tokens = list[int]
 Turns = tuple[tuple[str, str], ...]
@@ -98,7 +97,7 @@ class Batch(NamedTuple):
 
 def batch(lessons: Sequence[Lesson]) -> Batch:
     """Put lessons together."""
-    shared = len(os.path.commonprefix([one.tokens[: one.asked[0].at - 1] for one in lessons]))
+    shared = common([one.tokens[: one.asked[0].at - 1] for one in lessons])
     longest = max(len(one.tokens) for one in lessons) - shared
     rest = torch.zeros(len(lessons), longest, dtype=torch.long)
     for row, one in enumerate(lessons):
@@ -110,8 +109,14 @@ def batch(lessons: Sequence[Lesson]) -> Batch:
     return Batch(torch.tensor(lessons[0].tokens[:shared]), rest, asked)
 
 
+def common(texts: Sequence[Sequence[int]]) -> int:
+    """Return how many tokens some texts begin with in common."""
+    same = (len(set(tokens)) == 1 for tokens in zip(*texts, strict=False))
+    return next((number for number, alike in enumerate(same) if not alike), min(map(len, texts)))
+
+
 class Learnt(NamedTuple):
-    """What a model made of a batch: the mean loss of a lesson, and of each place the probability of each option."""
+    """What a model made of a batch: the mean loss of a lesson, and each place's probabilities."""
 
     loss: Tensor
     shares: list[list[float]]
@@ -143,10 +148,10 @@ def studied(model: Model, given: Batch) -> Learnt:
 
 
 def parting(model: Model, states: Tensor, places: Sequence[Asked]) -> tuple[Tensor, Tensor, list[int]]:
-    """Return the log probabilities of the options at some places, those that are wanted, and how many there are.
+    """Return the log probabilities of the options at some places, the wanted ones, and how many there are.
 
-    Only the options' own logits are computed; rows of fewer than the most are filled up with options of weight 0
-    and next to no probability.
+    Only the options' own logits are computed; rows of fewer than the most are filled up with options of
+    weight 0 and next to no probability.
     """
     device, sizes = states.device, [len(place.options) for place in places]
     most = max(sizes)

@@ -11,7 +11,7 @@ from llmos.manifest import load_manifest
 from llmos.measures import colour_of
 from llmos.sim.arena import load_arena
 
-from .practice import Practice
+from .practice import Floor
 from .programs import ROBOT
 
 ARENAS = ("empty", "wall:3", "corridor:2")  # open ground, a wall ahead, walls on both sides
@@ -52,25 +52,25 @@ def done(text: str, arena: str = ARENAS[0], seed: int = 0) -> Done:
         LLMBytecodeError: it is no program, or the robot refuses it.
     """
     manifest = load_manifest(ROBOT)
-    robot = Practice(load_arena(arena, radius_m=manifest.radius_m), manifest, seed)
-    machine = Machine(assemble(text), manifest.limits, robot)
+    world = Floor(load_arena(arena, radius_m=manifest.radius_m), manifest, seed)
+    machine = Machine(assemble(text), manifest.limits, world)
     changes: list[Change] = []
-    machine.world.begin()
+    world.begin()
     while machine.outcome is Outcome.RUNNING:
         machine.step()
         if len(machine.signals) > len(changes):
-            changes.append((colour_of(machine.signals[-1][1:]), robot.clock.ms / 1000, robot.true[:2]))
-    seconds = robot.clock.ms / 1000
+            changes.append((colour_of(machine.signals[-1][1:]), world.clock.ms / 1000, world.true[:2]))
+    seconds = world.clock.ms / 1000
     return Done(
         ended=(machine.outcome, machine.code),
-        place=robot.true[:2],
-        heading=robot.true[2],
+        place=world.true[:2],
+        heading=world.true[2],
         path=machine.path_mm / 1000,
         rotation=machine.rotation_mrad / 1000,
         seconds=seconds,
         lights=tuple(_shown(changes, seconds)),
         reports=tuple(machine.reports),
-        collisions=robot.collisions,
+        collisions=world.collisions,
     )
 
 

@@ -20,7 +20,7 @@ from llmos.sim.arena import Arena, clearance
 from llmos.sim.ranging import NO_READING, Rays
 
 STEP_M, STEP_RAD = 0.04, 0.05  # between two readings
-WAIT_MS = 100
+NOTHING = (0,) * 7  # of what a board says of its block: state, mode, trip, flags, pc, fuel, clear
 _Result = TypeVar("_Result")
 
 
@@ -48,39 +48,26 @@ class Practice:
     """
 
     def __init__(self, arena: Arena, manifest: Manifest, seed: int = 0, slip: float = 0.0) -> None:
-        self.clock = _Clock()
+        self.world = Floor(arena, manifest, seed, slip)
+        self.clock = self.world.clock
         self.events: list[Event] = []
         self.ended_ms = 0
-        self.collisions = 0
-        self.path_m = 0.0
-        self.true = (float(arena.start.x), float(arena.start.y), math.radians(arena.start.heading_deg))
-        self._arena, self._manifest, self._limits = arena, manifest, manifest.limits
-        self._rays, self._angles = Rays(arena), np.array(manifest.range_angles)
-        self._present = [name in manifest.range.angles_deg for name in RANGE_CHANNELS]
-        self._chance = np.random.default_rng([seed, 3])
-        self._slip = slip
-        self._odometry = (0.0, 0.0, 0.0)  # where it believes it is, from its start
-        self._hears: Callable[[Telemetry], None] | None = None
-        self._began_ms = self._began_m = 0.0
-        self._ranges: list[int] = []
-        self._look()
+        self._limits = manifest.limits
 
     @property
     def telemetry(self) -> Telemetry:
         """The newest telemetry."""
-        x, y, heading = self._odometry
-        pose = (round(1000 * x), round(1000 * y), round(1000 * heading))
-        battery, now = self._manifest.battery.full_mv, self.clock.now()
-        return Telemetry(now, *pose, *self._ranges, 0, battery, 0, 0, 0, 0, 0, 0, 0)
+        return self.world.telemetry
 
     def run(self, container: bytes, on_telemetry: Callable[[Telemetry], None] | None = None) -> Done:
         """Run a block to its end."""
-        self._hears = on_telemetry
-        machine = Machine(read_container(container).program, self._limits, self)
+        world = self.world
+        world.hears = on_telemetry
+        machine = Machine(read_container(container).program, self._limits, world)
         began, outcome = self.clock.ms, machine.run()
         self.events = [Event(tag, value) for tag, value in machine.reports]
         self.ended_ms = self.clock.now()
-        self._tell()
+        world.tell()
         spent = round(self.clock.ms - began)
         code = machine.code if outcome is Outcome.FAILED else 0
         used = (machine.fuel, spent, machine.path_mm, machine.rotation_mrad)
@@ -93,18 +80,41 @@ class Practice:
         for container in containers:
             yield self.run(container, on_telemetry)
 
-    def wait(self, ms: int, guards: Guards | None = None) -> Ended:
+    def wait(self, ms: int) -> None:
         """Let time pass."""
-        self.clock.ms += ms
-        self._look()
-        self._tell()
-        return Ended(first_tripped(guards or {}, self.sense), ms, 0, 0)
+        self.world.wait(ms, {})
 
     def think(self, function: Callable[[], _Result]) -> _Result:
         """Return `function()`; the robot stands meanwhile."""
         return function()
 
-    # What the machine drives: `llmbytecode.World`.
+
+class Floor:
+    """What the machine senses and moves in: an `llmbytecode.World`; see `Practice`."""
+
+    def __init__(self, arena: Arena, manifest: Manifest, seed: int = 0, slip: float = 0.0) -> None:
+        self.clock = _Clock()
+        self.hears: Callable[[Telemetry], None] | None = None
+        self.collisions = 0
+        self.path_m = 0.0
+        self.true = (float(arena.start.x), float(arena.start.y), math.radians(arena.start.heading_deg))
+        self._arena, self._manifest, self._limits = arena, manifest, manifest.limits
+        self._rays, self._angles = Rays(arena), np.array(manifest.range_angles)
+        self._present = [name in manifest.range.angles_deg for name in RANGE_CHANNELS]
+        self._chance = np.random.default_rng([seed, 3])
+        self._slip = slip
+        self._odometry = (0.0, 0.0, 0.0)  # where it believes it is, from its start
+        self._began_ms = self._began_m = 0.0
+        self._ranges: list[int] = []
+        self._look()
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """The newest telemetry."""
+        x, y, heading = self._odometry
+        pose = (round(1000 * x), round(1000 * y), round(1000 * heading))
+        age, battery = 0, self._manifest.battery.full_mv
+        return Telemetry._make([self.clock.now(), *pose, *self._ranges, age, battery, *NOTHING])
 
     def begin(self) -> None:
         """Start the channels clock and travelled from 0."""
@@ -136,6 +146,13 @@ class Practice:
         forward, turning = (left + right) / 2 / top, (right - left) / self._limits.base_mm / top * 1000
         return self._go(top * ms / 1e6, STEP_M, top / 1000, guards, forward, turning)
 
+    def wait(self, ms: int, guards: Guards) -> Ended:
+        """Let time pass."""
+        self.clock.ms += ms
+        self._look()
+        self.tell()
+        return Ended(first_tripped(guards, self.sense), ms, 0, 0)
+
     def _go(
         self, whole: float, step: float, speed: float, guards: Guards, forward: float, turning: float
     ) -> Ended:
@@ -149,7 +166,7 @@ class Practice:
             done += part
             self.clock.ms += 1000 * part / speed
             self._look()
-            self._tell()
+            self.tell()
         mm, mrad = round(1000 * done * abs(forward)), round(1000 * done * abs(turning))
         return Ended(trip, round(self.clock.ms - began), mm, mrad)
 
@@ -158,7 +175,7 @@ class Practice:
         return self._ranges[0] - self._limits.radius_mm - self._limits.stop_mm <= 0
 
     def _shift(self, amount: float, forward: float, turning: float) -> bool:
-        """Move the body by an amount, unless something is in the way; the wheels slip, the odometry does not."""
+        """Move the body by an amount, unless something is in the way; its wheels slip unnoticed."""
         off = 1 + self._slip * float(self._chance.standard_normal())
         moved = self._moved(self.true, amount * forward * off, amount * turning * off)
         if forward and clearance(self._arena, *moved[:2]) < self._manifest.radius_m:
@@ -183,6 +200,7 @@ class Practice:
         seen = np.where(true < most, np.clip(noisy, 0, most), most).astype(int).tolist()
         self._ranges = [mm if there else NO_READING for mm, there in zip(seen, self._present, strict=True)]
 
-    def _tell(self) -> None:
-        if self._hears:
-            self._hears(self.telemetry)
+    def tell(self) -> None:
+        """Send the newest telemetry to whoever hears."""
+        if self.hears:
+            self.hears(self.telemetry)

@@ -1,8 +1,8 @@
 """The teacher: sees the true map, plays each candidate out on it, and so knows what it really costs.
 
-With a goal, that is the true way over the candidate to the goal; exploring, it is the way to the candidate less
-what the ground is worth that is newly seen from there. A look at a frontier takes time, which counts as the way
-that the robot could have driven meanwhile. The model that is taught sees nothing of this but the answer.
+With a goal, that is the true way over the candidate to the goal; exploring, it is the way to the candidate
+less what the ground is worth that is newly seen from there. A look at a frontier takes time, which counts as
+the way that the robot could have driven meanwhile. The model that is taught sees none of this but the answer.
 """
 
 import math
@@ -73,11 +73,21 @@ class Teacher:
 
     def _ways(self, place: Point) -> NDArray[np.float32]:
         """Return the way from a place, or from the free cell next to it, to every cell in metres."""
+        return geodesics(self._free, self._free_cell(place)) * np.float32(self._cell_m)
+
+    def free_near(self, place: Point) -> Point:
+        """Return the middle of the free cell next to a place."""
+        row, column = self._free_cell(place)
+        ground, half = self._ground, self._step // 2
+        return float(ground.xs[column * self._step + half]), float(ground.ys[row * self._step + half])
+
+    def _free_cell(self, place: Point) -> tuple[int, int]:
+        """Return the cell of a place, or the free one next to it."""
         row, column = self._cell(place)
         if not self._free[row, column]:
             cells = np.argwhere(self._free)
             row, column = cells[((cells - (row, column)) ** 2).sum(1).argmin()].tolist()
-        return geodesics(self._free, (row, column)) * np.float32(self._cell_m)
+        return row, column
 
     def _cell(self, place: Point) -> tuple[int, int]:
         """Return the cell of a place, the nearest one where it lies outside."""
@@ -96,7 +106,7 @@ class Teacher:
     def _new_ground_m2(self, at: Point, grid: Grid) -> float:
         """Return how much of what the map does not know is really seen from a place."""
         angles = np.arange(DIRECTIONS) * (2 * math.pi / DIRECTIONS)
-        far = np.minimum(self._rays.cast(*at, angles), self._sight_m)
+        far = np.minimum(self._rays.cast(*at, angles.astype(np.float64)), self._sight_m)
         along = np.arange(0, self._sight_m, grid.cell_m / 2)
         inside = along[None, :] < far[:, None]
         xs = (at[0] + along[None, :] * np.cos(angles)[:, None])[inside]
@@ -121,7 +131,7 @@ def best(lost: Mapping[str, float]) -> frozenset[str]:
 
 
 def wanted(lost: Mapping[str, float]) -> dict[str, float]:
-    """Return how probable each candidate's choice should be, by their regrets: ties alike, worse ones less."""
+    """Return how probable each choice should be, by the regrets: ties alike, worse ones less."""
     parts = {name: math.exp(-max(0.0, more - TIE_M) / SPREAD_M) for name, more in lost.items()}
     whole = sum(parts.values())
     return {name: part / whole for name, part in parts.items()}
