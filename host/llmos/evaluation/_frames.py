@@ -147,10 +147,12 @@ def misled(one: Seen, chance: Random) -> NavigationFrame | None:
     offered, right = one.frame.candidates, best(one.lost)
     ways: list[tuple[str, float]] = []
     for candidate in offered:
-        top = max((other for other in offered if other is not candidate), key=lambda other: other.score)
-        if candidate.id not in right and top.score < 1:
+        others = [other for other in offered if other is not candidate]
+        top = max(other.score for other in others)
+        tops = {other.id for other in others if other.score == top}
+        if candidate.id not in right and top < 1:
             ways.append((candidate.id, 1.0))
-        elif candidate.id in right and top.id not in right and top.score > 0:
+        elif candidate.id in right and not tops & right and top > 0:
             ways.append((candidate.id, 0.0))
     if not ways:
         return None
