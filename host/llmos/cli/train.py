@@ -3,7 +3,7 @@
 import math
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
@@ -46,13 +46,22 @@ def train() -> None:
 @click.option("--decisions", default=2000, show_default=True, type=COUNT, help="Arenas to decide in.")
 @click.option("--programs", default=12_000, show_default=True, type=COUNT, help="Pairs of wish and program.")
 @click.option("--subgoals", default=2000, show_default=True, type=COUNT, help="Rooms of BabyAI.")
+@click.option(
+    "--runs", multiple=True, type=click.Path(exists=True, path_type=Path),
+    help="Black boxes of your own robot's runs to learn from besides: a run's folder, or a folder of them.",
+)  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=flags.SEED, help="Fixes every draw.")
 @jobs_option
 @dry_option
 def data(
-    work: Path, decisions: int, programs: int, subgoals: int, seed: int, jobs: int, dry_run: bool
-) -> None:
-    """Make examples: the teacher's word on decisions, programs and subgoals."""
+    work: Path, decisions: int, programs: int, subgoals: int, runs: tuple[Path, ...], seed: int, jobs: int,
+    dry_run: bool,
+) -> None:  # fmt: skip
+    """Make examples: the teacher's word on decisions, programs and subgoals.
+
+    In one's own runs, the map that the robot had at the end is taken for the true one; only those that
+    reached their goals count.
+    """
     from llmos.training import folder, forecast
     from llmos.training.data import Amounts
 
@@ -67,6 +76,7 @@ def data(
             return
         folder.note_command(work, "data", vars(what) | {"seed": seed})
         make_data(work, what, todo, seed, jobs)
+        learn_from(runs, work, seed)
     click.echo(f"{counted(work)} in {work / 'data'}; next: llmos train fit --work {work}")
 
 
@@ -201,6 +211,15 @@ def make_data(work: Path, what: "Amounts", todo: list["Shard"], seed: int, jobs:
         click.echo(f"{len(done)}/{len(todo)}, {span(left)} left  {shard.path.name}: {count} examples")
 
     make(work, what, seed, jobs, tell)
+
+
+def learn_from(runs: Sequence[Path], work: Path, seed: int) -> None:
+    """Make the examples of one's own runs."""
+    from llmos.training.records import learn
+
+    count = learn(work, runs, seed, click.echo)
+    if runs and not count:
+        raise click.ClickException("no record to learn from; the lines above say why")
 
 
 def counted(work: Path) -> str:

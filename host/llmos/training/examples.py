@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from llmos.training.data import TrainingError
 
 Split = Literal["train", "val", "test"]
 
@@ -34,8 +36,20 @@ class Example(BaseModel):
 
 
 def read_examples(paths: Iterable[Path]) -> Iterator[Example]:
-    """Yield the examples of some files."""
+    """Yield the examples of some files.
+
+    Raises:
+        TrainingError: one cannot be read, or a line of it is no example.
+    """
     for path in paths:
-        with path.open(encoding="utf-8") as file:
-            for line in file:
+        try:
+            lines = path.read_bytes().splitlines()
+        except OSError as error:
+            raise TrainingError(f"{path} cannot be read: {error.strerror}") from None
+        for number, line in enumerate(lines, 1):
+            try:
                 yield Example.model_validate_json(line)
+            except ValidationError:
+                raise TrainingError(
+                    f"{path}:{number}: this is no example; llmos train data makes the file again"
+                ) from None

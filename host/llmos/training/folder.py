@@ -16,6 +16,7 @@ from llmos.training.data import Amounts, Shard, TrainingError, files, shards, wr
 from llmos.training.examples import Example
 
 DATA, FIT, EXPORT = "data", "fit", "export"
+PATIENCE_S = 5.0  # workers of a process that was killed have the folder a moment longer
 COMMANDS = "commands.json"  # by which what lies in the folder was made
 # What an arena, a pair or a room takes: seconds of one core of a laptop, bytes on disk; `--dry-run` measures.
 USUAL_S = {"decisions": 2.0, "programs": 0.05, "subgoals": 0.1}
@@ -44,13 +45,13 @@ def held(work: Path) -> Iterator[Path]:
         os.close(lock)
 
 
-def taken(lock: int, work: Path, patience_s: float = 5.0) -> None:
-    """Lock a folder; workers of a process that was killed hold it a moment longer.
+def taken(lock: int, work: Path) -> None:
+    """Lock a folder, once it is free.
 
     Raises:
         TrainingError: another process has it.
     """
-    until = time.monotonic() + patience_s
+    until = time.monotonic() + PATIENCE_S
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
