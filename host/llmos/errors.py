@@ -61,6 +61,7 @@ LlmosError                  anything that LLMos refuses or cannot do
 ├── StateError              the state folder cannot be used                  (llmos.state)
 ├── ToolError               a tool that is not there or not allowed          (llmos.tools)
 │   └── ChainError          agents that call each other in a circle or too deep
+├── TrainingError           training that cannot begin or go on              (llmos.training)
 ├── TruthError              a truth log that cannot be written or read       (llmos.sim.truth)
 ├── VolumeError             a volume that cannot be read or written         (llmos.volumes)
 │   ├── AccessDenied        somebody writes where he may not
