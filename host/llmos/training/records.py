@@ -20,6 +20,7 @@ from llmos.blackbox.why import Moment, moments
 from llmos.errors import LlmosError
 from llmos.kernel.frame import NavigationFrame
 from llmos.manifest import Manifest
+from llmos.report import GOOD
 from llmos.sim.arena import Arena
 from llmos.training.data import write_whole
 from llmos.training.decisions import Seen, taught
@@ -28,7 +29,6 @@ from llmos.world.grid import LEAST, MOST, STATES, Grid
 from llmos.world.serialize import States
 
 PREFIX = "run"  # of the files' names
-SUCCESS = "success"
 WALLS, UNSEEN = ("obstacle", "wall"), ("unknown",)
 VALIDATED = 10  # one run in so many is for validation, and of two runs one
 
@@ -106,8 +106,8 @@ def require_usable(record: Record) -> None:
     if spec != now:
         raise RecordError(f"record {record.path}: made with SPEC {spec}, and this is {now}")
     outcome = (record.one("end") or record.one("ending") or {}).get("outcome")
-    if outcome != SUCCESS:
-        raise RecordError(f"record {record.path}: the run ended with {outcome or 'nothing'}, not {SUCCESS}")
+    if outcome not in GOOD:
+        raise RecordError(f"record {record.path}: the run did not reach its goal ({outcome or 'cut off'})")
 
 
 def judged(moment: Moment, teacher: Teacher) -> Seen | None:
