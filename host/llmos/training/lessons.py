@@ -135,7 +135,7 @@ def studied(model: Model, given: Batch) -> Learnt:
     losses, shares = torch.zeros(len(given.asked), device=device), [list[float]()] * len(given.asked)
     if told:
         tokens = torch.tensor([given.asked[number][1].token for number in told])
-        rivals = torch.unique(torch.cat((tokens, torch.arange(COMMON))))
+        rivals = torch.unique(torch.cat((tokens, torch.arange(min(COMMON, len(model.output))))))
         logits = functional.linear(found[told], model.output[rivals.to(device)]).float()
         right = torch.searchsorted(rivals, tokens).to(device)
         losses[told] = functional.cross_entropy(logits, right, reduction="none")
