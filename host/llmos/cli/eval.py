@@ -11,6 +11,7 @@ import click
 from llmos import evaluation
 from llmos.cli import options
 from llmos.evaluation import KINDS, Kind, Row
+from llmos.text import span
 
 EXAMPLE = """\b
 Example:
@@ -120,11 +121,6 @@ def settled(kinds: tuple[str, ...], given: dict[str, Any]) -> tuple[Kind, dict[s
             raise click.UsageError(f"--{name} goes only with {' or '.join(users)}" if users and not kinds
                                    else f"--{name} goes without --{kind.name}")  # fmt: skip
     return kind, {**kind.options, **said}
-
-
-def span(seconds: float) -> str:
-    """Return a time for people."""
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def told(kind: Kind, facts: dict[str, Any]) -> str:

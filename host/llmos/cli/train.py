@@ -14,6 +14,7 @@ import click
 
 from llmos.cli import flags, options
 from llmos.text import span
+from llmos.training.settings import Settings
 
 if TYPE_CHECKING:
     from llmos.training.data import Amounts, Shard
@@ -31,6 +32,11 @@ dry_option = click.option(
 )
 COUNT = click.IntRange(0, 1_000_000)
 PAGE = "report.html"
+
+
+def usual(name: str, what: str) -> str:
+    """Return the help of a setting, with its usual value."""
+    return f"{what} [default: {getattr(Settings(), name):g}]"
 
 
 @click.group(epilog=example("data --jobs 2", "fit", "export", "eval"))
@@ -82,12 +88,14 @@ def data(
 
 @train.command(epilog=example("fit", "fit --minutes 60 --threads 2", "fit --steps 300 --dry-run"))
 @work_option
-@click.option("--steps", type=click.IntRange(1, 10_000_000), help="Of the whole fit. [default: 1500]")
-@click.option("--rank", type=click.IntRange(1, 64), help="Of the adapter. [default: 12]")
-@click.option("--rate", type=options.Finite(0, 1, min_open=True), help="Of learning. [default: 0.001]")
-@click.option("--every", type=click.IntRange(1), help="Steps between validations. [default: 100]")
-@click.option("--patience", type=click.IntRange(1), help="Validations without a better one. [default: 6]")
-@click.option("--seed", type=flags.SEED, help="Fixes every draw. [default: 0]")
+@click.option("--steps", type=click.IntRange(1, 10_000_000), help=usual("steps", "Of the whole fit."))
+@click.option("--rank", type=click.IntRange(1, 64), help=usual("rank", "Of the adapter."))
+@click.option("--rate", type=options.Finite(0, 1, min_open=True), help=usual("rate", "Of learning."))
+@click.option("--every", type=click.IntRange(1), help=usual("every", "Steps between validations."))
+@click.option(
+    "--patience", type=click.IntRange(1), help=usual("patience", "Validations without a better one.")
+)
+@click.option("--seed", type=flags.SEED, help=usual("seed", "Fixes every draw."))
 @click.option("--minutes", type=options.Finite(0, min_open=True), help="Stop then; call again to go on.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Of PyTorch. [default: its own choice]")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, or auto: cuda if it is there.")

@@ -11,8 +11,9 @@ import yaml
 from llmos.inference._adapter import Base, Card, file_sha256
 from llmos.inference._weights import packaged_weights
 from llmos.training.data import TrainingError, write_whole
-from llmos.training.fit import Settings, read_checkpoint
+from llmos.training.fit import read_checkpoint
 from llmos.training.model import ARCHITECTURE, Model, read_gguf
+from llmos.training.settings import Settings
 
 LARGEST = 8_000_000  # bytes of an adapter that may ship
 NAME = "robot"

@@ -27,6 +27,7 @@ from llmos.training.data import TrainingError, files, write_whole
 from llmos.training.examples import Example, read_examples
 from llmos.training.lessons import Batch, Tokenizer, batch, lesson, studied
 from llmos.training.model import Model
+from llmos.training.settings import Settings
 
 BATCH_TOKENS = 1536  # about, of what is not shared
 WINDOW = 8  # batches that are sorted by length together, to spare padding
@@ -37,32 +38,6 @@ KEEP_EVERY = 50  # steps between two checkpoints
 TELL_EVERY = 10  # steps between two lines of the log
 LAST, EARLIER, BEST = "last.pt", "earlier.pt", "best.pt"
 LOG = "log.jsonl"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to fit.
-
-    Args:
-        rank: of the adapter; 12 on all matrices makes 7.4 MB in half precision.
-        alpha: its strength.
-        rate: highest learning rate; it rises over `warm` steps and falls along a cosine.
-        steps: of the whole fit.
-        warm: steps.
-        every: steps between two validations.
-        patience: validations without a better one after which the fit ends.
-        seed: of the adapter's first values and the order of the examples.
-        shares: of the steps, by kernel file.
-    """
-
-    rank: int = 12
-    alpha: float = 24.0
-    rate: float = 1e-3
-    steps: int = 1500
-    warm: int = 40
-    every: int = 100
-    patience: int = 6
-    seed: int = 0
 
 
 @dataclass

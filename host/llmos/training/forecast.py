@@ -5,14 +5,11 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from llmos.scratch import scratch_folder
 from llmos.training.data import PER_SHARD, Shard, examples
 from llmos.training.folder import DATA
-
-if TYPE_CHECKING:
-    from llmos.training.fit import Settings
+from llmos.training.settings import Settings
 
 TRIED = {"decisions": 1, "programs": 30, "subgoals": 4}  # arenas, pairs, rooms
 UNITS = {"decisions": "arenas", "programs": "pairs", "subgoals": "rooms"}
@@ -48,7 +45,7 @@ def of_data(todo: Sequence[Shard], jobs: int) -> Iterator[Part]:
         yield Part(kind, count, UNITS[kind], each * count / min(jobs, len(mine)), size / tried * count)
 
 
-def of_fit(work: Path, settings: "Settings", device: str) -> Iterator[Part]:
+def of_fit(work: Path, settings: Settings, device: str) -> Iterator[Part]:
     """Yield what all steps of a fit, and its validations, will take at most, by a step of each kind.
 
     Raises:

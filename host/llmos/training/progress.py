@@ -12,7 +12,8 @@ from llmos.text import span
 from llmos.training import folder, forecast
 from llmos.training.curves import NAMES, write_page
 from llmos.training.data import TrainingError
-from llmos.training.fit import Fit, Settings, State, Told, newest, read_log
+from llmos.training.fit import Fit, State, Told, newest, read_log
+from llmos.training.settings import Settings
 
 DEVICES = ("cpu", "cuda", "auto")
 
