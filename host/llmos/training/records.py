@@ -52,7 +52,7 @@ def learn(work: Path, places: Iterable[Path], seed: int, tell: Callable[[str], N
             found[record.name] = list(examples(record, Random(f"run {record.name} {seed}")))
         except (LlmosError, ValidationError) as error:
             tell(f"{' '.join(str(error).split())[:300]}; left out")
-    for number, (name, some) in enumerate(found.items()):
+    for number, (name, some) in enumerate(sorted(found.items())):
         split = "val" if number % VALIDATED == 1 else "train"
         lines = (json.dumps(one | {"split": split}, ensure_ascii=False) for one in some)
         write_whole(work / "data" / f"{PREFIX}-{name}.jsonl", "".join(f"{one}\n" for one in lines).encode())
