@@ -18,6 +18,7 @@ from typing import Any
 
 import llmbytecode
 import llmos
+from llmos.inference._adapter import adapter_path
 from llmos.resources import firmware_dir, system_volume
 
 from ._jobs import EvaluationError, Row
@@ -35,7 +36,7 @@ SHOWING = (  # what makes nothing of a row
 
 @cache
 def fingerprint() -> str:
-    """Return a hash of the sources that a row depends on: of host, bytecode, firmware and volumes."""
+    """Return a hash of what a row depends on: sources of host, bytecode, firmware and volumes; the adapter."""
     digest = hashlib.sha256()
     packages = (Path(module.__file__ or "").parent for module in (llmos, llmbytecode))
     for folder in (*packages, firmware_dir(), system_volume()):
@@ -43,6 +44,8 @@ def fingerprint() -> str:
             name = f"{folder.name}/{path.relative_to(folder).as_posix()}"
             if path.suffix in SOURCES and path.is_file() and not name.startswith(SHOWING):
                 digest.update(name.encode() + b"\0" + path.read_bytes())
+    taught = adapter_path()
+    digest.update(taught.read_bytes() if taught and taught.is_file() else b"")
     return digest.hexdigest()[:16]
 
 
