@@ -13,6 +13,7 @@ from llmos.babyai import FAMILIES
 from llmos.brains.opening import INSTINCT
 from llmos.figures import percentile
 from llmos.inference import untaught
+from llmos.inference._adapter import adapter_of
 from llmos.statistics import ratio_between, wilson
 
 from ._babyai import BABYAI, Episode, Episodes
@@ -21,7 +22,7 @@ from ._choice_figures import Figures, Interval, figures
 from ._choices import CHOICES, NOBODY, Choices, Chosen
 from ._figures import ALL, mission_table, pair_table
 from ._frames import SHOWS
-from ._jobs import Row
+from ._jobs import EvaluationError, Row
 from ._kind import Kind, Plan, Tables
 from ._missions import MISSIONS, Mission, Missions, arenas_of
 from ._writing import WRITING, Programs, Wanted, program_table
@@ -63,8 +64,14 @@ def plan(*, kernels: str, quick: bool) -> Taught:
 
     Raises:
         AdapterError: the kernel is none that can be taught.
+        EvaluationError: nothing has taught it yet.
     """
-    return plans(kernels, untaught(kernels), QUICK if quick else WHOLE)
+    bare = untaught(kernels)
+    if adapter_of(kernels) is None:
+        raise EvaluationError(
+            f"kernel {kernels!r} has no adapter here: make one (llmos train), or name another"
+        )
+    return plans(kernels, bare, QUICK if quick else WHOLE)
 
 
 def plans(kernel: str, bare: str, how: Amounts) -> Taught:
