@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from llmos.evaluation import KINDS, Mission, Row
+from llmos.evaluation import KINDS, EvaluationError, Mission, Row
 from llmos.evaluation._taught import KEY, OF, QUICK, Taught, one_of, plan, plans, tables
 from llmos.inference import AdapterError
 
@@ -59,6 +59,8 @@ def test_the_kinds_share_the_work() -> None:
     assert kinds == {"choices", "missions", "writing", "babyai"} == {kind.name for kind in OF.values()}
     with pytest.raises(AdapterError, match="only smollm2 can be taught"):
         plan(kernels="random", quick=True)
+    with pytest.raises(EvaluationError, match="'smollm2:none' has no adapter here"):
+        plan(kernels="smollm2:none", quick=True)
 
 
 def test_a_row_says_its_kind(rows: list[Row]) -> None:
