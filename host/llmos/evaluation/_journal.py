@@ -36,7 +36,7 @@ SHOWING = (  # what makes nothing of a row
 
 @cache
 def fingerprint() -> str:
-    """Return a hash of what a row depends on: sources of host, bytecode, firmware and volumes; the adapter."""
+    """Return a hash of what a row depends on: sources of host, bytecode, firmware, volumes; the adapter."""
     digest = hashlib.sha256()
     packages = (Path(module.__file__ or "").parent for module in (llmos, llmbytecode))
     for folder in (*packages, firmware_dir(), system_volume()):
