@@ -395,7 +395,7 @@ def newest(folder: Path) -> tuple[str, dict[str, Any]] | None:
             warnings.warn(LlmosWarning(f"{error}; going on from the one before"), stacklevel=2)
             problem = error
     if problem:
-        raise TrainingError(f"{problem}; nor can one before it: delete {folder} and fit again")
+        raise TrainingError(f"{problem}, nor one before it: delete {folder} and fit again")
     return None
 
 

@@ -27,26 +27,33 @@ from llmos.training.settings import Settings  # noqa: E402
 KEPT = 2  # steps between two checkpoints
 
 
-@pytest.fixture(name="work")
-def _work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a few examples, and a tiny model in SmolLM2's place."""
-    packaged_model(tmp_path / "package")
-    monkeypatch.syspath_prepend(str(tmp_path / "package"))
-    monkeypatch.setattr(fit, "KEEP_EVERY", KEPT)
-    monkeypatch.setattr(fit, "TELL_EVERY", 1)
+@pytest.fixture(name="package", scope="module", autouse=True)
+def _package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A tiny model in SmolLM2's place, and checkpoints often."""
+    folder = tmp_path_factory.mktemp("package")
+    packaged_model(folder / "tiny")
     torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(folder / "tiny"))
+        patched.setattr(fit, "KEEP_EVERY", KEPT)
+        patched.setattr(fit, "TELL_EVERY", 1)
+        yield
+
+
+@pytest.fixture(name="whole", scope="module")
+def _whole(package: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What comes of a fit that nothing stops."""
+    work = tmp_path_factory.mktemp("whole")
+    write_examples(work, 24)
+    opened(work).run()
+    return result(work)
+
+
+@pytest.fixture(name="work")
+def _work(tmp_path: Path) -> Path:
+    """A folder with a few examples."""
     write_examples(tmp_path / "work", 24)
     return tmp_path / "work"
-
-
-@pytest.fixture(name="whole")
-def _whole(work: Path, tmp_path: Path) -> dict[str, Any]:
-    """What comes of a fit that nothing stops."""
-    other = tmp_path / "whole"
-    other.mkdir()
-    (other / "data").symlink_to(work / "data")
-    opened(other).run()
-    return result(other)
 
 
 def opened(work: Path, **changes: Any) -> Fit:
@@ -87,7 +94,7 @@ def in_a_child(function: Callable[[], object]) -> int:
 def test_a_fit_that_is_killed_again_and_again_comes_to_the_same(
     work: Path, whole: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed while it writes its third file, wherever that is, until it comes to its end."""
+    """Killed while it writes its fourth file, wherever that is, until it comes to its end."""
     write, kills = fit.write_whole, 0
 
     def killed() -> None:
@@ -96,7 +103,7 @@ def test_a_fit_that_is_killed_again_and_again_comes_to_the_same(
         def kill(path: Path, data: bytes) -> None:
             nonlocal writes
             writes += 1
-            if writes == 3:
+            if writes == 4:  # the log's, the best's and the last step's come before
                 path.with_name(f"{path.name}.1.part").write_bytes(data[: len(data) // 2])
                 os.kill(os.getpid(), signal.SIGKILL)
             write(path, data)
@@ -107,7 +114,7 @@ def test_a_fit_that_is_killed_again_and_again_comes_to_the_same(
 
     while in_a_child(killed) == -signal.SIGKILL:
         kills += 1
-    assert kills > 2
+    assert kills > 1
     with held(work):
         assert opened(work).ended
         assert list(work.rglob("*.part")) == []
@@ -164,10 +171,10 @@ def test_a_disk_that_fills_costs_no_more_than_some_steps(
 
 def test_a_damaged_checkpoint_is_told_and_the_one_before_goes_on(work: Path, whole: dict[str, Any]) -> None:
     """Where both are damaged, nothing goes on by half."""
-    run = opened(work)
-    for _ in range(5):
+    run, folder = opened(work), work / "fit"
+    for _ in range(4):
         run.advance(next(run.course.batches(run.state.step)))
-    folder = work / "fit"
+    run.judge()
     (folder / LAST).write_bytes((folder / LAST).read_bytes()[:-1000])
     (folder / LOG).write_bytes(b"\xff{torn\n[]\n" + (folder / LOG).read_bytes()[:-9])
     with pytest.warns(LlmosWarning, match="going on from the one before"):
