@@ -19,8 +19,8 @@ DATA, FIT, EXPORT = "data", "fit", "export"
 PATIENCE_S = 5.0  # workers of a process that was killed have the folder a moment longer
 COMMANDS = "commands.json"  # by which what lies in the folder was made
 # What an arena, a pair or a room takes: seconds of one core of a laptop, bytes on disk; `--dry-run` measures.
-USUAL_S = {"decisions": 2.0, "programs": 0.05, "subgoals": 0.1}
-USUAL_BYTES = {"decisions": 8000, "programs": 400, "subgoals": 300}
+USUAL_S = {"decisions": 2.0, "programs": 0.0005, "subgoals": 0.01}
+USUAL_BYTES = {"decisions": 8000, "programs": 300, "subgoals": 900}
 
 
 @contextmanager

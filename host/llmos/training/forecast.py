@@ -11,7 +11,7 @@ from llmos.training.data import PER_SHARD, Shard, examples
 from llmos.training.folder import DATA
 from llmos.training.settings import Settings
 
-TRIED = {"decisions": 1, "programs": 30, "subgoals": 4}  # arenas, pairs, rooms
+TRIED = {"decisions": 2, "programs": 300, "subgoals": 30}  # arenas, pairs, rooms
 UNITS = {"decisions": "arenas", "programs": "pairs", "subgoals": "rooms"}
 FORWARD = 0.4  # of a step's time; the rest goes back through the model
 CHECKPOINTS = (

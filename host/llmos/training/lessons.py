@@ -76,7 +76,7 @@ def lesson(example: Example, tokenizer: Tokenizer, chance: random.Random) -> Les
 
 def partings(answers: Sequence[Tokens], weights: Sequence[float], taken: int, start: int) -> Iterator[Asked]:
     """Yield the places where answers part on the way of the one that is taken."""
-    left = range(len(answers))
+    left: Sequence[int] = range(len(answers))
     for depth, token in enumerate(answers[taken]):
         shares: dict[int, float] = {}
         for number in left:

@@ -21,7 +21,7 @@ from llmos.errors import LlmosError
 from llmos.kernel.frame import NavigationFrame
 from llmos.manifest import Manifest
 from llmos.report import GOOD
-from llmos.sim.arena import Arena
+from llmos.sim.arena import Arena, Start
 from llmos.training.data import write_whole
 from llmos.training.decisions import Seen, taught
 from llmos.training.teacher import Teacher, best, regrets
@@ -134,7 +134,7 @@ def teacher_of(steps: list[Moment], size_m: tuple[float, float], manifest: Manif
         raise RecordError("the last step has no map")
     cell_m = frame.world_model.cell_m
     x, y = frame.state.position_m
-    arena = Arena(name="map", size_m=size_m, start={"x": x, "y": y}, walls=tuple(walls(states, cell_m)))
+    arena = Arena(name="map", size_m=size_m, start=Start(x=x, y=y), walls=tuple(walls(states, cell_m)))
     slim = manifest.model_copy(update={"radius_m": max(0.01, manifest.radius_m - cell_m / 2)})
     return Teacher(arena, slim)
 
