@@ -95,7 +95,8 @@ def calibrate(card: Path, say: Callable[[str], None]) -> None:
         TrainingError: the card cannot be written.
     """
     trust = calibrated(f"smollm2:{card.with_suffix('.gguf')}", tell=say)
-    changed = read_document(card).changed(calibration=trust.model_dump(mode="json"))
+    taught = trust.model_copy(update={"verbs": {}})  # it has learnt when to say which
+    changed = read_document(card).changed(calibration=taught.model_dump(mode="json"))
     try:
         write_whole(card, changed.source.encode())
     except OSError as error:

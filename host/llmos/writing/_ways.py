@@ -14,7 +14,7 @@ from ._writer import Draft, write_program
 _OFFERED = {"choose": 1, "choose3": 3}  # skills that a kernel may choose from
 WAYS = ("write", *_OFFERED, "translate")
 _USUAL = {
-    "smollm2": "choose",
+    "smollm2": "translate",
     "smollm2:none": "choose",
     "random": "choose",
 }  # what is right most often; else write
