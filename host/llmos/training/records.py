@@ -49,7 +49,12 @@ def learn(work: Path, places: Iterable[Path], seed: int, tell: Callable[[str], N
     for path in sorted(path for place in places for path in records(place)):
         try:
             record = read_record(path)
-            found[record.name] = list(examples(record, Random(f"run {record.name} {seed}")))
+            some = list(examples(record, Random(f"run {record.name} {seed}")))
+            if not some:
+                raise RecordError(
+                    f"record {path}: its frames leave nothing to choose, or are an older LLMos's"
+                )
+            found[record.name] = some
         except (LlmosError, ValidationError) as error:
             tell(f"{' '.join(str(error).split())[:300]}; left out")
     for number, (name, some) in enumerate(sorted(found.items())):
