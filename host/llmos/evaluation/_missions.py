@@ -94,7 +94,8 @@ def _arenas(part: str) -> list[str]:
     if many:
         families = [many["family"]] if many["family"] else list(generate.FAMILIES)
         return generate.names(int(many["count"]), int(many["first"] or 0), bool(many["explore"]), families)
-    if part.partition(":")[0] in ("generated", *generate.FAMILIES) and not generate.NAME.fullmatch(part):
+    family, counts, _ = part.partition("@")
+    if family.startswith("generated") or (counts and family.partition(":")[0] in generate.FAMILIES):
         raise EvaluationError(
             f"arenas {part!r}: write generated:100, generated:100@5000, office:100@5000, "
             "or :explore behind one of them"
