@@ -206,7 +206,7 @@ def test_a_plan_that_cannot_be_is_refused(given: dict[str, str], told: str) -> N
     [
         ("generated:4@7", ("maze:7", "office:7", "clutter:7", "maze:8")),
         ("office:2@50", ("office:50", "office:51")),
-        ("office:2", ("office:2",)),
+        ("office:2,office", ("office:2", "office")),
         ("maze:1@1:explore,clutter:3", ("maze:1:explore", "clutter:3")),
     ],
 )
