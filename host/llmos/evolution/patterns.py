@@ -96,7 +96,8 @@ class Proposal:
 
 def normalized(goal: str) -> str:
     """Return a goal as patterns compare it."""
-    return " ".join(word for word in _WORDS.findall(slotted(goal)) if word not in _DROPPED)
+    alone = slotted(" ".join(_WORDS.findall(slotted(goal))))  # a number beside a point is one without it
+    return " ".join(word for word in _WORDS.findall(alone) if word not in _DROPPED)
 
 
 def signature(goal: str) -> str:

@@ -8,12 +8,13 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="pip install 'llmos[train]'")
 
+from tests.tiny_models import write_model  # noqa: E402
+
 from llmos.inference._session import Session  # noqa: E402
 from llmos.training.examples import Example  # noqa: E402
 from llmos.training.export import gguf_bytes  # noqa: E402
 from llmos.training.lessons import Tokenizer, batch, common, lesson, studied  # noqa: E402
 from llmos.training.model import Model  # noqa: E402
-from tests.tiny_models import write_model  # noqa: E402
 
 RANK = 3
 torch.set_num_threads(1)  # threads that wait for each other on a busy machine take for ever
@@ -96,7 +97,9 @@ def test_choices_are_taught_where_they_part(tokenizer: Tokenizer) -> None:
 def test_teaching_makes_the_wanted_choice_likely(path: Path, tokenizer: Tokenizer) -> None:
     torch.manual_seed(0)
     model, chance = exact(path), random.Random(0)
-    given = batch([lesson(example(word, c1=1.0, c2=0.0), tokenizer, chance) for word in ("go", "stay", "drive")])
+    given = batch(
+        [lesson(example(word, c1=1.0, c2=0.0), tokenizer, chance) for word in ("go", "stay", "drive")]
+    )
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.03)
     before = float(studied(model, given).loss.detach())
     for _ in range(40):
@@ -117,7 +120,8 @@ def test_nothing_but_the_adapter_is_learnt(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("texts", "count"), [([[1, 2, 3], [1, 2, 4]], 2), ([[1, 2], [1, 2, 3]], 2), ([[1], [2]], 0), ([[5, 6]], 2)]
+    ("texts", "count"),
+    [([[1, 2, 3], [1, 2, 4]], 2), ([[1, 2], [1, 2, 3]], 2), ([[1], [2]], 0), ([[5, 6]], 2)],
 )
 def test_what_texts_have_in_common(texts: list[list[int]], count: int) -> None:
     assert common(texts) == count

@@ -93,7 +93,9 @@ def test_neither_place_nor_name_tells_the_best(seen: list[decisions.Seen]) -> No
     for _ in range(40):
         for each in seen:
             other = decisions.disguised(each, chance)
-            firsts += (other.frame.candidates[0].id in best(other.lost)) - len(best(other.lost)) / len(other.lost)
+            firsts += (other.frame.candidates[0].id in best(other.lost)) - len(best(other.lost)) / len(
+                other.lost
+            )
             count += 1
     assert abs(firsts / count) < 0.05
 
