@@ -173,7 +173,8 @@ def require_pytorch() -> None:
     lacking = [name for name in ("torch", "gguf") if find_spec(name) is None]
     if lacking:
         raise click.ClickException(
-            f"{' and '.join(lacking)} missing: pip install 'llmos[train]'; without a GPU PyTorch's CPU build is enough"
+            f"{' and '.join(lacking)} missing: pip install 'llmos[train]'; "
+            "without a GPU PyTorch's CPU build is enough"
         )
 
 
