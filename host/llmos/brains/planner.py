@@ -251,7 +251,7 @@ def over(plan: Plan, frame: NavigationFrame, followed: bool = False) -> str:
         return "reached"
     if frame.cycle - plan.cycle > LAST_CYCLES:
         return "old"
-    if followed and frame.last_step is not None and frame.last_step.result != "success":
+    if followed and frame.failed:
         return "failed"
     return "" if in_hand(plan, frame) else "gone"
 

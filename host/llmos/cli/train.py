@@ -69,13 +69,13 @@ def data(
     reached their goals count.
     """
     from llmos.training import folder, forecast
-    from llmos.training.data import Amounts
+    from llmos.training.data import Amounts, missing
 
     what = Amounts(decisions, programs, subgoals)
     with resumable(work):
         for path in folder.drop_damaged(work):
             click.echo(f"{path} was damaged: removed, and made again where it belongs to this", err=True)
-        todo = folder.missing(work, what, seed)
+        todo = missing(work, what, seed)
         folder.require_room(work, folder.usual_bytes(todo), "making these data")
         if dry_run:
             foretold(forecast.of_data(todo, jobs), work)

@@ -16,7 +16,7 @@ from llmos.report import Order
 from llmos.sim.arena import Arena, load_arena
 from llmos.training.decisions import Seen, disguised, frames
 from llmos.training.drives import HELD, Drive
-from llmos.training.teacher import Teacher, best, regrets
+from llmos.training.teacher import Teacher, best, regrets, to_choose
 from llmos.world.grid import Grid
 
 SHOWS = ("shown", "hidden", "wrong")  # how a frame's scores are: as they are, not told, or one of them wrong
@@ -112,9 +112,8 @@ def board_frames(order: Order, arena: Arena, manifest: Manifest) -> Iterator[See
         nonlocal known
         if step.frame and known and len(step.frame.candidates) > 1:
             lost = regrets(teacher.costs(step.frame, known))
-            if 0 < len(best(lost)) < len(lost):
-                last = step.frame.last_step
-                found.append(Seen(step.frame, lost, last is not None and last.result != "success"))
+            if to_choose(lost):
+                found.append(Seen(step.frame, lost))
         known = deepcopy(mind.belief.grid)
 
     run_mission(order, watch)
@@ -132,7 +131,7 @@ def case(one: Seen, show: str, chance: Random) -> Case | None:
         frame=frame,
         text=frame.text(scores=scores),
         schema=decision_schema(frame.candidates, failed=False),
-        failed=one.failed,
+        failed=frame.failed,
         deadline_s=PATIENCE_S,
         seed=frame.cycle,
     )

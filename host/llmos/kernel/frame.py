@@ -147,6 +147,11 @@ class NavigationFrame(Part):
         lines += [candidate_line(candidate, scores) for candidate in self.candidates]
         return "\n".join(line for line in lines if line)
 
+    @property
+    def failed(self) -> bool:
+        """Whether the last step got nowhere."""
+        return self.last_step is not None and self.last_step.result != "success"
+
     def short(self, scores: bool = True) -> str:
         """Return the candidates in a few words each, for one pass of a model that answers with an id.
 
@@ -154,7 +159,7 @@ class NavigationFrame(Part):
         two numbers, kind, score, id. The id stands last, where a small model looks for what to repeat.
         """
         lines = [f"goal: {one_line(self.goal)}"]
-        if self.last_step and self.last_step.result != "success":
+        if self.last_step and self.failed:
             lines.append(f"last {self.last_step.result}")
         lines += [candidate_words(candidate, scores) for candidate in self.candidates]
         return "\n".join([*lines, SCORE_WORDS[-1]])

@@ -76,6 +76,11 @@ def shards(work: Path, what: Amounts, seed: int) -> list[Shard]:
     return found
 
 
+def missing(work: Path, what: Amounts, seed: int) -> list[Shard]:
+    """Return the shards that are not there yet."""
+    return [shard for shard in shards(work, what, seed) if not shard.path.exists()]
+
+
 def make(
     work: Path,
     what: Amounts,
@@ -96,18 +101,17 @@ def make(
         TrainingError: the folder cannot be written, or holds data of another seed.
         WorkersError: a worker was killed.
     """
-    all_of_them = shards(work, what, seed)
     folder = work / "data"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         settle_seed(folder / "seed", seed)
-        missing = [shard for shard in all_of_them if not shard.path.exists()]
-        with workers(max(1, min(jobs, len(missing)))) as pool:
-            for place, count in pool.in_turn(make_shard, missing):
-                tell(missing[place], count)
+        todo = missing(work, what, seed)
+        with workers(max(1, min(jobs, len(todo)))) as pool:
+            for place, count in pool.in_turn(make_shard, todo):
+                tell(todo[place], count)
     except OSError as error:
         raise TrainingError(f"{error.filename or folder}: {error.strerror}; what is whole is kept") from None
-    return [shard.path for shard in all_of_them]
+    return [shard.path for shard in shards(work, what, seed)]
 
 
 def settle_seed(path: Path, seed: int) -> None:

@@ -18,7 +18,7 @@ from llmos.kernel.mind import Mind
 from llmos.manifest import Manifest
 from llmos.sim.arena import Arena, load_arena
 from llmos.training.drives import Drive, drive
-from llmos.training.teacher import Teacher, best, regrets, wanted
+from llmos.training.teacher import Teacher, best, regrets, to_choose, wanted
 
 FAMILIES = ("maze", "clutter")  # that are taught; `office` is held out, whole
 TRAIN, VALIDATE = 100_000, 50_000  # the first seeds of arenas for either; those below 10,000 are for tests
@@ -43,7 +43,6 @@ class Seen(NamedTuple):
 
     frame: NavigationFrame
     lost: Mapping[str, float]
-    failed: bool
 
 
 def frames(arena: Arena, manifest: Manifest, what: Drive, kept: float = 1.0) -> Iterator[Seen]:
@@ -60,8 +59,8 @@ def frames(arena: Arena, manifest: Manifest, what: Drive, kept: float = 1.0) -> 
     def watch(mind: Mind, question: Question) -> None:
         if len(question.frame.candidates) > 1 and chance.random() < kept:
             lost = regrets(teacher.costs(question.frame, mind.belief.grid))
-            if 0 < len(best(lost)) < len(lost):
-                found.append(Seen(question.frame, lost, question.failed))
+            if to_choose(lost):
+                found.append(Seen(question.frame, lost))
 
     drive(arena, manifest, what, watch)
     yield from found

@@ -12,7 +12,7 @@ from llmos.inference._adapter import Base, Card, file_sha256
 from llmos.inference._weights import packaged_weights
 from llmos.training.data import TrainingError, write_whole
 from llmos.training.fit import read_checkpoint
-from llmos.training.model import ARCHITECTURE, Model, read_gguf
+from llmos.training.model import ARCHITECTURE, Model, Shape
 from llmos.training.settings import Settings
 
 LARGEST = 8_000_000  # bytes of an adapter that may ship
@@ -49,7 +49,7 @@ def export(checkpoint: Path, out: Path, about: Mapping[str, Any], text: str) -> 
         file=f"{NAME}.gguf",
         sha256=hashlib.sha256(data).hexdigest(),
         bytes=len(data),
-        base=base_of(weights),
+        base=base_of(weights, model.shape),
         rank=settings.rank,
         alpha=settings.alpha,
         seed=settings.seed,
@@ -67,9 +67,8 @@ def write_card(path: Path, card: Card, text: str) -> None:
     write_whole(path, f"---\n{keys}---\n{text.strip()}\n".encode())
 
 
-def base_of(weights: Path) -> Base:
+def base_of(weights: Path, shape: Shape) -> Base:
     """Return the model that an adapter is made for."""
-    shape, _ = read_gguf(weights)
     return Base(
         name="SmolLM2-135M-Instruct",
         architecture=ARCHITECTURE,

@@ -229,7 +229,7 @@ class Fit:
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(self.state.step)
         learnt = studied(self.model, given)
-        loss = learnt.loss.item()
+        loss: float = learnt.loss.item()
         if not math.isfinite(loss):
             raise TrainingError(
                 f"step {self.state.step + 1}: the loss is {loss}; fit again at a lower --rate, "
@@ -239,7 +239,7 @@ class Fit:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return float(learnt.loss.detach())
+        return loss
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from llmos.training.data import Amounts, Shard, TrainingError, files, shards, write_whole
+from llmos.training.data import Shard, TrainingError, files, write_whole
 from llmos.training.examples import Example
 
 DATA, FIT, EXPORT = "data", "fit", "export"
@@ -81,11 +81,6 @@ def sound(path: Path) -> bool:
     except (OSError, ValidationError):
         return False
     return not raw or raw.endswith(b"\n")
-
-
-def missing(work: Path, what: Amounts, seed: int) -> list[Shard]:
-    """Return the shards that are not there yet."""
-    return [shard for shard in shards(work, what, seed) if not shard.path.exists()]
 
 
 def require_room(work: Path, needed: float, what: str) -> None:

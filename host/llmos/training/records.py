@@ -24,7 +24,7 @@ from llmos.report import GOOD
 from llmos.sim.arena import Arena, Start
 from llmos.training.data import write_whole
 from llmos.training.decisions import Seen, taught
-from llmos.training.teacher import Teacher, best, regrets
+from llmos.training.teacher import Teacher, regrets, to_choose
 from llmos.world.grid import LEAST, MOST, STATES, Grid
 from llmos.world.serialize import States
 
@@ -125,8 +125,7 @@ def judged(moment: Moment, teacher: Teacher) -> Seen | None:
     goal = frame.goal_m and teacher.free_near(frame.goal_m)
     grid = grid_of(moment.states, frame.world_model.cell_m)
     lost = regrets(teacher.costs(frame.model_copy(update={"goal_m": goal}), grid))
-    failed = frame.last_step is not None and frame.last_step.result != "success"
-    return Seen(frame, lost, failed) if 0 < len(best(lost)) < len(lost) else None
+    return Seen(frame, lost) if to_choose(lost) else None
 
 
 def teacher_of(steps: list[Moment], size_m: tuple[float, float], manifest: Manifest) -> Teacher:

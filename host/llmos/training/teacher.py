@@ -130,6 +130,11 @@ def best(lost: Mapping[str, float]) -> frozenset[str]:
     return frozenset(name for name, more in lost.items() if more <= TIE_M)
 
 
+def to_choose(lost: Mapping[str, float]) -> bool:
+    """Tell whether there is something to choose: some candidate is worse than another."""
+    return 0 < len(best(lost)) < len(lost)
+
+
 def wanted(lost: Mapping[str, float]) -> dict[str, float]:
     """Return how probable each choice should be, by the regrets: ties alike, worse ones less."""
     parts = {name: math.exp(-max(0.0, more - TIE_M) / SPREAD_M) for name, more in lost.items()}

@@ -1,12 +1,14 @@
 """Translating: a model that was taught the language answers a wish with its program, without examples."""
 
+from collections.abc import Sequence
+
 from llmbytecode.grammar import grammar
 from llmos.inference import Inference, Request
 from llmos.kernel.prompt import system_prompt
 from llmos.manifest import Manifest
 
 from ._prompt import clean_wish
-from ._writer import MAX_TOKENS, WARMTH, Attempt, Draft, checked
+from ._writer import MAX_TOKENS, WARMTH, Attempt, Draft, drafted
 
 
 def translate_program(
@@ -33,21 +35,19 @@ def translate_program(
         InferenceError: the kernel gives no answer.
     """
     wish, limits = clean_wish(wish), manifest.limits
-    made: list[Attempt] = []
-    for number in range(max(attempts, 1)):
-        request = Request(
+
+    def asked(made: Sequence[Attempt]) -> Request:
+        return Request(
             system_prompt("programmer"),
             question(wish),
             grammar=grammar(limits),
             deadline_s=deadline_s,
-            seed=seed + number,
+            seed=seed + len(made),
             max_tokens=MAX_TOKENS,
-            temperature=WARMTH if number else 0.0,
+            temperature=WARMTH if made else 0.0,
         )
-        made.append(checked(kernel(request), limits))
-        if not made[-1].refusal:
-            break
-    return Draft(wish, tuple(made))
+
+    return drafted(wish, kernel, limits, attempts, asked)
 
 
 def question(wish: str) -> str:

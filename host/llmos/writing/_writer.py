@@ -1,6 +1,7 @@
 """Ask under the grammar, assemble, verify; where the program is refused, say why and ask again."""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from llmbytecode import AssemblyError, Certificate, Limits, Program, Refusal, assemble, verify
@@ -96,24 +97,36 @@ def write_program(
         InferenceError: the kernel gives no answer.
     """
     wish, limits = clean_wish(wish), manifest.limits
-    made: list[Attempt] = []
-    for number in range(max(attempts, 1)):
+
+    def asked(made: Sequence[Attempt]) -> Request:
         turns, question = nearest(wish, FEWER if made else EXAMPLES), wish
         if made:
             turns, question = (*turns, (wish, made[-1].text)), complaint(made[-1].refusal)
-        request = Request(
+        return Request(
             writer_prompt(limits),
             question,
             turns=turns,
             grammar=grammar(limits),
             deadline_s=deadline_s,
-            seed=seed + number,
+            seed=seed + len(made),
             max_tokens=max_tokens,
-            temperature=WARMTH if number else 0.0,
+            temperature=WARMTH if made else 0.0,
         )
-        made.append(checked(kernel(request), limits))
-        if not made[-1].refusal:
-            break
+
+    return drafted(wish, kernel, limits, attempts, asked)
+
+
+def drafted(
+    wish: str,
+    kernel: Inference,
+    limits: Limits,
+    attempts: int,
+    asked: Callable[[Sequence[Attempt]], Request],
+) -> Draft:
+    """Ask for a program until the verifier accepts one; `asked` makes a request from the attempts before."""
+    made: list[Attempt] = []
+    while len(made) < max(attempts, 1) and not (made and not made[-1].refusal):
+        made.append(checked(kernel(asked(made)), limits))
     return Draft(wish, tuple(made))
 
 

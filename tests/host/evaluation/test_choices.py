@@ -63,7 +63,7 @@ def test_one_score_leads_astray_or_the_frame_is_left_out(data: st.DataObject) ->
     lost = {one.id: data.draw(st.sampled_from([0.0, 0.05, 0.4, math.inf])) for one in offered[1:]} | {
         "c0": 0.0
     }
-    frame = misled(Seen(question(offered).frame, lost, False), Random(data.draw(st.integers(0, 9))))
+    frame = misled(Seen(question(offered).frame, lost), Random(data.draw(st.integers(0, 9))))
     if frame is not None:
         top = max(one.score for one in frame.candidates)
         tops = {one.id for one in frame.candidates if one.score == top}
@@ -99,7 +99,7 @@ def test_what_is_the_least_by_arithmetic() -> None:
         )
     ]  # fmt: skip
     asked = question(offered).frame
-    seen = Seen(asked, {"far": 0.0, "near": 1.0, "none": 2.0}, False)
+    seen = Seen(asked, {"far": 0.0, "near": 1.0, "none": 2.0})
     with_goal = case(seen, "shown", Random(0))
     exploring = [one.model_copy(update={"onward_m": None}) for one in offered]
     other = asked.model_copy(update={"goal_m": None, "candidates": exploring})
