@@ -27,6 +27,9 @@ from ._jobs import EvaluationError, Row, kept_open
 from ._kind import Kind, names
 from ._missions import arenas_of
 
+SHOWN = (
+    0.5  # of the unknown ground that would be seen if nothing stood in it, what is: so in mazes and clutter
+)
 GENERATIONS = 12  # as many as RSA's quick preset makes, for every way that thinks
 
 
@@ -60,7 +63,8 @@ def whole_m(one: FrameCandidate, frame: NavigationFrame) -> float:
     """Return the way over a candidate to the goal; exploring, the way less what the new ground is worth."""
     if frame.goal_m is not None:
         return one.path_m + (float("inf") if one.onward_m is None else one.onward_m)
-    return one.path_m - NEW_GROUND_M * prospect(one) * frame.world_model.cell_m**2
+    ground_m2 = 10 * prospect(one) * frame.world_model.cell_m**2
+    return one.path_m - NEW_GROUND_M * SHOWN * ground_m2
 
 
 @lru_cache(maxsize=1024)

@@ -106,6 +106,7 @@ def find_candidates(mind: Mind) -> list[Candidate]:
         blacklist=mind.avoid,
         limit=OFFERED,
         strategy=mind.strategy,
+        sight_m=belief.manifest.range.max_m,
     ) or seeing.unlooked(mind, OFFERED)
     if goal:
         found = onward(found, belief.grid, mind.cost, mind.reach, goal)

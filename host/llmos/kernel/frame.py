@@ -196,19 +196,19 @@ def said_objects(objects: list[dict[str, Any]]) -> str:
 def candidate_words(candidate: FrameCandidate, scores: bool = True) -> str:
     """Return one candidate as the instinct reads it: `23 44 frontier good c2`.
 
-    The numbers are the way to it and the way on to the goal in dm; without a way on, the unknown cells that
-    it promises.
+    The numbers are the way to it and the way on to the goal in dm; without a way on, tens of unknown cells
+    that a look from there shows.
     """
     good = f" {SCORE_WORDS[bisect_right(SCORES, candidate.score)]}" if scores else ""
     return f"{decimetres(candidate.path_m)} {prospect(candidate)} {kind_word(candidate)}{good} {candidate.id}"
 
 
 def prospect(candidate: FrameCandidate) -> int:
-    """Return the way on to the goal in dm, or without one the unknown cells that the note promises."""
+    """Return the way on to the goal in dm, or without one the promised unknown cells, in tens."""
     if candidate.onward_m is not None:
         return decimetres(candidate.onward_m)
     promised = PROMISE.match(candidate.note)
-    return min(int(promised[1]), MOST) if promised else 0
+    return min(round(int(promised[1]) / 10), MOST) if promised else 0
 
 
 def decimetres(length_m: float) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmos.planning import astar, geodesics
-from llmos.world.grid import FREE, UNKNOWN, Cell, Grid
+from llmos.world.grid import FREE, OCCUPIED, UNKNOWN, Cell, Grid
 
 Kind = Literal["subgoal", "frontier", "recovery"]
 Point = tuple[float, float]
@@ -23,7 +23,9 @@ Field = NDArray[np.float32]
 
 SPACING_M = 0.5
 GOAL_REACH_M = 0.2  # a goal that the footprint does not fit on is served by a cell this near to it
-VIEW_CELLS = 8  # unknown cells this near are what a frontier promises
+VIEW_CELLS = 8  # by the unknown cells this near a frontier is scored
+SIGHT_M = 2.0  # how far a robot sees that does not say it
+LOOKS = 72  # rays of a look all around
 NEAR_CELLS = 2  # so near nothing unknown lies behind a wall: the footprint would not fit between
 LEAST_NEAR = 4  # unknown cells; fewer are a gap between rays, not ground
 LEAST_SEEN = 8  # the same where the robot has stood within NEAR_CELLS and looked
@@ -89,6 +91,7 @@ class View:
     goal: Point | None
     allowed: Mask  # cells that are not to be left alone
     strategy: Strategy = Strategy()
+    sight_m: float = SIGHT_M
 
     @property
     def start(self) -> Cell:
@@ -106,6 +109,7 @@ def candidates(
     blacklist: Mapping[Cell, int],
     limit: int = 5,
     strategy: Strategy = STRATEGIES["balanced"],
+    sight_m: float = SIGHT_M,
 ) -> list[Candidate]:
     """Return at most `limit` places to go to, best first; none when all that can be reached has been seen.
 
@@ -119,11 +123,12 @@ def candidates(
         blacklist: cells to leave alone, with their neighbours.
         limit: most candidates.
         strategy: how frontiers are scored.
+        sight_m: how far the robot sees.
     """
     if not np.isfinite(reach).any():
         return []
     allowed = ~dilate(cells_mask(grid.shape, blacklist), 1)
-    view = View(grid, cost, reach, pose, goal, allowed, strategy)
+    view = View(grid, cost, reach, pose, goal, allowed, strategy, sight_m)
     found = [*subgoals(view), *frontiers(view, limit), *(recoveries(view) if stuck else [])]
     kept: list[Candidate] = []
     for one in sorted(found, key=lambda c: -c.score):
@@ -192,7 +197,7 @@ def frontiers(view: View, limit: int) -> list[Candidate]:
     worth /= 1 + detour / view.strategy.halving_m
     worth[promise == 0] = 0.0
     return [
-        candidate(view, "frontier", cell, 0.9 * score, f"{int(promise[cell])} cells", cells_to(view, cell))
+        candidate(view, "frontier", cell, 0.9 * score, f"{to_see(view, cell)} cells", cells_to(view, cell))
         for cell, score in best_apart(view.grid, worth, limit)
     ]
 
@@ -216,6 +221,16 @@ def promised(view: View) -> NDArray[np.int32]:
     seen = dilate(view.grid.visits > 0, NEAR_CELLS)
     edge &= box_sum(unknown, NEAR_CELLS) >= np.where(seen, LEAST_SEEN, LEAST_NEAR)
     return np.where(edge, box_sum(unknown, VIEW_CELLS), 0)
+
+
+def to_see(view: View, cell: Cell) -> int:
+    """Return how many unknown cells a look all around from a cell shows, if no unknown one is in its way."""
+    grid, occupancy = view.grid, view.grid.measured()
+    rows, cols, _ = grid.rays(grid.centre(cell), LOOKS, view.sight_m)
+    met = occupancy[rows, cols]
+    ends = np.logical_or.accumulate((met == OCCUPIED) | (rows < 0), axis=1)
+    seen = ~ends & (met == UNKNOWN)
+    return len(np.unique(rows[seen] * grid.shape[1] + cols[seen]))
 
 
 def recoveries(view: View) -> list[Candidate]:

@@ -40,6 +40,8 @@ SILENT = 3  # in `said`: nothing is said of the cell
 CAREFUL: NDArray[np.int8] = np.array([1, 0, 2, -1], np.int8)  # how careful UNKNOWN, FREE, OCCUPIED are
 
 Cell = tuple[int, int]
+Ints = NDArray[np.intp]
+Floats = NDArray[np.float64]
 State = Literal["free", "obstacle", "unknown"]
 
 
@@ -74,6 +76,25 @@ class Grid:
     def centre(self, cell: Cell) -> tuple[float, float]:
         """Return the middle of a cell in metres."""
         return self._west + (cell[1] + 0.5) * self.cell_m, self._south + (cell[0] + 0.5) * self.cell_m
+
+    def rays(self, place: tuple[float, float], count: int, length_m: float) -> tuple[Ints, Ints, Floats]:
+        """Return the cells along rays all around a place, and how far from it they are looked at.
+
+        Args:
+            place: where they begin, in metres.
+            count: rays.
+            length_m: how far they run.
+
+        Returns:
+            Rows and columns, each (rays, points), -1 outside the grid; the points' distances in m, (points,),
+            half a cell apart.
+        """
+        angles = np.arange(count)[:, None] * (math.tau / count)
+        along = np.arange(0.0, length_m, self.cell_m / 2)
+        cols = np.floor((place[0] + along * np.cos(angles) - self._west) / self.cell_m).astype(np.intp)
+        rows = np.floor((place[1] + along * np.sin(angles) - self._south) / self.cell_m).astype(np.intp)
+        outside = (rows < 0) | (rows >= self.shape[0]) | (cols < 0) | (cols >= self.shape[1])
+        return np.where(outside, -1, rows), np.where(outside, -1, cols), along
 
     def update(
         self,

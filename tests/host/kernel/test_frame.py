@@ -152,7 +152,7 @@ def test_the_instinct_reads_ways_kind_score_and_the_failure():
 def test_without_a_way_on_the_instinct_reads_what_a_place_promises():
     notes = ["176 cells", "12 cells not looked at", "left", "", "99999 cells", "8 cellars, 5 cells"]
     lines = frame([candidate(n, note=note) for n, note in enumerate(notes, 1)]).short().splitlines()
-    assert [line.split()[1] for line in lines[1:-1]] == ["176", "12", "0", "0", "999", "0"]
+    assert [line.split()[1] for line in lines[1:-1]] == ["18", "1", "0", "0", "999", "0"]
 
 
 def test_scores_can_be_left_out():
