@@ -6,7 +6,7 @@ from dataclasses import replace
 from llmos.brains.boundary import Who, ask_point
 from llmos.brains.question import Question, Thought
 from llmos.inference import InferenceError, Kernel
-from llmos.kernel.frame import one_line, place
+from llmos.kernel.frame import Point, one_line, place
 from llmos.kernel.goal import KINDS
 from llmos.kernel.prompt import system_prompt
 from llmos.world.candidates import STRATEGIES
@@ -36,14 +36,20 @@ def choose(kernel: Kernel, who: Who, point: str, text: str, choices: tuple[str, 
         return ""
 
 
+def doubt(at: Point, state: str) -> str:
+    """Return the question after a doubtful cell that may be why a step failed."""
+    return f"cell {place(at)}: {state}; the last step failed there"
+
+
 def corrected(kernel: Kernel, who: Who, question: Question, thought: Thought) -> Thought:
     """Return the thought with the model's word on the most doubtful cell, after a step that failed."""
     if who == "off" or question.doubtful is None or not question.failed:
         return thought
     at, state = question.doubtful
-    text = f"cell {place(at)}: {state}; the last step failed there"
     try:
-        said = ask_point(kernel, who, system_prompt("correction"), text, STATES, seed=question.seed)
+        said = ask_point(
+            kernel, who, system_prompt("correction"), doubt(at, state), STATES, seed=question.seed
+        )
     except InferenceError as failure:
         return replace(thought, note=thought.note or str(failure))
     sure = round(said.probabilities.get(said.choice, 0.0), 3)

@@ -32,7 +32,7 @@ class Amounts:
     """How much to make for training; validation comes on top.
 
     Args:
-        decisions: arenas, each driven through three times.
+        decisions: arenas, each driven through once.
         programs: pairs of English and LLMBytecode.
         subgoals: rooms of BabyAI.
     """

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from llmos.brains import Question
 from llmos.brains.decide import decision
+from llmos.brains.points import STATES, doubt
 from llmos.kernel.decision import EXPLANATION
 from llmos.kernel.frame import FrameCandidate, NavigationFrame
 from llmos.kernel.mind import Mind
@@ -23,10 +24,10 @@ from llmos.training.teacher import Teacher, best, regrets, to_choose, wanted
 FAMILIES = ("maze", "clutter")  # that are taught; `office` is held out, whole
 TRAIN, VALIDATE = 100_000, 50_000  # the first seeds of arenas for either; those below 10,000 are for tests
 VALIDATIONS = 10_000  # seeds
-ASTRAY = (0.0, 0.3, 1.0)  # of the drives through an arena, in turn
-EXPLORES, ELSEWHERE, NOWHERE = 0.25, 0.3, 0.05  # shares: exploring; goals of its own; goals in a wall
+ASTRAY = (0.0, 0.3, 1.0)  # of drives, drawn
+EXPLORES, ELSEWHERE, NOWHERE = 0.4, 0.3, 0.05  # shares: exploring; goals of its own; goals in a wall
 FULL = 0.15  # of the frames that are asked for a full decision besides
-KEPT = 0.5  # of a drive's frames
+KEPT = 0.7  # of a drive's frames
 PLACES = (
     "go to {}", "drive to {}", "reach {}", "get to {}", "move to the point {}", "head for {}", "come to {}",
     "please drive to {}", "take the robot to {}", "navigate to {}", "make your way to {}",
@@ -39,10 +40,17 @@ ROOMS = ("explore the room", "map the room", "explore", "survey the place", "loo
 
 
 class Seen(NamedTuple):
-    """A frame, and by how much each candidate is worse than the best, in metres by id."""
+    """A frame, and what the teacher knows of it.
+
+    Args:
+        frame: as the mind made it.
+        lost: by how much each candidate is worse than the best, in metres by id.
+        doubt: after a failed step, the question after the least sure cell near the robot, and what it is.
+    """
 
     frame: NavigationFrame
     lost: Mapping[str, float]
+    doubt: tuple[str, str] | None = None
 
 
 def frames(arena: Arena, manifest: Manifest, what: Drive, kept: float = 1.0) -> Iterator[Seen]:
@@ -60,24 +68,31 @@ def frames(arena: Arena, manifest: Manifest, what: Drive, kept: float = 1.0) -> 
         if len(question.frame.candidates) > 1 and chance.random() < kept:
             lost = regrets(teacher.costs(question.frame, mind.belief.grid))
             if to_choose(lost):
-                found.append(Seen(question.frame, lost))
+                doubt = doubted(question, teacher, mind.belief.grid.cell_m)
+                found.append(Seen(question.frame, lost, doubt))
 
     drive(arena, manifest, what, watch)
     yield from found
 
 
-def drives(arena: Arena, seed: int) -> Iterator[Drive]:
-    """Return the drives that are made through an arena."""
-    chance = Random(f"drives {arena.name} {seed}")
-    for astray in ASTRAY:
-        yield Drive(
-            goal=asked(arena, chance),
-            astray=astray,
-            seed=chance.randrange(2**31),
-            slip=chance.choice((0.0, 0.01, 0.03)),
-            noise_mm=chance.choice((None, 2.0, 15.0)),
-            held=0.02,
-        )
+def doubted(question: Question, teacher: Teacher, cell_m: float) -> tuple[str, str] | None:
+    """Return what is asked of the map after a failed step, with the answer; None where nothing is."""
+    if question.doubtful is None or not question.failed:
+        return None
+    return doubt(*question.doubtful), teacher.state_of(question.doubtful[0], cell_m)
+
+
+def drive_in(arena: Arena, seed: int) -> Drive:
+    """Return the drive that is made through an arena."""
+    chance = Random(f"drive {arena.name} {seed}")
+    return Drive(
+        goal=asked(arena, chance),
+        astray=chance.choice(ASTRAY),
+        seed=chance.randrange(2**31),
+        slip=chance.choice((0.0, 0.01, 0.03)),
+        noise_mm=chance.choice((None, 2.0, 15.0)),
+        held=0.02,
+    )
 
 
 def asked(arena: Arena, chance: Random) -> str:
@@ -124,22 +139,25 @@ def examples(arena_name: str, split: str, manifest: Manifest, seed: int) -> Iter
         arena_name: a generated arena.
         split: `train` or `val`.
         manifest: the robot.
-        seed: of the drives and disguises.
+        seed: of the drive and the disguises.
     """
     arena = load_arena(arena_name, radius_m=manifest.radius_m)
     chance = Random(f"examples {arena_name} {seed}")
     about = {"tongue": "decisions", "split": split, "source": arena_name}
-    for what in drives(arena, seed):
-        for seen in frames(arena, manifest, what, KEPT):
-            for example in taught(seen, chance):
-                yield about | example
+    for seen in frames(arena, manifest, drive_in(arena, seed), KEPT):
+        for example in taught(seen, chance):
+            yield about | example
 
 
 def taught(seen: Seen, chance: Random) -> Iterator[dict[str, Any]]:
-    """Return a frame's examples: the instinct's, and of some the full decision's, each disguised anew."""
+    """Yield a frame's examples: the instinct's, of some a full decision, disguised anew, and a doubtful cell."""
     yield short_example(disguised(seen, chance), chance)
     if chance.random() < FULL:
         yield full_example(disguised(seen, chance), chance)
+    if seen.doubt:
+        text, state = seen.doubt
+        weights = [float(one == state) for one in STATES]
+        yield {"system": "correction", "user": text, "answers": list(STATES), "weights": weights}
 
 
 def short_example(seen: Seen, chance: Random) -> dict[str, Any]:

@@ -15,15 +15,15 @@ from llmos.kernel.blocks import LOOK, Pace
 from llmos.kernel.frame import NavigationFrame, Point
 from llmos.manifest import Manifest
 from llmos.planning import geodesics
-from llmos.sim.arena import Arena, ground
+from llmos.sim.arena import Arena, clearance, ground
 from llmos.sim.ranging import Rays
+from llmos.world.candidates import LOOKS
 from llmos.world.grid import UNKNOWN, Grid
 
 TIE_M = 0.1  # a cell of the robot's map: ways that differ by less are as good as each other
 CELL_M = 0.05  # of the ground that ways are measured on
 OFF_M = 0.25  # a candidate stands for the ground that is this near to it
 NEW_GROUND_M = 0.5  # way that a square metre of newly seen ground is worth
-DIRECTIONS = 72  # rays of a look all around
 SPREAD_M = 0.1  # beyond a tie, this much more cost makes a candidate e times less probable
 
 
@@ -36,6 +36,7 @@ class Teacher:
     """
 
     def __init__(self, arena: Arena, manifest: Manifest) -> None:
+        self._arena = arena
         self._ground = ground(arena, manifest.radius_m)
         step = max(1, round(CELL_M / self._ground.cell_m))
         self._step, self._cell_m = step, step * self._ground.cell_m
@@ -63,6 +64,10 @@ class Teacher:
             else:
                 costs[one.id] = self._near(here + goal, one.pos_m) + look
         return costs
+
+    def state_of(self, place: Point, cell_m: float) -> str:
+        """Return what a cell around a place really is: free or obstacle."""
+        return "obstacle" if clearance(self._arena, *place) < cell_m / 2 else "free"
 
     def _far(self, goal: Point) -> NDArray[np.float32] | None:
         """Return each cell's way to a goal, kept for the next frame; None where nobody can stand on it."""
@@ -105,17 +110,11 @@ class Teacher:
 
     def _new_ground_m2(self, at: Point, grid: Grid) -> float:
         """Return how much of what the map does not know is really seen from a place."""
-        angles = np.arange(DIRECTIONS) * (2 * math.pi / DIRECTIONS)
-        far = np.minimum(self._rays.cast(*at, angles.astype(np.float64)), self._sight_m)
-        along = np.arange(0, self._sight_m, grid.cell_m / 2)
-        inside = along[None, :] < far[:, None]
-        xs = (at[0] + along[None, :] * np.cos(angles)[:, None])[inside]
-        ys = (at[1] + along[None, :] * np.sin(angles)[:, None])[inside]
-        west, south = grid.centre((0, 0))
-        rows = np.rint((ys - south) / grid.cell_m).astype(int).clip(0, grid.shape[0] - 1)
-        columns = np.rint((xs - west) / grid.cell_m).astype(int).clip(0, grid.shape[1] - 1)
+        rows, columns, along = grid.rays(at, LOOKS, self._sight_m)
+        far = self._rays.cast(*at, np.linspace(0.0, math.tau, LOOKS, endpoint=False))
+        inside = (along < far[:, None]) & (rows >= 0)
         seen = np.zeros(grid.shape, bool)
-        seen[rows, columns] = True
+        seen[rows[inside], columns[inside]] = True
         return float((seen & (grid.measured() == UNKNOWN)).sum()) * grid.cell_m**2
 
 
