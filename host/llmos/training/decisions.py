@@ -150,7 +150,7 @@ def examples(arena_name: str, split: str, manifest: Manifest, seed: int) -> Iter
 
 
 def taught(seen: Seen, chance: Random) -> Iterator[dict[str, Any]]:
-    """Yield a frame's examples: the instinct's, of some a full decision, and a doubtful cell; each disguised."""
+    """Yield a frame's examples: for the instinct, of some for a full decision, and of a doubtful cell."""
     yield short_example(disguised(seen, chance), chance)
     if chance.random() < FULL:
         yield full_example(disguised(seen, chance), chance)
