@@ -1,7 +1,9 @@
 """A fit as a person runs it: settings given or kept, the device, lines of progress, a page of curves."""
 
+import ctypes
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,11 @@ from llmos.training.fit import Fit, State, Told, newest, read_log
 from llmos.training.settings import Settings
 
 DEVICES = ("cpu", "cuda", "auto")
+TRIM, MAPPED, KEPT = (
+    -1,
+    -3,
+    32 << 20,
+)  # of mallopt in glibc's malloc.h: two parameters, and the most of the second
 
 
 def settings_for(work: Path, given: Mapping[str, Any]) -> Settings:
@@ -35,7 +42,7 @@ def settings_for(work: Path, given: Mapping[str, Any]) -> Settings:
 
 
 def device_for(name: str, threads: int | None) -> str:
-    """Return where PyTorch computes.
+    """Return where PyTorch computes, with what it needs there set.
 
     Raises:
         TrainingError: there is no such device.
@@ -47,7 +54,21 @@ def device_for(name: str, threads: int | None) -> str:
         raise TrainingError("device cuda: PyTorch finds no GPU here; take --device cpu")
     if threads:
         torch.set_num_threads(threads)
-    return "cuda" if there and name != "cpu" else "cpu"
+    if there and name != "cpu":
+        return "cuda"
+    keep_freed_memory()
+    return "cpu"
+
+
+def keep_freed_memory() -> None:
+    """Have the C library keep what PyTorch frees for its next step, where the library is glibc.
+
+    Else each step gives its memory back and has the kernel fill new pages with zeros.
+    """
+    with suppress(AttributeError, OSError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(MAPPED, KEPT)
+        mallopt(TRIM, -1)
 
 
 def foretell(work: Path, settings: Settings, device: str) -> Iterator[forecast.Part]:

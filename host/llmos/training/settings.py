@@ -21,8 +21,8 @@ class Settings:
     rank: int = 12
     alpha: float = 24.0
     rate: float = 1e-3
-    steps: int = 1500
+    steps: int = 1200
     warm: int = 40
-    every: int = 100
+    every: int = 150
     patience: int = 6
     seed: int = 0

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmos.planning import astar, costmap, nearest_passable, reachable_costs
-from llmos.world.candidates import SPACING_M, STRATEGIES, Candidate, candidates, onward
+from llmos.world.candidates import SIGHT_M, SPACING_M, STRATEGIES, Candidate, candidates, onward
 from llmos.world.grid import FREE, OCCUPIED, UNKNOWN, Grid
 
 RADIUS_CELLS = 0.95
@@ -82,6 +82,29 @@ def test_frontiers_are_free_and_beside_the_unknown(seed):
         near = occupancy[max(0, row - 1) : row + 2, max(0, col - 1) : col + 2]
         assert occupancy[row, col] == FREE
         assert (near == UNKNOWN).any()
+
+
+@given(st.integers(0, 10**6))
+def test_a_frontier_promises_no_more_than_is_unknown_in_sight(seed):
+    grid = random_world(seed)
+    unknown = np.argwhere(grid.measured() == UNKNOWN)
+    places = [grid.centre((row, col)) for row, col in unknown.tolist()]
+    for one in listed(grid)[0]:
+        promised = int(one.note.split()[0])
+        assert 1 <= promised <= sum(math.dist(place, one.pos_m) <= SIGHT_M + 0.08 for place in places)
+
+
+@pytest.mark.parametrize("away", [4, 8, 12])
+def test_a_look_does_not_reach_behind_a_wall(away):
+    closet = ["#" * 9] + ["##.....##"] * 5
+    promised = []
+    for wall in ("?" * 9, "#" * 9):
+        beyond = ["?" * 9] * away + [wall] + ["?" * 9] * (14 - away)
+        grid = world("\n".join([*reversed(beyond), *reversed(closet)]))
+        found, *_ = listed(grid, (0.05, -0.75, 0.0))
+        promised.append(int(max(found, key=lambda one: one.pos_m[1]).note.split()[0]))
+    assert promised[1] < promised[0]
+    assert promised[1] >= away
 
 
 @settings(max_examples=15, deadline=None)
