@@ -32,7 +32,7 @@ from llmos.training.settings import Settings
 BATCH_TOKENS = 1536  # about, of what is not shared
 WINDOW = 8  # batches that are sorted by length together, to spare padding
 # Of the steps, by kernel file.
-SHARES = {"instinct": 0.50, "navigator": 0.09, "correction": 0.01, "programmer": 0.33, "babyai": 0.07}
+SHARES = {"instinct": 0.55, "navigator": 0.08, "correction": 0.01, "programmer": 0.29, "babyai": 0.07}
 VALIDATED = 160  # examples of each kind, at most
 KEEP_EVERY = 50  # steps between two checkpoints
 TELL_EVERY = 10  # steps between two lines of the log

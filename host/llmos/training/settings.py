@@ -21,8 +21,8 @@ class Settings:
     rank: int = 12
     alpha: float = 24.0
     rate: float = 1e-3
-    steps: int = 1200
+    steps: int = 1000
     warm: int = 40
-    every: int = 150
+    every: int = 125
     patience: int = 6
     seed: int = 0
