@@ -3,7 +3,6 @@
 The rules are those of `volumes/system/kernel/records.md`.
 """
 
-import fcntl
 import gzip
 import os
 import shutil
@@ -18,6 +17,7 @@ from pydantic import Field
 from llmos.blackbox._file import NAME, PACKED, RecordError, record_in
 from llmos.blackbox.check import in_progress, outcome_of
 from llmos.blackbox.index import CLOSED, note, read_index
+from llmos.disk import locked
 from llmos.kernel.prompt import Rules, read_rules
 from llmos.state import runs_folder
 
@@ -165,10 +165,7 @@ def _alone() -> Iterator[bool]:
     """Tell whether no other process rotates the runs meanwhile."""
     handle = os.open(runs_folder(), os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield True
-    except BlockingIOError:
-        yield False
+        yield locked(handle)
     finally:
         os.close(handle)
 

@@ -51,22 +51,30 @@ class Instinct:
             InferenceError: the model failed or was late.
         """
         offered = question.frame.candidates
-        prompt = question.frame.short()
-        answer = self._kernel(
-            Request(
-                system=system_prompt("instinct"),
-                user=prompt,
-                choices=tuple(one.id for one in offered),
-                deadline_s=min(question.deadline_s, most_s),
-                seed=question.seed,
-            )
-        )
-        said = answer.probabilities or tuple(float(one.id == answer.text) for one in offered)
-        probabilities = {one.id: chance for one, chance in zip(offered, said, strict=True)}
+        request = asking(question, min(question.deadline_s, most_s))
+        answer = self._kernel(request)
+        probabilities = shares(offered, answer)
         choice = judged(probabilities, {one.id: one.score for one in offered}, self._weights)
         chosen = next(one for one in offered if one.id == choice.id)
         text = towards(chosen, offered, explanation(chosen, choice), choice.chances)
-        return Hunch(text, choice, probabilities, answer, prompt)
+        return Hunch(text, choice, probabilities, answer, request.user)
+
+
+def asking(question: Question, deadline_s: float, *, scores: bool = True) -> Request:
+    """Return the request for one pass over a question's candidates, their scores shown or hidden."""
+    return Request(
+        system=system_prompt("instinct"),
+        user=question.frame.short(scores=scores),
+        choices=tuple(one.id for one in question.frame.candidates),
+        deadline_s=deadline_s,
+        seed=question.seed,
+    )
+
+
+def shares(offered: list[FrameCandidate], answer: Answer) -> dict[str, float]:
+    """Return each candidate's probability by an answer; all of it for the one that says no more."""
+    said = answer.probabilities or tuple(float(one.id == answer.text) for one in offered)
+    return {one.id: chance for one, chance in zip(offered, said, strict=True)}
 
 
 def explanation(chosen: FrameCandidate, choice: Judged) -> str:

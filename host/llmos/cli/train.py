@@ -14,6 +14,7 @@ import click
 
 from llmos.cli import flags, options
 from llmos.text import span
+from llmos.training import EXPORT
 from llmos.training.settings import Settings
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def export(work: Path, out: Path | None, own: bool, calibrate: bool) -> None:
     if out and own:
         raise click.UsageError("--out and --own name two places: give one of them")
     with resumable(work):
-        place = exporting.own_models() if own else out or work / "export"
+        place = exporting.own_models() if own else out or work / EXPORT
         card = exporting.exported(work, place)
         if calibrate:
             exporting.calibrate(card, lambda line: click.echo(line, err=True))
@@ -160,7 +161,7 @@ def evaluate(work: Path, adapter: Path | None, quick: bool, jobs: int) -> None:
     """Measure what the model has been taught beside the untaught one and the rule: `llmos eval --taught`."""
     from llmos.cli.eval import evaluate as command
 
-    path = adapter or work / "export" / "robot.gguf"
+    path = adapter or work / EXPORT / "robot.gguf"
     if not path.is_file():
         raise click.UsageError(f"{path} is not there: llmos train export makes one, --adapter names another")
     out = work / ("eval-quick" if quick else "eval")

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple, cast
 
 from llmos.brains import ways
 from llmos.brains.confidence import alone, judged, load_trust
+from llmos.brains.instinct import asking, shares
 from llmos.brains.rsa import target
 from llmos.errors import LlmosError
 from llmos.inference import Answer, InferenceError, Kernel, Request
 from llmos.kernel.frame import FrameCandidate, NavigationFrame, prospect
 from llmos.kernel.prompt import system_prompt
-from llmos.training.teacher import NEW_GROUND_M
+from llmos.teacher import NEW_GROUND_M
 from llmos.trust import Weights
 
 from ._choice_figures import tables
@@ -75,19 +76,11 @@ def read(kernel: Kernel, request: Request) -> Answer:
 
 def one_pass(case: Case, kernel: Kernel) -> Pick:
     """Take the likeliest answer of the instinct's one pass, as the model gives it."""
-    offered = case.frame.candidates
-    request = Request(
-        system_prompt("instinct"),
-        case.frame.short(scores=case.scores),
-        choices=tuple(one.id for one in offered),
-        deadline_s=case.question.deadline_s,
-        seed=case.question.seed,
-    )
+    request = asking(case.question, case.question.deadline_s, scores=case.scores)
     answer = read(cast(Any, kernel), request)  # a protocol is not known to be hashable
-    said = answer.probabilities or tuple(float(one.id == answer.text) for one in offered)
-    shares = {one.id: chance for one, chance in zip(offered, said, strict=True)}
+    said = shares(case.frame.candidates, answer)
     tokens = answer.tokens_in + answer.tokens_out
-    return Pick(answer.text, answer.seconds, 1, tokens, shares, shares.get(answer.text))
+    return Pick(answer.text, answer.seconds, 1, tokens, said, said.get(answer.text))
 
 
 def by_itself(case: Case, kernel: Kernel) -> Pick:

@@ -14,9 +14,7 @@ from llmos.manifest import Manifest, load_manifest
 from llmos.mission import run_mission
 from llmos.report import Order
 from llmos.sim.arena import Arena, load_arena
-from llmos.training.decisions import Seen, disguised, frames
-from llmos.training.drives import HELD, Drive
-from llmos.training.teacher import Teacher, best, regrets, to_choose
+from llmos.teacher import HELD, Drive, Seen, Teacher, best, disguised, frames, regrets, to_choose
 from llmos.world.grid import Grid
 
 SHOWS = ("shown", "hidden", "wrong")  # how a frame's scores are: as they are, not told, or one of them wrong

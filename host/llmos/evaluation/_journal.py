@@ -5,7 +5,6 @@ the files that it names, and its `code`, a hash of the sources, are still the sa
 moved to `runs.old.jsonl`; a line that a kill has torn is left out, and its task done again.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -18,6 +17,7 @@ from typing import Any
 
 import llmbytecode
 import llmos
+from llmos.disk import locked, write_whole
 from llmos.inference._adapter import adapter_path
 from llmos.resources import firmware_dir, system_volume
 
@@ -90,22 +90,16 @@ class Journal:
             self._lock = os.open(folder, os.O_RDONLY)
         except OSError as error:
             raise EvaluationError(f"{folder} cannot be used ({error.strerror}): name another --out") from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not locked(self._lock):
             os.close(self._lock)
-            raise EvaluationError(
-                f"another evaluation is writing to {folder}: wait, or name another --out"
-            ) from None
+            raise EvaluationError(f"another evaluation is writing to {folder}: wait, or name another --out")
         rows = list(_read(folder / RUNS))
         self.rows: dict[str, Row] = {row["key"]: row for row in rows if row["code"] == code}
         self.stale = [row for row in rows if row["code"] != code]
         if self.stale:
             with (folder / OLD).open("a", encoding="utf-8") as old:
                 old.writelines(_line(row) for row in self.stale)
-        fresh = folder / f"{RUNS}.new"
-        fresh.write_text("".join(_line(row) for row in self.rows.values()), encoding="utf-8")
-        fresh.replace(folder / RUNS)
+        write_whole(folder / RUNS, "".join(_line(row) for row in self.rows.values()).encode())
         self._file = (folder / RUNS).open("a", encoding="utf-8")
 
     def add(self, row: Row) -> None:

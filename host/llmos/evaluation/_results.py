@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from llmos.disk import write_whole
 from llmos.resources import state_dir
 
 from ._jobs import Row, evaluate
@@ -54,19 +55,12 @@ def write(kind: Kind, rows: list[Row], options: Mapping[str, Any], folder: Path)
     """Write tables, CSV and page; return what `table.json` says."""
     tables: Tables = kind.tables(rows)
     facts = {"kind": kind.name, "options": dict(options), "runs": len(rows), "code": fingerprint(), **tables}
-    _put(folder / "table.json", json.dumps(facts, indent=1) + "\n")
-    _put(folder / "runs.csv", as_csv(rows, NOT_IN_CSV))
+    write_whole(folder / "table.json", f"{json.dumps(facts, indent=1)}\n".encode())
+    write_whole(folder / "runs.csv", as_csv(rows, NOT_IN_CSV).encode())
     for name, lines in tables.items():
         if lines:
-            _put(folder / f"{name}.csv", as_csv(lines))
+            write_whole(folder / f"{name}.csv", as_csv(lines).encode())
     if kind.page:
         said = ", ".join(f"{name} {value}" for name, value in options.items())
-        _put(folder / "report.html", kind.page(f"llmos eval: {said}", rows, tables))
+        write_whole(folder / "report.html", kind.page(f"llmos eval: {said}", rows, tables).encode())
     return {"folder": str(folder), **facts}
-
-
-def _put(path: Path, text: str) -> None:
-    """Write a file; a kill at any moment leaves the old one or the new."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)

@@ -42,8 +42,8 @@ class Amounts:
     episodes: int  # of each family of BabyAI
 
 
-WHOLE = Amounts("generated:60,generated:30:explore", 10, "office:100@0", (), 50)
-QUICK = Amounts("generated:3,office:1@0:explore", 4, "office:1@0", ("light_red", "turn_left_90"), 1)
+WHOLE = Amounts("office:60@0,office:30@0:explore", 10, "office:100@0", (), 50)
+QUICK = Amounts("office:3@0,office:1@0:explore", 4, "office:1@0", ("light_red", "turn_left_90"), 1)
 WAYS = ("translate", "choose")  # to a program; the first one counts
 
 

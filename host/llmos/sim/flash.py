@@ -1,6 +1,5 @@
 """The flash memory of a virtual board: a file that behaves like a serial NOR chip."""
 
-import fcntl
 import hashlib
 import mmap
 import os
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from llmos.disk import locked, write_whole
 from llmos.errors import LlmosError
 
 SIZE = 8 << 20  # bytes, as on an ESP32-S3-WROOM-1-N8
@@ -35,7 +35,7 @@ class Flash:
         self.path, self.size = path, size
         try:
             if not path.exists():
-                _create(path, size)
+                write_whole(path, bytes([BLANK]) * size)
             self._file = path.open("r+b")
         except OSError as error:
             raise FlashFileError(f"flash {path}: {error.strerror}") from error
@@ -43,12 +43,8 @@ class Flash:
             found = os.fstat(self._file.fileno()).st_size
             if found != size:
                 raise FlashFileError(f"flash {path} has {found} bytes, not the {size} of this board's flash")
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise FlashFileError(
-                    f"flash {path} belongs to another running board; stop that one"
-                ) from error
+            if not locked(self._file.fileno()):
+                raise FlashFileError(f"flash {path} belongs to another running board; stop that one")
             self._map = mmap.mmap(self._file.fileno(), size)
         except BaseException:
             self._file.close()
@@ -91,10 +87,3 @@ class Flash:
     def _check(self, offset: int, size: int) -> None:
         if offset < 0 or size < 0 or offset + size > self.size:
             raise FlashFileError(f"flash: {size} bytes at {offset:#x} do not lie within its {self.size}")
-
-
-def _create(path: Path, size: int) -> None:
-    """Under another name first, so that no half a file is left where this is interrupted."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(bytes([BLANK]) * size)
-    draft.replace(path)

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from llmos.disk import write_whole
 from llmos.page_style import STYLE
 from llmos.plots import curves
-from llmos.training.data import write_whole
 from llmos.world.draw import escaped
 
 PAGE = "report.html"

@@ -6,25 +6,19 @@ amounts and seed give the same files whatever the number of workers.
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llmos.errors import LlmosError
+from llmos.disk import write_whole
 from llmos.manifest import load_manifest
-from llmos.training import decisions
+from llmos.training import DATA, TrainingError, decisions
 from llmos.workers import workers
 
 PER_SHARD = {"decisions": 20, "programs": 1000, "subgoals": 250}  # arenas, pairs, seeds
 VALIDATION = {"decisions": 0.05, "programs": 0.0, "subgoals": 0.1}  # added; programs split themselves
-STEP = {"train": (decisions.TRAIN, 10_000), "val": (decisions.VALIDATE, 20_000)}  # first seeds: arenas, rooms
-
-
-class TrainingError(LlmosError):
-    """What training needs is missing or damaged, or its folder cannot be written."""
+APART, SEEDS = 100_000, 40  # arenas and rooms of one seed of the whole; so many seeds have their own
 
 
 @dataclass(frozen=True)
@@ -66,7 +60,7 @@ class Shard:
 
 def shards(work: Path, what: Amounts, seed: int) -> list[Shard]:
     """Return the shards that amounts come to."""
-    folder, found = work / "data", list[Shard]()
+    folder, found = work / DATA, list[Shard]()
     for kind, per in PER_SHARD.items():
         train = getattr(what, kind)
         for split, count in (("train", train), ("val", math.ceil(train * VALIDATION[kind]))):
@@ -101,7 +95,7 @@ def make(
         TrainingError: the folder cannot be written, or holds data of another seed.
         WorkersError: a worker was killed.
     """
-    folder = work / "data"
+    folder = work / DATA
     try:
         folder.mkdir(parents=True, exist_ok=True)
         settle_seed(folder / "seed", seed)
@@ -141,9 +135,8 @@ def of_decisions(shard: Shard) -> Iterator[dict[str, Any]]:
     manifest = load_manifest("cube")
     for number in range(shard.first, shard.first + shard.count):
         family = decisions.FAMILIES[number % len(decisions.FAMILIES)]
-        # Each seed of the whole has arenas of its own.
-        place = STEP[shard.split][0] + (shard.seed % 40) * 100_000 * (shard.split == "train") + number
-        yield from decisions.examples(f"{family}:{place}", shard.split, manifest, shard.seed)
+        place = f"{family}:{first_of(decisions, shard) + number}"
+        yield from decisions.examples(place, shard.split, manifest, shard.seed)
 
 
 def of_programs(shard: Shard) -> Iterator[dict[str, Any]]:
@@ -158,8 +151,13 @@ def of_subgoals(shard: Shard) -> Iterator[dict[str, Any]]:
     """Yield the examples of a shard of BabyAI's rooms."""
     from llmos.training import subgoals  # it needs the package minigrid
 
-    first = STEP[shard.split][1] + shard.first
-    yield from subgoals.examples(first, shard.count)
+    yield from subgoals.examples(first_of(subgoals, shard) + shard.first, shard.count, shard.split)
+
+
+def first_of(kind: Any, shard: Shard) -> int:
+    """Return the first of the arenas or rooms to make examples from; all validate with the same."""
+    start: int = kind.VALIDATE if shard.split == "val" else kind.TRAIN + shard.seed % SEEDS * APART
+    return start
 
 
 MAKERS: dict[str, Callable[[Shard], Iterator[dict[str, Any]]]] = {
@@ -169,21 +167,7 @@ MAKERS: dict[str, Callable[[Shard], Iterator[dict[str, Any]]]] = {
 }
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file beside its place and move it there, so that it is never there by half."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        with suppress(OSError):
-            part.unlink()
-
-
 def files(work: Path) -> list[Path]:
     """Return the shards of a folder, by name."""
-    found: Iterable[Path] = (work / "data").glob("*.jsonl")
+    found: Iterable[Path] = (work / DATA).glob("*.jsonl")
     return sorted(found)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from llmos.training.data import TrainingError
+from llmos.training import TrainingError
 
 Split = Literal["train", "val", "test"]
 

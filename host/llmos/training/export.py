@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import yaml
 
+from llmos.disk import write_whole
 from llmos.inference._adapter import Base, Card, file_sha256
 from llmos.inference._weights import packaged_weights
-from llmos.training.data import TrainingError, write_whole
+from llmos.training import TrainingError
 from llmos.training.fit import read_checkpoint
 from llmos.training.model import ARCHITECTURE, Model, Shape
 from llmos.training.settings import Settings

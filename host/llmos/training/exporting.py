@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from llmos.disk import write_whole
 from llmos.document import read_document
 from llmos.resources import state_dir
-from llmos.training import folder
+from llmos.training import FIT, TrainingError, folder
 from llmos.training.calibrate import calibrated
-from llmos.training.data import TrainingError, files, write_whole
+from llmos.training.data import files
 from llmos.training.examples import read_examples
 from llmos.training.export import NAME, export
 from llmos.training.fit import BEST, read_log
@@ -45,7 +46,7 @@ def exported(work: Path, out: Path) -> Path:
     Raises:
         TrainingError: there is no fit, or a file cannot be written.
     """
-    checkpoint = work / folder.FIT / BEST
+    checkpoint = work / FIT / BEST
     if not checkpoint.exists():
         raise TrainingError(f"{checkpoint} is not there: llmos train fit makes it, at its first validation")
     folder.note_command(work, "export", {})
@@ -66,7 +67,7 @@ def about(work: Path) -> dict[str, Any]:
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.read_bytes())
-    judged = [line for line in read_log(work / folder.FIT) if "val_choice" in line]
+    judged = [line for line in read_log(work / FIT) if "val_choice" in line]
     best = max(judged, key=lambda line: float(line["val_choice"]), default={})
     return {
         "commands": list(folder.commands(work).values()),

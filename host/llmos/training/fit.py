@@ -19,11 +19,13 @@ from typing import Any
 import torch
 
 from llmos.babyai.choosing import prompt
+from llmos.disk import write_whole
 from llmos.errors import LlmosWarning
 from llmos.inference._session import Session
 from llmos.inference._weights import packaged_weights
 from llmos.link.interrupts import deferred_interrupts
-from llmos.training.data import TrainingError, files, write_whole
+from llmos.training import DATA, FIT, TrainingError
+from llmos.training.data import files
 from llmos.training.examples import Example, read_examples
 from llmos.training.lessons import Batch, Tokenizer, batch, lesson, studied
 from llmos.training.model import Model
@@ -134,18 +136,18 @@ class Fit:
     """
 
     def __init__(self, work: Path, settings: Settings, device: str = "cpu") -> None:
-        self.folder, self.settings = work / "fit", settings
+        self.folder, self.settings = work / FIT, settings
         self.folder.mkdir(parents=True, exist_ok=True)
         examples = list(read_examples(files(work)))
         train = [one for one in examples if one.split == "train"]
         if not train:
-            raise TrainingError(f"{work / 'data'}: no examples to learn from; make some: llmos train data")
+            raise TrainingError(f"{work / DATA}: no examples to learn from; make some: llmos train data")
         weights = packaged_weights()
         self._tokenizer = Tokenizer(Session(weights), prompt)
         self.course = Course(train, self._tokenizer, settings.seed)
         self.validation = some_of_each(one for one in examples if one.split == "val")
         if not self.validation:
-            raise TrainingError(f"{work / 'data'}: no examples to validate with; make more: llmos train data")
+            raise TrainingError(f"{work / DATA}: no examples to validate with; make more: llmos train data")
         torch.manual_seed(settings.seed)
         dtype = torch.bfloat16 if device == "cpu" or torch.cuda.is_bf16_supported() else torch.float32
         self.model = Model(weights, settings.rank, settings.alpha, dtype).to(device)

@@ -1,10 +1,8 @@
 """The folder of a training: one process at a time uses it; what a killed one left is cleared up."""
 
-import fcntl
 import json
 import os
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,10 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from llmos.training.data import Shard, TrainingError, files, write_whole
+from llmos.disk import locked, write_whole
+from llmos.training import TrainingError
+from llmos.training.data import Shard, files
 from llmos.training.examples import Example
 
-DATA, FIT, EXPORT = "data", "fit", "export"
 PATIENCE_S = 5.0  # workers of a process that was killed have the folder a moment longer
 COMMANDS = "commands.json"  # by which what lies in the folder was made
 # What an arena, a pair or a room takes: seconds of one core of a laptop, bytes on disk; `--dry-run` measures.
@@ -36,32 +35,14 @@ def held(work: Path) -> Iterator[Path]:
     except OSError as error:
         raise TrainingError(f"{work} cannot be used ({error.strerror}): name another --work") from None
     try:
-        taken(lock, work)
+        if not locked(lock, PATIENCE_S):
+            raise TrainingError(f"{work} is used by another llmos train: wait for it, or name another --work")
         for part in work.glob("*/*.part"):  # of a process that was killed
             with suppress(OSError):
                 part.unlink()
         yield work
     finally:
         os.close(lock)
-
-
-def taken(lock: int, work: Path) -> None:
-    """Lock a folder, once it is free.
-
-    Raises:
-        TrainingError: another process has it.
-    """
-    until = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except OSError:
-            if time.monotonic() > until:
-                raise TrainingError(
-                    f"{work} is used by another llmos train: wait for it, or name another --work"
-                ) from None
-            time.sleep(0.1)
 
 
 def drop_damaged(work: Path) -> list[Path]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llmos.scratch import scratch_folder
+from llmos.training import DATA
 from llmos.training.data import PER_SHARD, Shard, examples
-from llmos.training.folder import DATA
 from llmos.training.settings import Settings
 
 TRIED = {"decisions": 2, "programs": 300, "subgoals": 30}  # arenas, pairs, rooms

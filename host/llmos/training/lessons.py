@@ -21,6 +21,7 @@ from llmos.training.model import Model
 # What a token of an answer competes with: the tokens of the batch's answers, and so many of the shortest,
 # which come first in a vocabulary made by merging. All of it would cost as much as the rest of the model.
 COMMON = 4096
+WIDTH = 16  # batches are padded to a multiple: the same shapes come again, and need not be prepared anew
 Tokens = list[int]
 Turns = tuple[tuple[str, str], ...]
 
@@ -98,7 +99,7 @@ class Batch(NamedTuple):
 def batch(lessons: Sequence[Lesson]) -> Batch:
     """Put lessons together."""
     shared = common([one.tokens[: one.asked[0].at - 1] for one in lessons])
-    longest = max(len(one.tokens) for one in lessons) - shared
+    longest = -(-max(len(one.tokens) - shared for one in lessons) // WIDTH) * WIDTH
     rest = torch.zeros(len(lessons), longest, dtype=torch.long)
     for row, one in enumerate(lessons):
         own = one.tokens[shared:]

@@ -1,6 +1,7 @@
 """A fit as a person runs it: settings given or kept, the device, lines of progress, a page of curves."""
 
 import ctypes
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -11,13 +12,13 @@ from typing import Any
 import torch
 
 from llmos.text import span
-from llmos.training import folder, forecast
+from llmos.training import FIT, TrainingError, folder, forecast
 from llmos.training.curves import NAMES, write_page
-from llmos.training.data import TrainingError
 from llmos.training.fit import Fit, State, Told, newest, read_log
 from llmos.training.settings import Settings
 
 DEVICES = ("cpu", "cuda", "auto")
+PREPARED = "20000"  # matrix products of one shape each; its own 1,024 are fewer than a fit has
 TRIM, MAPPED, KEPT = (
     -1,
     -3,
@@ -31,7 +32,7 @@ def settings_for(work: Path, given: Mapping[str, Any]) -> Settings:
     Raises:
         TrainingError: no checkpoint of the fit that is there can be read.
     """
-    found = newest(work / folder.FIT)
+    found = newest(work / FIT)
     kept = found[1]["settings"] if found else {}
     known = {field.name for field in fields(Settings)}
     said = {name: value for name, value in given.items() if value is not None}
@@ -63,8 +64,10 @@ def device_for(name: str, threads: int | None) -> str:
 def keep_freed_memory() -> None:
     """Have the C library keep what PyTorch frees for its next step, where the library is glibc.
 
-    Else each step gives its memory back and has the kernel fill new pages with zeros.
+    Else each step gives its memory back and has the kernel fill new pages with zeros. oneDNN, too, is to keep
+    what it has prepared for each shape.
     """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PREPARED)
     with suppress(AttributeError, OSError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(MAPPED, KEPT)

@@ -17,14 +17,15 @@ from pydantic import ValidationError
 from llmos.blackbox import Record, RecordError, read_record, record_in
 from llmos.blackbox._identity import version
 from llmos.blackbox.why import Moment, moments
+from llmos.disk import write_whole
 from llmos.errors import LlmosError
 from llmos.kernel.frame import NavigationFrame
 from llmos.manifest import Manifest
 from llmos.report import GOOD
 from llmos.sim.arena import Arena, Start
-from llmos.training.data import write_whole
-from llmos.training.decisions import Seen, taught
-from llmos.training.teacher import Teacher, regrets, to_choose
+from llmos.teacher import Seen, Teacher, regrets, to_choose
+from llmos.training import DATA
+from llmos.training.decisions import taught
 from llmos.world.grid import LEAST, MOST, STATES, Grid
 from llmos.world.serialize import States
 
@@ -60,7 +61,7 @@ def learn(work: Path, places: Iterable[Path], seed: int, tell: Callable[[str], N
     for number, (name, some) in enumerate(sorted(found.items())):
         split = "val" if number % VALIDATED == 1 else "train"
         lines = (json.dumps(one | {"split": split}, ensure_ascii=False) for one in some)
-        write_whole(work / "data" / f"{PREFIX}-{name}.jsonl", "".join(f"{one}\n" for one in lines).encode())
+        write_whole(work / DATA / f"{PREFIX}-{name}.jsonl", "".join(f"{one}\n" for one in lines).encode())
         tell(f"{name}: {len(some)} examples, for {split}")
     return sum(map(len, found.values()))
 

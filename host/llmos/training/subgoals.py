@@ -29,14 +29,17 @@ WRONG = 0.4  # share of choices that are wrong
 Example = dict[str, Any]
 
 
-def examples(first_seed: int, count: int, families: Sequence[str] = FAMILIES) -> Iterator[Example]:
+def examples(
+    first_seed: int, count: int, split: str, families: Sequence[str] = FAMILIES
+) -> Iterator[Example]:
     """Return the examples of so many seeds, one level each, the families in turn.
 
     A seed gives the same examples always, several or none: going on at a later seed leaves nothing out.
 
     Args:
-        first_seed: at least `TRAIN`; from `VALIDATE` on the examples are for validation.
+        first_seed: at least `TRAIN`.
         count: how many seeds.
+        split: `train` or `val`, for which the missions are that are never taught.
         families: of `llmos.babyai.FAMILIES`.
 
     Raises:
@@ -45,7 +48,6 @@ def examples(first_seed: int, count: int, families: Sequence[str] = FAMILIES) ->
     if first_seed < TRAIN:
         raise BabyAIError(f"seed {first_seed}: kept for evaluations; teach with seeds from {TRAIN} on")
     for seed in range(first_seed, first_seed + count):
-        split = "train" if seed < VALIDATE else "val"
         family = families[seed % len(families)]
         yield from (
             {"tongue": "decisions", "split": split, "source": f"babyai:{family}:{seed}", "system": "babyai"}

@@ -19,7 +19,6 @@ system takes from a process that dies, keeps writers apart.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -32,6 +31,7 @@ from typing import Any
 import pygit2
 from pygit2.enums import RepositoryState
 
+from llmos.disk import locked
 from llmos.document import LARGEST
 from llmos.text import plain
 
@@ -81,7 +81,8 @@ class Store:
             lock = self._state / f"{self.root.name}.lock"
             handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
-                _lock(handle, lock)
+                if not locked(handle, _LOCK_S):
+                    raise VolumeError(f"another program writes for {_LOCK_S:.0f} s already ({lock}): end it")
                 if not self.exists():
                     self._make()
                 repo = pygit2.Repository(str(self._git))
@@ -404,20 +405,6 @@ def _ours(path: str) -> bool:
 def _name(author: str) -> str:
     """Return an author's name as git takes it."""
     return plain(author).translate({ord(sign): None for sign in "<>"}).strip(" .,:;")[:100] or "nobody"
-
-
-def _lock(handle: int, path: Path) -> None:
-    end = time.monotonic() + _LOCK_S
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > end:
-                raise VolumeError(
-                    f"another program has been writing for {_LOCK_S:.0f} s ({path}): end it"
-                ) from None
-            time.sleep(_POLL_S)
 
 
 def _move(repo: pygit2.Repository, branch: str, old: pygit2.Oid | None, new: pygit2.Oid | None) -> bool:

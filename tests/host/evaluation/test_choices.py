@@ -17,9 +17,8 @@ from llmos.evaluation._choice_figures import BINS, Figures, figures, tables
 from llmos.evaluation._choices import WAYS, plan
 from llmos.evaluation._frames import SHOWS, case, cases, misled
 from llmos.statistics import bootstrap, mean_between, ratio_between
+from llmos.teacher import Seen, best
 from llmos.training.calibrate import Said, fitted, said
-from llmos.training.decisions import Seen
-from llmos.training.teacher import best
 
 ARENAS = ("clutter:1", "office:1:explore")
 FEW = 6

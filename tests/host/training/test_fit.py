@@ -18,8 +18,12 @@ pytest.importorskip("llama_cpp")
 
 from llmos.errors import LlmosWarning  # noqa: E402
 from llmos.inference._adapter import read_adapter, require_fit  # noqa: E402
-from llmos.training import exporting, fit, progress  # noqa: E402
-from llmos.training.data import TrainingError  # noqa: E402
+from llmos.training import (  # noqa: E402
+    TrainingError,
+    exporting,
+    fit,
+    progress,
+)
 from llmos.training.fit import BEST, EARLIER, LAST, LOG, Fit, read_checkpoint  # noqa: E402
 from llmos.training.folder import drop_damaged, held  # noqa: E402
 from llmos.training.settings import Settings  # noqa: E402

@@ -23,9 +23,7 @@ from llmos.inference._registry import require
 from llmos.inference._sampling import Logits, Sampler
 from llmos.inference._weights import packaged_weights
 from llmos.manifest import load_manifest
-from llmos.training.outcome import differences, done, right
-from llmos.training.programs import SYSTEM, Pair, examples, pairs, split_of
-from llmos.training.steps import STEPS
+from llmos.training.programs import STEPS, SYSTEM, Pair, differences, done, examples, pairs, right, split_of
 from llmos.writing import LONGEST_WISH, question, translate_program
 
 pytest.importorskip("llguidance")

@@ -16,10 +16,9 @@ from llmos.manifest import load_manifest
 from llmos.mission import Means, carry_out, take
 from llmos.report import Order
 from llmos.sim.arena import load_arena
+from llmos.teacher import Practice, Teacher
 from llmos.training.examples import Example
-from llmos.training.practice import Practice
 from llmos.training.records import examples, grid_of, judged, learn, teacher_of
-from llmos.training.teacher import Teacher
 from llmos.world.grid import UNKNOWN
 
 ARENA = "maze:3"

@@ -20,7 +20,7 @@ SEEDS = 40
 @pytest.fixture(scope="module")
 def taught() -> list[dict[str, Any]]:
     """The examples of some seeds for training."""
-    return list(examples(TRAIN, SEEDS))
+    return list(examples(TRAIN, SEEDS, "train"))
 
 
 class Perfect(Around):
@@ -129,19 +129,19 @@ def test_hands_tell_which_step_is_next(taught: list[dict[str, Any]]) -> None:
 
 def test_validation_has_other_rooms_and_other_missions(taught: list[dict[str, Any]]) -> None:
     """No seed of an evaluation, and no mission of the one split in the other, in whatever words."""
-    other = list(examples(VALIDATE, SEEDS))
+    other = list(examples(VALIDATE, SEEDS, "val"))
     assert {one["split"] for one in taught} == {"train"}
     assert {one["split"] for one in other} == {"val"}
     assert other
     assert not {meaning(one) for one in taught} & {meaning(one) for one in other}
     with pytest.raises(BabyAIError, match=r"seed 111: kept for evaluations; teach with seeds from 10000 on"):
-        next(examples(111, 1))
+        next(examples(111, 1, "train"))
 
 
 def test_going_on_leaves_nothing_out(taught: list[dict[str, Any]]) -> None:
     """The examples of two halves are those of the whole."""
     half = SEEDS // 2
-    assert [*examples(TRAIN, half), *examples(TRAIN + half, half)] == taught
+    assert [*examples(TRAIN, half, "train"), *examples(TRAIN + half, half, "train")] == taught
 
 
 def meaning(example: dict[str, Any]) -> tuple[Step, ...]:

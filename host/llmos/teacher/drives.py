@@ -20,7 +20,7 @@ from llmos.manifest import Manifest
 from llmos.mission import Means, goal_of, make_mind
 from llmos.report import Order
 from llmos.sim.arena import Arena
-from llmos.training.practice import Practice
+from llmos.teacher.practice import Practice
 
 HELD = 0.02  # probability a cycle that the robot is held
 CYCLES = 80  # that a drive may take; what comes later says nothing new

@@ -10,9 +10,9 @@ from llmbytecode import LLMBytecodeError, Machine, Outcome, assemble
 from llmos.manifest import load_manifest
 from llmos.measures import colour_of
 from llmos.sim.arena import load_arena
+from llmos.teacher import Floor
 
-from .practice import Floor
-from .programs import ROBOT
+from .pairs import ROBOT
 
 ARENAS = ("empty", "wall:3", "corridor:2")  # open ground, a wall ahead, walls on both sides
 # How far apart two runs of the same may be: so much, and this share of what the reference did.
