@@ -119,7 +119,8 @@ def fit(
             return
         run = progress.opened(work, settings, place)
         state = progress.carry_on(run, 60 * minutes if minutes else math.inf, click.echo)
-    told = f"the best so far: {state.best:.1%}" if state.best >= 0 else "not validated yet"
+    judged = math.isfinite(state.best)
+    told = f"the best log score of choices so far: {state.best:.3f}" if judged else "not validated yet"
     if run.ended:
         click.echo(f"the end, {told}; {run.folder / PAGE}; next: llmos train export --work {work}")
     else:

@@ -20,7 +20,10 @@ from llmos.world.grid import Grid
 SHOWS = ("shown", "hidden", "wrong")  # how a frame's scores are: as they are, not told, or one of them wrong
 BODIES = ("practice", "board")
 DRIVERS = {"rule": 0.0, "random": 1.0}  # a drive each, so that frames come from good ways and from bad ones
-GOAL = "go where the arena says"
+GOAL, EXPLORE = (
+    "go where the arena says",
+    "explore the room",
+)  # what is asked for in arenas with a goal and without
 ROBOT = "cube"
 PATIENCE_S = 60.0  # for one answer
 
@@ -85,12 +88,12 @@ def seen(arena_name: str, seed: int, body: str, most: int) -> tuple[Seen, ...]:
     """Return at most so many frames of the drives, disguised."""
     manifest, chance = robot(), Random(f"{arena_name} {seed}")
     arena = load_arena(arena_name, radius_m=manifest.radius_m)
-    made: list[Seen] = []
+    goal, made = GOAL if arena.goal else EXPLORE, list[Seen]()
     for driver, astray in DRIVERS.items():
         if body == "board":
-            made += board_frames(Order(GOAL, arena_name, driver, seed=seed), arena, manifest)
+            made += board_frames(Order(goal, arena_name, driver, seed=seed), arena, manifest)
         else:
-            made += frames(arena, manifest, Drive(GOAL, astray, seed, held=HELD))
+            made += frames(arena, manifest, Drive(goal, astray, seed, held=HELD))
     taken = sorted(chance.sample(range(len(made)), min(most, len(made))))
     return tuple(disguised(made[number], chance) for number in taken)
 

@@ -18,17 +18,17 @@ NAMES = {
 }
 NOTES = """
 <p>Choice quality is how often the likeliest candidate is one of the best by the teacher, on arenas of
-validation; the fit keeps the adapter for which it was highest for decisions in one pass, and ends where it
-stops getting better. Loss is the cross-entropy of a lesson. These figures are PyTorch's; what counts is what
-<code>llmos eval</code> measures with the quantized runtime.</p>
+validation. Loss is the cross-entropy of a lesson. The fit keeps the adapter with the best log score (the
+negative loss) of decisions in one pass, and ends where it stops getting better. These figures are PyTorch's;
+what counts is what <code>llmos eval</code> measures with the quantized runtime.</p>
 """.strip()
 Line = Mapping[str, Any]
 
 
 def page(title: str, lines: Sequence[Line]) -> str:
     """Return the page of a log's lines."""
-    judged = [line for line in lines if "val_choice" in line]
-    best = max(judged, key=lambda line: float(line["val_choice"]), default=None)
+    judged = [line for line in lines if "val_score" in line]
+    best = max(judged, key=lambda line: float(line["val_score"]), default=None)
     said = f"<p>{escaped(told(lines[-1], best))}</p>" if lines else "<p>Nothing yet.</p>"
     losses = {"learning": series(lines, "loss")} | each(judged, "val_loss_")
     plots = [
@@ -45,7 +45,7 @@ def page(title: str, lines: Sequence[Line]) -> str:
 def told(last: Line, best: Line | None) -> str:
     """Say how far a fit is, and which step was the best."""
     far = f"Step {last['step']}, {last['tokens']} tokens, {last['seconds'] / 60:.0f} minutes."
-    return far + (f" Best so far: step {best['step']}, {best['val_choice']:.1%} right." if best else "")
+    return far + (f" Best so far: step {best['step']}, log score {best['val_score']:.3f}." if best else "")
 
 
 def each(lines: Sequence[Line], start: str) -> dict[str, list[tuple[float, float]]]:

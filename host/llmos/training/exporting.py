@@ -67,8 +67,8 @@ def about(work: Path) -> dict[str, Any]:
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.read_bytes())
-    judged = [line for line in read_log(work / FIT) if "val_choice" in line]
-    best = max(judged, key=lambda line: float(line["val_choice"]), default={})
+    judged = [line for line in read_log(work / FIT) if "val_score" in line]
+    best = max(judged, key=lambda line: float(line["val_score"]), default={})
     return {
         "commands": list(folder.commands(work).values()),
         "data": {"examples": dict(sorted(found.items())), "sha256": digest.hexdigest()},

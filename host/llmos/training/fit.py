@@ -35,7 +35,10 @@ BATCH_TOKENS = 1536  # about, of what is not shared
 WINDOW = 8  # batches that are sorted by length together, to spare padding
 # Of the steps, by kernel file.
 SHARES = {"instinct": 0.55, "navigator": 0.08, "correction": 0.01, "programmer": 0.29, "babyai": 0.07}
-VALIDATED = 160  # examples of each kind, at most
+VALIDATED = {
+    "instinct": 320
+}  # examples at most: many of the kind by which the best adapter is told, and of others
+USUALLY_VALIDATED = 64
 KEEP_EVERY = 50  # steps between two checkpoints
 TELL_EVERY = 10  # steps between two lines of the log
 LAST, EARLIER, BEST = "last.pt", "earlier.pt", "best.pt"
@@ -47,7 +50,7 @@ class State:
     """How far a fit has come."""
 
     step: int = 0
-    best: float = -math.inf  # validation's choice quality
+    best: float = -math.inf  # validation's log score of the choices
     since: int = 0  # validations since the best
     judged: int = 0  # the step of the last validation
     tokens: int = 0
@@ -255,7 +258,7 @@ class Fit:
         began = time.monotonic()
         figures = self.validate()
         with deferred_interrupts():
-            old, quality = self.state, figures["val_choice"]
+            old, quality = self.state, figures["val_score"]
             better = quality > old.best
             state = replace(
                 old,
@@ -273,7 +276,11 @@ class Fit:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Return the loss of each kind of example, and how often the likeliest choice is a best one."""
+        """Return the loss of each kind of example, and how often the likeliest choice is a best one.
+
+        `val_score` tells the best adapter: the log score of the choices in one pass, where there are any. It
+        tells finer than their share among some hundred frames.
+        """
         found: dict[str, float] = {}
         chosen: dict[str, list[bool]] = {}
         for name, group in self.validation.items():
@@ -290,7 +297,7 @@ class Fit:
                 found[f"val_choice_{name}"] = round(sum(right) / len(right), 4)
         losses = [value for key, value in found.items() if key.startswith("val_loss")]
         found["val_loss"] = round(sum(losses) / max(1, len(losses)), 4)
-        found["val_choice"] = found.get("val_choice_instinct", -found["val_loss"])
+        found["val_score"] = -found.get("val_loss_instinct", found["val_loss"])
         return found
 
     def keep(self, name: str, state: State | None = None) -> None:
@@ -370,12 +377,12 @@ def rights(given: Batch, shares: Sequence[Sequence[float]]) -> Iterator[bool]:
 
 
 def some_of_each(examples: Iterable[Example]) -> dict[str, list[Example]]:
-    """Return VALIDATED examples of each kind, always the same."""
+    """Return as many examples of each kind as a validation takes, always the same."""
     groups: dict[str, list[Example]] = {}
     for example in examples:
         groups.setdefault(example.system, []).append(example)
     return {
-        name: random.Random(name).sample(group, min(len(group), VALIDATED))
+        name: random.Random(name).sample(group, min(len(group), VALIDATED.get(name, USUALLY_VALIDATED)))
         for name, group in sorted(groups.items())
     }
 

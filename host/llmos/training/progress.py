@@ -105,9 +105,9 @@ def carry_on(fit: Fit, seconds: float, say: Callable[[str], None]) -> State:
         nonlocal best
         spent = (time.monotonic() - began) / max(1, told["step"] - first)
         left = spent * (fit.settings.steps - told["step"])
-        say(line(told, fit.settings.steps, left, better=told.get("val_choice", best) > best))
-        if "val_choice" in told:
-            best = max(best, told["val_choice"])
+        say(line(told, fit.settings.steps, left, better=told.get("val_score", best) > best))
+        if "val_score" in told:
+            best = max(best, told["val_score"])
             try:
                 write_page(fit.folder, read_log(fit.folder))
             except OSError as error:
@@ -119,7 +119,7 @@ def carry_on(fit: Fit, seconds: float, say: Callable[[str], None]) -> State:
 def line(told: Told, steps: int, left_s: float, *, better: bool) -> str:
     """Return a line of the log for a person."""
     step = f"step {told['step']:{len(str(steps))}}/{steps}"
-    if "val_choice" in told:
+    if "val_score" in told:
         start = "val_choice_"
         right = (
             f"{NAMES.get(name, name)} {told[start + name]:.1%}"
